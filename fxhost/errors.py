@@ -1,0 +1,38 @@
+"""The error tree. Every message says what is wrong, what was expected, and what to do.
+
+FxhostError
+├── FileError       a file that cannot be read, or must not be written
+│   ├── PresetError     a preset that is damaged, foreign, or newer than this program
+│   └── AudioError      a recording that cannot be used
+├── DeviceError     no device, no such device, or one that refuses what was asked
+├── EngineError     the effect failed while it was playing
+└── TrainingError   a dry/wet pair, or settings, that nothing can be learned from
+"""
+
+
+class FxhostError(Exception):
+    """Something the user can mend; the command line prints it as one line and exits with 1."""
+
+
+class FileError(FxhostError):
+    """A file that cannot be read, or must not be written."""
+
+
+class PresetError(FileError):
+    """A preset that is damaged, foreign, or newer than this program."""
+
+
+class AudioError(FileError):
+    """A recording that cannot be used."""
+
+
+class DeviceError(FxhostError):
+    """No device, no such device, or one that refuses what was asked."""
+
+
+class EngineError(FxhostError):
+    """The effect failed while it was playing."""
+
+
+class TrainingError(FxhostError):
+    """A dry/wet pair, or settings, that nothing can be learned from."""

@@ -1,0 +1,67 @@
+"""Whole files or none: a file is written beside its final place and renamed when complete."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fxhost.errors import FileError
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that could not be written, before the work that would be lost with it.
+
+    Parameters
+    ----------
+    path : Path
+        The file that will be written.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileError
+        If `path` exists and may not be replaced, is a folder, or its folder is missing or closed to writing.
+    """
+    if path.is_dir():
+        raise FileError(f"{path} is a folder; give a file name to write to")
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists already; choose another name or add --force to replace it")
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {path}: there is no folder {folder}; make it first")
+    try:
+        handle, probe = tempfile.mkstemp(dir=folder, prefix=".fxhost-")
+    except OSError as err:
+        raise FileError(f"cannot write {path}: {err.strerror}; choose a folder you may write to") from err
+    os.close(handle)
+    os.unlink(probe)
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        The file that will be written. Its ending is kept, because audio libraries choose the format by it.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileError
+        As `check_output`, and if the disk refuses the file (full, read-only).
+    """
+    check_output(path, overwrite=overwrite)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as err:
+        raise FileError(f"cannot write {path}: {err.strerror or err}") from err
+    finally:
+        with suppress(OSError):
+            partial.unlink()

@@ -1,0 +1,259 @@
+"""The reference engine: the TorchScript module of a preset, and the writer of presets. The one module that uses `torch.jit`.
+
+`torch.jit` is deprecated upstream, which is why pyproject caps torch; its one warning is silenced here, by its message.
+
+The contract of a module: `forward(x, h, c) -> (y, h, c)` with x float32 `(1, frames, inputs)`, h and c
+`(layers, 1, hidden)`, y `(1, frames, 1)`. State is an argument and a result, never an attribute.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fxhost import __version__
+from fxhost.errors import PresetError
+from fxhost.files import replacing
+from fxhost.preset import FORMAT, FORMAT_VERSION, Architecture, Float32Array, Knob, Preset
+from fxhost.riff import synthesise_riff
+
+warnings.filterwarnings("ignore", message=r".*torch\.jit\.\w+` is (deprecated|not supported)", category=DeprecationWarning)
+
+PROBE_FRAMES = 2048
+SETTLE_S = 30.0  # the longest that a preset may take to settle on silence
+SETTLED = 1e-7  # the state has settled when a second of silence moves it by less
+
+
+class EffectLSTM(nn.Module):
+    """An LSTM with a linear head and an optional residual path around both.
+
+    Parameters
+    ----------
+    layers, hidden_size, inputs : int
+        As in `fxhost.preset.Architecture`.
+    residual : bool
+        Whether the first input is added to the output.
+    """
+
+    def __init__(self, layers: int, hidden_size: int, inputs: int, residual: bool) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(inputs, hidden_size, layers, batch_first=True)
+        self.head = nn.Linear(hidden_size, 1)
+        self.residual = residual
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Play `x` (batch, frames, inputs) from the state `h`, `c` (layers, batch, hidden)."""
+        hidden, (h, c) = self.lstm(x, (h, c))
+        y = self.head(hidden)
+        if self.residual:
+            y = y + x[:, :, :1]
+        return y, h, c
+
+
+def build_module(architecture: Architecture, weights: Mapping[str, Float32Array]) -> EffectLSTM:
+    """An `EffectLSTM` with the weights of a preset."""
+    a = architecture
+    module = EffectLSTM(a.layers, a.hidden_size, a.inputs, a.residual)
+    names = {f"lstm.{name}": name for name in a.weight_shapes() if name.startswith(("weight_", "bias_"))}
+    names |= {"head.weight": "head_weight", "head.bias": "head_bias"}
+    module.load_state_dict({key: torch.tensor(weights[name]) for key, name in names.items()})
+    return module.eval()
+
+
+def load_module(path: Path) -> torch.jit.ScriptModule:
+    """The TorchScript module of a preset. This runs code from the file.
+
+    Raises
+    ------
+    PresetError
+        If torch cannot load it.
+    """
+    try:
+        module = torch.jit.load(str(path), map_location="cpu")
+    except (RuntimeError, ValueError, OSError) as err:
+        raise PresetError(f"{path}: torch cannot load the module: {str(err).splitlines()[0]}") from err
+    return module.eval()
+
+
+def play_module(
+    module: nn.Module, x: Float32Array, h: Float32Array, c: Float32Array
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Play a signal through a module that keeps the contract.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Scripted or not.
+    x : float32 (frames, inputs)
+    h, c : float32 (layers, hidden)
+        The state to start from.
+
+    Returns
+    -------
+    y : float32 (frames,)
+    h, c : float32 (layers, hidden)
+    """
+    with torch.inference_mode():
+        # torch wants writable memory that stays as it is
+        tensors = torch.tensor(x)[None], torch.tensor(h)[:, None], torch.tensor(c)[:, None]
+        y, h_out, c_out = module(*tensors)
+        return y[0, :, 0].numpy(), h_out[:, 0].numpy(), c_out[:, 0].numpy()
+
+
+def settle(module: nn.Module, architecture: Architecture, sample_rate: int, knobs: Sequence[Knob]) -> tuple[Float32Array, Float32Array, bool]:
+    """The state that a module comes to rest in on silence, so that no note is born with a click.
+
+    Returns
+    -------
+    h, c : float32 (layers, hidden)
+    settled : bool
+        False where the module was still moving after 30 s.
+    """
+    silence = constant_input(np.zeros(sample_rate, np.float32), knobs)
+    h = c = np.zeros((architecture.layers, architecture.hidden_size), np.float32)
+    for _ in range(int(SETTLE_S)):
+        _, h_next, c_next = play_module(module, silence, h, c)
+        moved = max(np.abs(h_next - h).max(), np.abs(c_next - c).max())
+        h, c = h_next, c_next
+        if moved < SETTLED:
+            return h, c, True
+    return h, c, False
+
+
+def constant_input(audio: Float32Array, knobs: Sequence[Knob]) -> Float32Array:
+    """Audio `(frames,)` and the knobs at their defaults as the network's input `(frames, inputs)`."""
+    columns = [audio, *(np.full_like(audio, knob.default) for knob in knobs)]
+    return np.stack(columns, axis=1)
+
+
+def save_preset(
+    path: Path,
+    module: EffectLSTM,
+    *,
+    name: str,
+    sample_rate: int,
+    knobs: Sequence[Knob] = (),
+    author: str = "",
+    licence: str = "",
+    training: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a trained module as a preset: the TorchScript archive with its three extra files.
+
+    Parameters
+    ----------
+    path : Path
+        The `.pt` file; it appears whole or not at all.
+    module : EffectLSTM
+        On the CPU, float32.
+    name, author, licence : str
+        For the metadata.
+    sample_rate : int
+        The rate it was trained at, in Hz.
+    knobs : sequence of Knob
+        One for each input after the first.
+    training : mapping, optional
+        The record of the training; whatever JSON can hold.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    PresetError
+        If the module's weights are not finite.
+    """
+    module = module.eval()
+    architecture = Architecture(
+        module.lstm.num_layers, module.lstm.hidden_size, module.lstm.input_size, bool(module.residual)
+    )
+    arrays = {key.removeprefix("lstm."): value.detach().cpu().numpy() for key, value in module.state_dict().items()}
+    weights = {key.replace("head.", "head_"): value.astype(np.float32) for key, value in arrays.items()}
+    if not all(np.isfinite(value).all() for value in weights.values()):
+        raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again with a lower learning rate")
+    scripted = torch.jit.script(module)
+    weights["h0"], weights["c0"], settled = settle(module, architecture, sample_rate, knobs)
+    probe = make_probe(scripted, architecture, weights)
+    riff = synthesise_riff(sample_rate)
+    riff_out, _, _ = play_module(module, constant_input(riff, knobs), weights["h0"], weights["c0"])
+    silent_out, _, _ = play_module(module, constant_input(riff[:1] * 0, knobs), weights["h0"], weights["c0"])
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "architecture": {
+            "type": "lstm",
+            "layers": architecture.layers,
+            "hidden_size": architecture.hidden_size,
+            "inputs": architecture.inputs,
+            "residual": architecture.residual,
+        },
+        "sample_rate": sample_rate,
+        "knobs": [{"name": knob.name, "default": knob.default} for knob in knobs],
+        "levels": {"input_dbu": None, "output_dbu": None},
+        "loudness_db": float(10 * np.log10(np.mean(riff_out.astype(np.float64) ** 2) + 1e-12)),
+        "silence": {"settled": settled, "output": float(silent_out[0])},
+        "probe_frames": PROBE_FRAMES,
+        "author": author,
+        "licence": licence,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fxhost_version": __version__,
+        "training": dict(training or {}),
+    }
+    extra = {
+        "fxhost.json": json.dumps(metadata, indent=1, allow_nan=False).encode(),
+        "weights.npz": _npz({key: weights[key] for key in architecture.weight_shapes()}),
+        "probe.npz": _npz({key: probe[key] for key in architecture.probe_shapes(PROBE_FRAMES)}),
+    }
+    archive = io.BytesIO()  # through memory, because torch names the folder inside the archive after the file
+    torch.jit.save(scripted, archive, _extra_files=extra)
+    with replacing(path, overwrite=overwrite) as partial:
+        partial.write_bytes(archive.getvalue())
+
+
+def make_probe(
+    module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
+) -> dict[str, Float32Array]:
+    """A loud fixed input and the module's own answers, from its settled state and from a state far from it."""
+    rng = np.random.default_rng(20240229)
+    state = (architecture.layers, architecture.hidden_size)
+    x = rng.uniform(-1.0, 1.0, (PROBE_FRAMES, architecture.inputs)).astype(np.float32)
+    n = np.arange(PROBE_FRAMES)
+    x[:, 0] *= (n >= PROBE_FRAMES // 2) * 0.5  # noise in the second half, over a chirp from 20 Hz upwards at 48 kHz
+    x[:, 0] += np.sin(2 * np.pi * (n / 2400 + (n / 480) ** 2)) * 0.9
+    x[:, 1:] = rng.uniform(0.0, 1.0, architecture.inputs - 1)  # knobs stand still
+    h = rng.uniform(-0.9, 0.9, state).astype(np.float32)
+    c = rng.uniform(-1.5, 1.5, state).astype(np.float32)
+    settled, _, _ = play_module(module, x, weights["h0"], weights["c0"])
+    from_state, _, _ = play_module(module, x, h, c)
+    return {"input": x, "output_settled": settled, "h": h, "c": c, "output_state": from_state}
+
+
+def _npz(arrays: Mapping[str, Float32Array]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **{key: np.ascontiguousarray(value, "<f4") for key, value in arrays.items()})  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def probe_error(preset: Preset) -> float:
+    """Replay the probe through the module. Runs code from the file.
+
+    Returns
+    -------
+    float
+        The largest absolute difference from the stored answers.
+    """
+    module = load_module(preset.path)
+    probe, weights = preset.probe, preset.weights
+    settled, _, _ = play_module(module, probe["input"], weights["h0"], weights["c0"])
+    from_state, _, _ = play_module(module, probe["input"], probe["h"], probe["c"])
+    errors = np.abs(settled - probe["output_settled"]), np.abs(from_state - probe["output_state"])
+    return float(np.max(errors))
