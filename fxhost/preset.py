@@ -102,6 +102,8 @@ class Preset:
         One for each input after the first.
     weights, probe : mapping of str to float32 array
         As `Architecture.weight_shapes` and `Architecture.probe_shapes` list them.
+    silent_output : float
+        What the settled network puts out on silence.
     metadata : dict
         The whole of `fxhost.json`.
     """
@@ -113,6 +115,7 @@ class Preset:
     knobs: tuple[Knob, ...]
     weights: Mapping[str, Float32Array]
     probe: Mapping[str, Float32Array]
+    silent_output: float
     metadata: dict[str, Any]
 
 
@@ -180,6 +183,7 @@ def read_preset(path: Path) -> Preset:
         knobs=_parse_knobs(path, metadata, architecture.inputs - 1),
         weights=_read_npz(path, "weights.npz", members["weights.npz"], architecture.weight_shapes()),
         probe=_read_npz(path, "probe.npz", members["probe.npz"], architecture.probe_shapes(frames)),
+        silent_output=fields.child("silence").number("output", -WEIGHT_LIMIT, WEIGHT_LIMIT),
         metadata=metadata,
     )
 
@@ -206,7 +210,9 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PK\x03\x04":
-                raise PresetError(f"{path} is not a preset: it is not a TorchScript archive (a zip); train or import one")
+                raise PresetError(
+                    f"{path} is not a preset: it is not a TorchScript archive (a zip); train or import one"
+                )
             with zipfile.ZipFile(file) as archive:
                 return {name: _read_member(path, archive, name) for name in only}
     except OSError as err:
@@ -294,7 +300,9 @@ def _check_format(path: Path, metadata: dict[str, Any]) -> None:
 def _parse_knobs(path: Path, metadata: dict[str, Any], count: int) -> tuple[Knob, ...]:
     listed = metadata.get("knobs")
     if not isinstance(listed, list) or len(listed) != count or not all(isinstance(knob, dict) for knob in listed):
-        raise PresetError(f"{path}: expected {count} knobs (one for each input after the first), got {str(listed)[:80]}")
+        raise PresetError(
+            f"{path}: expected {count} knobs (one for each input after the first), got {str(listed)[:80]}"
+        )
     fields = [_Fields(path, knob) for knob in listed]
     return tuple(Knob(knob.text("name"), knob.number("default", 0.0, 1.0)) for knob in fields)
 

@@ -1,4 +1,4 @@
-"""The reference engine: the TorchScript module of a preset, and the writer of presets. The one module that uses `torch.jit`.
+"""The reference engine: the TorchScript module of a preset; and the writer of presets. Only here is `torch.jit` used.
 
 `torch.jit` is deprecated upstream, which is why pyproject caps torch; its one warning is silenced here, by its message.
 
@@ -6,8 +6,10 @@ The contract of a module: `forward(x, h, c) -> (y, h, c)` with x float32 `(1, fr
 `(layers, 1, hidden)`, y `(1, frames, 1)`. State is an argument and a result, never an attribute.
 """
 
+import ctypes
 import io
 import json
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,10 +25,13 @@ from fxhost.errors import PresetError
 from fxhost.files import replacing
 from fxhost.preset import FORMAT, FORMAT_VERSION, Architecture, Float32Array, Knob, Preset
 from fxhost.riff import synthesise_riff
+from fxhost.stages import Stage, aligned_zeros, first_words
 
-warnings.filterwarnings("ignore", message=r".*torch\.jit\.\w+` is (deprecated|not supported)", category=DeprecationWarning)
+JIT_WARNING = r".*torch\.jit\.\w+` is (deprecated|not supported)"
+warnings.filterwarnings("ignore", message=JIT_WARNING, category=DeprecationWarning)
 
 PROBE_FRAMES = 2048
+WARM_UP_BLOCKS = 4  # TorchScript compiles in its first calls
 SETTLE_S = 30.0  # the longest that a preset may take to settle on silence
 SETTLED = 1e-7  # the state has settled when a second of silence moves it by less
 
@@ -76,10 +81,11 @@ def load_module(path: Path) -> torch.jit.ScriptModule:
         If torch cannot load it.
     """
     try:
-        module = torch.jit.load(str(path), map_location="cpu")
+        module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as err:
         raise PresetError(f"{path}: torch cannot load the module: {str(err).splitlines()[0]}") from err
-    return module.eval()
+    module.eval()
+    return module
 
 
 def play_module(
@@ -107,7 +113,9 @@ def play_module(
         return y[0, :, 0].numpy(), h_out[:, 0].numpy(), c_out[:, 0].numpy()
 
 
-def settle(module: nn.Module, architecture: Architecture, sample_rate: int, knobs: Sequence[Knob]) -> tuple[Float32Array, Float32Array, bool]:
+def settle(
+    module: nn.Module, architecture: Architecture, sample_rate: int, knobs: Sequence[Knob]
+) -> tuple[Float32Array, Float32Array, bool]:
     """The state that a module comes to rest in on silence, so that no note is born with a click.
 
     Returns
@@ -178,7 +186,7 @@ def save_preset(
     arrays = {key.removeprefix("lstm."): value.detach().cpu().numpy() for key, value in module.state_dict().items()}
     weights = {key.replace("head.", "head_"): value.astype(np.float32) for key, value in arrays.items()}
     if not all(np.isfinite(value).all() for value in weights.values()):
-        raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again with a lower learning rate")
+        raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
     scripted = torch.jit.script(module)
     weights["h0"], weights["c0"], settled = settle(module, architecture, sample_rate, knobs)
     probe = make_probe(scripted, architecture, weights)
@@ -239,8 +247,56 @@ def make_probe(
 
 def _npz(arrays: Mapping[str, Float32Array]) -> bytes:
     file = io.BytesIO()
-    np.savez(file, **{key: np.ascontiguousarray(value, "<f4") for key, value in arrays.items()})  # type: ignore[arg-type]
+    np.savez(file, allow_pickle=False, **{key: np.ascontiguousarray(value, "<f4") for key, value in arrays.items()})
     return file.getvalue()
+
+
+class TorchScriptStage(Stage):
+    """The module of a preset as a stage: a Python callback, which takes the GIL on the audio thread.
+
+    Parameters
+    ----------
+    preset : Preset
+        Its module is loaded, which runs code from the file.
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        self._module = load_module(preset.path)
+        self._prepared_thread = 0
+        a = preset.architecture
+        memory = aligned_zeros(2 * a.layers * a.hidden_size, np.float32)
+        self._h, self._c = (torch.from_numpy(half.reshape(a.layers, 1, a.hidden_size)) for half in np.split(memory, 2))
+        self._knobs = torch.tensor([knob.default for knob in preset.knobs])
+        prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_float), ctypes.c_int64)
+        function = prototype(self._play)
+        address = ctypes.cast(function, ctypes.c_void_p).value
+        assert address is not None  # a CFUNCTYPE object is never a null pointer
+        super().__init__(address, memory, first_words(memory, 0), function)
+        for _ in range(WARM_UP_BLOCKS):
+            self.process(np.zeros(64, np.float32))
+        self._h[:, 0], self._c[:, 0] = torch.tensor(preset.weights["h0"]), torch.tensor(preset.weights["c0"])
+        self.initial = first_words(memory, memory.nbytes)
+
+    def _play(self, _: int, block: Any, frames: int) -> None:
+        audio = np.ctypeslib.as_array(block, (frames,))
+        if self.error is not None:
+            audio[:] = 0.0
+            return
+        try:
+            if threading.get_ident() != self._prepared_thread:
+                torch.set_num_threads(1)  # for the calling thread: no hand-over to a pool in the middle of a block
+                self._prepared_thread = threading.get_ident()
+            with torch.inference_mode():  # grad mode belongs to the thread: without this here, memory grows for ever
+                x = torch.empty(1, frames, 1 + len(self._knobs))
+                x[0, :, 0] = torch.from_numpy(audio)
+                x[0, :, 1:] = self._knobs
+                y, h, c = self._module(x, self._h, self._c)
+                audio[:] = y[0, :, 0].numpy()
+                self._h.copy_(h)
+                self._c.copy_(c)
+        except Exception as err:  # nothing may be raised into the audio library
+            self.error = err
+            audio[:] = 0.0
 
 
 def probe_error(preset: Preset) -> float:

@@ -1,0 +1,146 @@
+"""The live screen: what a player wants to see while playing, and the keys.
+
+Pure functions from numbers to text and rich renderables; `fxhost.session` polls and `fxhost.cli` owns the console.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from fxhost.rack import Levels, Rack, Statistics
+from fxhost.stream import Stream
+
+GAIN_STEP_DB = 1.0
+GAIN_LIMIT_DB = 40.0
+PEAK_HOLD_S = 1.5
+FLOOR_DB = -60.0
+METER_WIDTH = 40
+
+KEYS = "[dim]\\[ ][/] input gain   [dim]- +[/] output gain   [dim]b[/] bypass   [dim]r[/] reset   [dim]q[/] quit"
+
+
+@dataclass
+class Meter:
+    """One level with its held peak, in dB relative to full scale."""
+
+    level_db: float = -200.0
+    held_db: float = -200.0
+    _held_at: float = field(default=0.0, repr=False)
+
+    def update(self, peak_db: float, now: float) -> None:
+        """Take the newest peak, at a time in seconds."""
+        self.level_db = peak_db
+        if peak_db >= self.held_db or now - self._held_at > PEAK_HOLD_S:
+            self.held_db, self._held_at = peak_db, now
+
+
+def format_db(level_db: float) -> str:
+    """A level in dB for people; silence is −∞."""
+    return "   −∞ dB" if level_db <= -150.0 else f"{level_db:+5.1f} dB".replace("-", "−")
+
+
+def draw_meter(meter: Meter, width: int = METER_WIDTH) -> Text:
+    """A bar from −60 to 0 dB, with a mark where the peak is held."""
+
+    def place(level_db: float) -> int:
+        return round(width * min(1.0, max(0.0, 1.0 - level_db / FLOOR_DB)))
+
+    bar = Text("█" * place(meter.level_db) + "·" * (width - place(meter.level_db)), style="green")
+    for start_db, colour in ((-12.0, "yellow"), (-3.0, "red")):
+        bar.stylize(colour, place(start_db))
+    held = place(meter.held_db)
+    if held:
+        bar = Text.assemble(bar[: held - 1], Text("▌", style="bold white"), bar[held:])
+    bar.append(f" {format_db(meter.level_db)}  peak {format_db(meter.held_db)}")
+    return bar
+
+
+def format_load(statistics: Statistics) -> str:
+    """The load as percentages of the block's budget."""
+    load = statistics.load
+    return f"p50 {load.p50:.1%}  p99 {load.p99:.1%}  max {load.max:.1%}"
+
+
+def format_status(statistics: Statistics, seconds: float) -> str:
+    """One line for a log."""
+    return (
+        f"{seconds:7.1f} s  in {format_db(statistics.input_peak_db)}  out {format_db(statistics.output_peak_db)}  "
+        f"load {format_load(statistics)}  xruns {statistics.xruns.total}  bad samples {statistics.bad_samples}"
+    )
+
+
+@dataclass
+class Screen:
+    """What the screen shows, and what the keys do.
+
+    Parameters
+    ----------
+    presets : sequence of str
+        The names of the presets in the chain.
+    engine : str
+    rack : Rack
+    stream : Stream
+    """
+
+    presets: Sequence[str]
+    engine: str
+    rack: Rack
+    stream: Stream
+    input_meter: Meter = field(default_factory=Meter)
+    output_meter: Meter = field(default_factory=Meter)
+
+    def update(self, levels: Levels | None) -> None:
+        """Take new levels, if there are any."""
+        if levels is not None:
+            now = time.monotonic()
+            self.input_meter.update(levels.input_peak_db, now)
+            self.output_meter.update(levels.output_peak_db, now)
+
+    def press(self, key: str) -> str:
+        """Do what a key means for the gains and the bypass; return 'reset' or 'quit' where the caller has to act."""
+        rack = self.rack
+        if key in "[]" and key:
+            rack.input_gain_db = _step(rack.input_gain_db, up=key == "]")
+        elif key in "-+=" and key:
+            rack.output_gain_db = _step(rack.output_gain_db, up=key != "-")
+        elif key == "b":
+            rack.is_bypassed = not rack.is_bypassed
+        return {"r": "reset", "q": "quit", "\x03": "quit", "\x1b": "quit"}.get(key, "")
+
+    def draw(self) -> RenderableType:
+        """The whole screen."""
+        statistics = self.rack.statistics()
+        stream, xruns = self.stream, statistics.xruns
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", justify="right")
+        table.add_column()
+        rate, frames = stream.sample_rate, statistics.block_frames
+        table.add_row("device", f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name)
+        table.add_row(
+            "stream",
+            f"{rate:.0f} Hz   {frames} frames ({1000 * frames / rate:.2f} ms) a block   "
+            f"stream latency {1000 * stream.latency_s:.1f} ms   {self.engine} engine",
+        )
+        table.add_row(
+            "gain", f"input {format_db(self.rack.input_gain_db)}   output {format_db(self.rack.output_gain_db)}"
+        )
+        table.add_row("input", draw_meter(self.input_meter))
+        table.add_row("output", draw_meter(self.output_meter))
+        table.add_row("load", format_load(statistics))
+        table.add_row(
+            "health",
+            f"xruns {xruns.total}   bad samples {statistics.bad_samples}   limited {statistics.limited_samples}",
+        )
+        table.add_row("keys", KEYS)
+        title = " → ".join(self.presets) + ("   [reverse] BYPASS [/]" if self.rack.is_bypassed else "")
+        return Panel(table, title=title, title_align="left", expand=False)
+
+
+def _step(gain_db: float, *, up: bool) -> float:
+    stepped = round(gain_db) + (GAIN_STEP_DB if up else -GAIN_STEP_DB)
+    return float(min(GAIN_LIMIT_DB, max(-GAIN_LIMIT_DB, stepped)))

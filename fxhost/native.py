@@ -1,0 +1,111 @@
+"""What numba lacks for an audio thread: calls through addresses, atomic words, views of raw memory, a clock.
+
+Everything here compiles to a few instructions; nothing allocates, locks, raises or touches Python. Addresses are int64.
+"""
+
+import ctypes
+import sys
+import time
+from typing import Any
+
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+_WORD = ir.IntType(64)
+_BYTES = ir.IntType(8).as_pointer()
+
+
+@intrinsic
+def call_stage(typing_context: Any, function: int, state: int, block: int, frames: int) -> Any:
+    """Call `void function(state*, float* block, int64 frames)` through its address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function_type = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, _WORD])
+        target = builder.inttoptr(arguments[0], function_type.as_pointer())
+        state_pointer, block_pointer = (builder.inttoptr(address, _BYTES) for address in arguments[1:3])
+        builder.call(target, [state_pointer, block_pointer, arguments[3]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_acquire(typing_context: Any, address: int) -> Any:
+    """The word at an address, ordered before everything that follows."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_release(typing_context: Any, address: int, value: int) -> Any:
+    """Write a word to an address, ordered after everything that came before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], _WORD.as_pointer())
+        builder.store_atomic(arguments[1], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def words_at(typing_context: Any, address: int) -> Any:
+    """An address as `int64 *`, for `numba.carray`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], _WORD.as_pointer())
+
+    return types.CPointer(types.int64)(types.int64), generate
+
+
+@intrinsic
+def floats_at(typing_context: Any, address: int) -> Any:
+    """An address as `float *`, for `numba.carray`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
+
+    return types.CPointer(types.float32)(types.int64), generate
+
+
+@intrinsic
+def address_of(typing_context: Any, pointer: Any) -> Any:
+    """A C pointer as an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ptrtoint(arguments[0], _WORD)
+
+    return types.int64(pointer), generate
+
+
+# `store_release` for Python, which has no other way to order its writes.
+publish = njit(types.void(types.int64, types.int64), cache=True)(lambda address, value: store_release(address, value))
+
+
+if sys.platform == "win32":
+    _read_ticks = types.ExternalFunction("QueryPerformanceCounter", types.int32(types.CPointer(types.int64)))
+    _frequency = ctypes.c_int64()
+    ctypes.WinDLL("kernel32").QueryPerformanceFrequency(ctypes.byref(_frequency))
+    NS_PER_TICK = 1e9 / _frequency.value
+
+    @njit(inline="always")
+    def now_ns(scratch: Any) -> int:
+        """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
+        _read_ticks(scratch)
+        return int(carray(scratch, (2,))[0] * NS_PER_TICK)
+
+else:
+    _read_clock = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.CPointer(types.int64)))
+    # the clock of time.perf_counter: macOS counts from another beginning than CLOCK_MONOTONIC there
+    _CLOCK = getattr(time, "CLOCK_UPTIME_RAW", time.CLOCK_MONOTONIC)
+
+    @njit(inline="always")
+    def now_ns(scratch: Any) -> int:
+        """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
+        _read_clock(_CLOCK, scratch)
+        time_spec = carray(scratch, (2,))
+        return time_spec[0] * 1_000_000_000 + time_spec[1]  # type: ignore[no-any-return]

@@ -1,0 +1,332 @@
+"""The rack: the chain of stages and the callback's memory, owned by Python and played by the audio thread.
+
+Python sets it up, turns knobs, and reads counters; `fxhost.callback` does the work. Whoever hands `callback_address`
+and `control_address` to an audio library keeps the rack alive for as long as that library may call.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.callback import (
+    AT_RING_READ,
+    AT_TABLE,
+    BUCKETS,
+    CONTROL,
+    MAX_BLOCK,
+    PROTOTYPE,
+    STAGE_WORDS,
+    callback,
+    percentiles,
+)
+from fxhost.errors import EngineError
+from fxhost.native import publish
+from fxhost.stages import Stage, aligned_zeros, smoothing, to_db
+from fxhost.stages.gain import Gain
+from fxhost.stages.limiter import Limiter
+
+FADE_IN_MS = 20.0
+CROSSFADE_MS = 30.0
+BYPASS_SMOOTHING_MS = 5.0
+RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
+
+Float32Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Xruns:
+    """How often PortAudio reported each kind of under- and overflow."""
+
+    input_underflows: int
+    input_overflows: int
+    output_underflows: int
+    output_overflows: int
+
+    @property
+    def total(self) -> int:
+        """All four kinds together."""
+        return self.input_underflows + self.input_overflows + self.output_underflows + self.output_overflows
+
+
+@dataclass(frozen=True)
+class Load:
+    """Compute time ÷ block duration: below 1 keeps up."""
+
+    p50: float
+    p99: float
+    p999: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the meters show, in dB relative to full scale: the raw input, and what leaves the rack."""
+
+    input_peak_db: float
+    output_peak_db: float
+    input_rms_db: float
+    output_rms_db: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the callback has counted since the start. Times are those of `time.perf_counter_ns`; 0 where none was."""
+
+    blocks: int
+    frames: int
+    block_frames: int
+    first_block_ns: int
+    last_block_ns: int
+    xruns: Xruns
+    load: Load
+    interval_p99_us: float
+    input_peak_db: float
+    output_peak_db: float
+    bad_samples: int
+    limited_samples: int
+    lost_frames: int
+
+
+class _Table:
+    """A chain as the callback reads it, and the stages that it keeps alive."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = list(stages)
+        self.words = aligned_zeros(1 + STAGE_WORDS * len(self.stages), np.int64)
+        self.words[0] = len(self.stages)
+        for row, stage in zip(self.words[1:].reshape(-1, STAGE_WORDS), self.stages, strict=True):
+            row[:] = stage.function, stage.memory.ctypes.data, stage.initial.ctypes.data, len(stage.initial)
+
+    @property
+    def address(self) -> int:
+        return int(self.words.ctypes.data)
+
+
+class Rack:
+    """A chain of stages, ready to be played block by block.
+
+    Parameters
+    ----------
+    chain : sequence of Stage
+        What the signal goes through, in order.
+    sample_rate : float
+        In Hz.
+    input_gain_db, output_gain_db : float
+        In dB.
+    source : float32 (frames,), optional
+        Dry audio that plays instead of the input.
+    source_loops : bool
+        Whether the source begins again at its end; otherwise silence follows it.
+    records : bool
+        Whether the output is kept for `take_recording`.
+    """
+
+    def __init__(
+        self,
+        chain: Sequence[Stage],
+        sample_rate: float,
+        *,
+        input_gain_db: float = 0.0,
+        output_gain_db: float = 0.0,
+        source: Float32Array | None = None,
+        source_loops: bool = False,
+        records: bool = False,
+    ) -> None:
+        rate = round(sample_rate)
+        self.sample_rate = sample_rate
+        self._input_gain = Gain(input_gain_db, rate)
+        self._output_gain = Gain(output_gain_db, rate)
+        self._limiter = Limiter(rate)
+        self._head = _Table([self._input_gain])
+        self._tail = _Table([self._output_gain, self._limiter])
+        self._chain = _Table(chain)
+        self._old_chain: _Table | None = None
+        self._published = 0
+        self._scratch = aligned_zeros(3 * MAX_BLOCK, np.float32)
+        self._load = np.zeros(BUCKETS, np.int64)
+        self._intervals = np.zeros(BUCKETS, np.int64)
+        self._source = None if source is None else np.ascontiguousarray(source, np.float32)
+        self._ring = np.zeros(RING_FRAMES if records else 0, np.float32)
+        self._memory = aligned_zeros(1, CONTROL)
+        self._function = PROTOTYPE(callback.address)
+        c = self._memory[0]
+        c["in_channels"], c["in_channel"], c["out_channels"] = 1, 0, 1
+        c["sample_rate"] = sample_rate
+        c["scratch"] = self._scratch.ctypes.data
+        c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
+        c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
+        c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
+        c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, rate)
+        c["load_histogram"], c["interval_histogram"] = self._load.ctypes.data, self._intervals.ctypes.data
+        if self._source is not None:
+            c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
+            c["source_loops"] = source_loops
+        if records:
+            c["ring"], c["ring_size"] = self._ring.ctypes.data, len(self._ring)
+        self._control = c
+
+    # --- what an audio library needs ---------------------------------------------------------------------------------
+
+    def connect(self, *, in_channels: int, in_channel: int, out_channels: int) -> None:
+        """Set the layout of the device's interleaved buffers, before the stream starts.
+
+        Parameters
+        ----------
+        in_channels, out_channels : int
+            Channels in the buffers; without input channels the input is silent.
+        in_channel : int
+            Which of them to play, from 0. The output goes to all channels.
+        """
+        self._control["in_channels"], self._control["in_channel"] = in_channels, in_channel
+        self._control["out_channels"] = out_channels
+
+    @property
+    def callback_address(self) -> int:
+        """The address of the `PaStreamCallback`."""
+        return int(callback.address)
+
+    @property
+    def control_address(self) -> int:
+        """The address of its user data."""
+        return int(self._memory.ctypes.data)
+
+    def process(self, block: Float32Array, out: Float32Array, *, flags: int = 0) -> None:
+        """Play one block through the callback in the calling thread, without the GIL.
+
+        Parameters
+        ----------
+        block, out : float32 (frames,) or (frames, channels)
+            C-contiguous; as many channels as `connect` said (1 and 1 if it was not called).
+        flags : int
+            What PortAudio would report (`PaStreamCallbackFlags`).
+        """
+        self._function(block.ctypes.data, out.ctypes.data, len(out), None, flags, self.control_address)
+
+    # --- knobs -------------------------------------------------------------------------------------------------------
+
+    @property
+    def input_gain_db(self) -> float:
+        """The gain before the chain, in dB."""
+        return self._input_gain.gain_db
+
+    @input_gain_db.setter
+    def input_gain_db(self, level_db: float) -> None:
+        self._input_gain.gain_db = level_db
+
+    @property
+    def output_gain_db(self) -> float:
+        """The gain after the chain, in dB."""
+        return self._output_gain.gain_db
+
+    @output_gain_db.setter
+    def output_gain_db(self, level_db: float) -> None:
+        self._output_gain.gain_db = level_db
+
+    @property
+    def is_bypassed(self) -> bool:
+        """Whether the dry signal is heard; the chain goes on in the background."""
+        return bool(self._control["bypassed"])
+
+    @is_bypassed.setter
+    def is_bypassed(self, value: bool) -> None:
+        self._control["bypassed"] = float(value)
+
+    @property
+    def is_crossfading(self) -> bool:
+        """Whether a new chain is still being faded in."""
+        return bool(self._control["released"] < self._published)
+
+    def replace_chain(self, chain: Sequence[Stage]) -> None:
+        """Change to another chain while playing, with a crossfade of 30 ms.
+
+        Raises
+        ------
+        EngineError
+            If the chain before it is still being faded in.
+        """
+        if self.is_crossfading:
+            raise EngineError("the last change of the chain is still being faded in; try again in a moment")
+        if not self._control["playing"]:  # nothing has been played: the callback has never seen the table
+            self._chain = _Table(chain)
+            self._control["table"] = self._chain.address
+            return
+        self._old_chain, self._chain = self._chain, _Table(chain)
+        self._published += 1
+        publish(self.control_address + AT_TABLE, self._chain.address)
+
+    # --- what it tells -----------------------------------------------------------------------------------------------
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether a source that does not loop has been played to its end."""
+        return bool(self._control["source_done"])
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks have been played."""
+        return int(self._control["blocks"])
+
+    def check(self) -> None:
+        """Raise what a stage of the chain could not say on the audio thread.
+
+        Raises
+        ------
+        EngineError
+        """
+        for stage in self._chain.stages:
+            if stage.error is not None:
+                raise EngineError(f"the effect failed while playing: {stage.error}") from stage.error
+
+    def statistics(self) -> Statistics:
+        """Everything that was counted so far."""
+        c = self._control
+        p50, p99, p999 = (value * 1e-6 for value in percentiles(self._load, (0.5, 0.99, 0.999)))
+        longest = float(c["max_load"])
+        return Statistics(
+            blocks=int(c["blocks"]),
+            frames=int(c["frames"]),
+            block_frames=int(c["block_frames"]),
+            first_block_ns=int(c["first_block_ns"]),
+            last_block_ns=int(c["last_block_ns"]),
+            xruns=Xruns(
+                *(int(c[f"{side}_{kind}"]) for side in ("input", "output") for kind in ("underflows", "overflows"))
+            ),
+            load=Load(min(p50, longest), min(p99, longest), min(p999, longest), longest),
+            interval_p99_us=percentiles(self._intervals, (0.99,))[0],
+            input_peak_db=to_db(float(c["input_peak"])),
+            output_peak_db=to_db(float(c["output_peak"])),
+            bad_samples=int(c["bad_samples"]),
+            limited_samples=self._limiter.limited,
+            lost_frames=int(c["ring_lost"]),
+        )
+
+    def read_meters(self) -> Levels | None:
+        """The levels between the last two calls, or None where no block has been played since."""
+        c = self._control
+        if c["meter_answered"] != c["meter_request"] or not c["metered_frames"]:
+            if c["meter_answered"] == c["meter_request"]:
+                c["meter_request"] += 1
+            return None
+        peaks_and_energies = c["metered"].astype(float)
+        rms = np.sqrt(peaks_and_energies[2:] / float(c["metered_frames"]))
+        c["meter_request"] += 1
+        return Levels(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))
+
+    def take_recording(self) -> Float32Array:
+        """The output frames recorded since the last call, float32 (frames,)."""
+        if not len(self._ring):
+            return np.zeros(0, np.float32)
+        start, end = int(self._control["ring_read"]), int(self._control["ring_written"])
+        frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
+        publish(self.control_address + AT_RING_READ, end)
+        return frames
+
+    def wait_for_block(self, timeout_s: float) -> bool:
+        """Wait until a block has been played; tell whether one was."""
+        deadline = time.perf_counter() + timeout_s
+        while not self.blocks and time.perf_counter() < deadline:
+            time.sleep(0.002)
+        return self.blocks > 0

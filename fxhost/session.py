@@ -1,0 +1,254 @@
+"""One run: from presets and options to sound, and the summary at its end."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fxhost.audio import Recording, Writer, writing
+from fxhost.engine import build_chain, common_sample_rate
+from fxhost.errors import DeviceError, FxhostError
+from fxhost.preset import Float32Array, Preset
+from fxhost.rack import Rack, Statistics
+from fxhost.riff import synthesise_riff
+from fxhost.stages import Stage
+from fxhost.stream import VIRTUAL, Device, DeviceStream, Stream, VirtualStream, default_device, find_device
+
+POLL_S = 0.05
+START_TIMEOUT_S = 5.0
+LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
+STALL_S = 2.0  # a device that calls for no block in this time is gone
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user can choose for a run; the defaults are those of `fxhost run`."""
+
+    engine: str = "compiled"
+    input_device: str | None = None  # a name or number; None is the system's default
+    output_device: str | None = None
+    input_channel: int = 0
+    block_frames: int = 0  # 0: the device's own
+    latency: str | float = "low"  # 'low', 'high' or seconds
+    input_gain_db: float = 0.0
+    output_gain_db: float = 0.0
+    input_file: Path | None = None
+    output_file: Path | None = None
+    overwrite: bool = False
+    duration_s: float | None = None
+
+
+class Session:
+    """Presets on a device, ready to play.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+        At least one; they play in series.
+    options : Options
+    notice : callable
+        Told in one line where the session had to choose something that the user did not ask for.
+
+    Raises
+    ------
+    FxhostError
+        If a preset, a file or the device does not fit.
+    """
+
+    def __init__(self, presets: Sequence[Preset], options: Options, notice: Callable[[str], None]) -> None:
+        self.presets = presets
+        self.options = options
+        self.sample_rate = common_sample_rate(presets)
+        source = self._read_source()
+        devices = None if VIRTUAL in (options.input_device, options.output_device) else self._choose_devices(notice)
+        if devices is None and source is None:
+            source = synthesise_riff(self.sample_rate)
+        self.chain = self.build_chain()
+        self.rack = Rack(
+            self.chain,
+            self.sample_rate,
+            input_gain_db=options.input_gain_db,
+            output_gain_db=options.output_gain_db,
+            source=source,
+            source_loops=options.input_file is None,
+            records=options.output_file is not None,
+        )
+        self.stream: Stream
+        if devices is None:
+            self.stream = VirtualStream(self.rack, sample_rate=self.sample_rate, block_frames=options.block_frames)
+        else:
+            self.stream = DeviceStream(
+                self.rack,
+                *devices,
+                sample_rate=self.sample_rate,
+                block_frames=options.block_frames,
+                latency=options.latency,
+                input_channel=options.input_channel,
+            )
+
+    def build_chain(self) -> list[Stage]:
+        """A fresh chain of the session's presets, in their settled states."""
+        return build_chain(self.presets, self.options.engine)
+
+    def _read_source(self) -> Float32Array | None:
+        if self.options.input_file is None:
+            return None
+        with Recording(self.options.input_file, sample_rate=self.sample_rate) as recording:
+            return recording.read()
+
+    def _choose_devices(self, notice: Callable[[str], None]) -> tuple[Device | None, Device] | None:
+        """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
+        options = self.options
+        try:
+            output = find_device(options.output_device, "output") if options.output_device else default_device("output")
+            if options.input_file is not None:
+                return None, output
+            return find_device(options.input_device, "input") if options.input_device else default_device(
+                "input"
+            ), output
+        except DeviceError as err:
+            if options.input_device or options.output_device:
+                raise
+            notice(f"{err}. Playing the virtual device instead")
+            return None
+
+    def play(self, on_poll: Callable[[], str]) -> "Summary":
+        """Play until the end of the source, the duration, or a wish to quit.
+
+        Parameters
+        ----------
+        on_poll : callable
+            Called about 20 times a second; 'quit' ends, 'reset' starts every stage anew, anything else goes on.
+
+        Returns
+        -------
+        Summary
+            Also after Ctrl-C, and where the device went away or the effect failed (its `error` then says so).
+
+        Raises
+        ------
+        FxhostError
+            If the device does not start or the output file cannot be written.
+        """
+        options = self.options
+        with ExitStack() as stack:
+            writer = None
+            if options.output_file is not None:
+                writer = stack.enter_context(
+                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite)
+                )
+            stack.callback(self.stream.close)
+            self.stream.start()
+            error: FxhostError | None = None
+            try:
+                if not self.rack.wait_for_block(START_TIMEOUT_S):
+                    raise DeviceError(
+                        f"'{self.stream.name}' was opened but calls for no audio; restart the sound server"
+                    )
+                self._poll(on_poll, writer)
+            except KeyboardInterrupt:
+                pass
+            except FxhostError as err:
+                error = err
+            stopped_ns = time.perf_counter_ns()
+            statistics = self.rack.statistics()
+            self.stream.close()
+            self._keep_recording(writer)
+            return Summary(self, statistics, stopped_ns, error)
+
+    def _poll(self, on_poll: Callable[[], str], writer: Writer | None) -> None:
+        started = time.perf_counter()
+        seen, seen_at = 0, started
+        while not self.rack.has_finished:
+            now = time.perf_counter()
+            self.rack.check()
+            self._keep_recording(writer)
+            if self.rack.blocks != seen:
+                seen, seen_at = self.rack.blocks, now
+            if self.stream.has_stopped() or now - seen_at > STALL_S:
+                raise DeviceError(
+                    f"'{self.stream.name}' went away while playing; start the sound server or device again"
+                )
+            wish = on_poll()
+            if wish == "quit":
+                return
+            if wish == "reset" and not self.rack.is_crossfading:
+                self.rack.replace_chain(self.build_chain())
+            if self.options.duration_s is not None and self._is_over(now - started, writer):
+                return
+            time.sleep(POLL_S)
+
+    def _is_over(self, seconds: float, writer: Writer | None) -> bool:
+        """Whether the duration has passed and, unless blocks were lost, the recording has all of it."""
+        duration_s = self.options.duration_s or 0.0
+        if writer is not None and writer.frames < round(duration_s * self.sample_rate):
+            return seconds > duration_s + LAST_BLOCKS_S
+        return seconds >= duration_s
+
+    def _keep_recording(self, writer: Writer | None) -> None:
+        if writer is None:
+            return
+        frames = self.rack.take_recording()
+        if self.options.duration_s is not None:
+            frames = frames[: max(0, round(self.options.duration_s * self.sample_rate) - writer.frames)]
+        writer.write(frames)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Parameters
+    ----------
+    session : Session
+    statistics : Statistics
+        As they stood when the run ended.
+    stopped_ns : int
+        That moment, on the clock of `time.perf_counter_ns`.
+    error : FxhostError or None
+        What ended it, if something did.
+    """
+
+    session: Session
+    statistics: Statistics
+    stopped_ns: int
+    error: FxhostError | None
+
+    @property
+    def seconds(self) -> float:
+        """From the first block to the end; to the last block where the device went away."""
+        end = self.stopped_ns if self.error is None else self.statistics.last_block_ns
+        return max(0, end - self.statistics.first_block_ns) * 1e-9 if self.statistics.blocks else 0.0
+
+    @property
+    def blocks_due(self) -> int:
+        """How many blocks the time was worth, the first one included."""
+        s = self.statistics
+        return int(self.seconds * self.session.sample_rate * s.blocks / s.frames) + 1 if s.frames else 0
+
+    def as_dict(self, process_start_s: float) -> dict[str, Any]:
+        """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""
+        s, stream = self.statistics, self.session.stream
+        return {
+            "presets": [preset.name for preset in self.session.presets],
+            "engine": self.session.options.engine,
+            "device": stream.name,
+            "host_api": stream.host_api,
+            "sample_rate": self.session.sample_rate,
+            "block_frames": s.block_frames,
+            "stream_latency_s": stream.latency_s,
+            "seconds": self.seconds,
+            "blocks": s.blocks,
+            "blocks_due": self.blocks_due,
+            "xruns": s.xruns.total,
+            "xruns_by_kind": asdict(s.xruns),
+            "load": asdict(s.load),
+            "input_peak_db": s.input_peak_db,
+            "output_peak_db": s.output_peak_db,
+            "bad_samples": s.bad_samples,
+            "limited_samples": s.limited_samples,
+            "lost_frames": s.lost_frames,
+            "first_block_s": s.first_block_ns * 1e-9 - process_start_s if s.blocks else None,
+        }

@@ -1,0 +1,53 @@
+"""A gain that glides: no zipper noise when it is turned, exact when it stands still."""
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from fxhost.stages import Stage, aligned_zeros, first_words, from_db, offset_of, smoothing, stage_function, to_db
+
+SMOOTHING_MS = 10.0
+ARRIVED = np.float32(1e-5)  # closer than −100 dB: take the target itself, so that unity gain is the identity
+
+STATE = np.dtype([("gain", "f4"), ("_pad", "f4"), ("target", "f4"), ("smoothing", "f4")], align=True)
+
+
+@stage_function(STATE)
+def gain_block(state: Any, block: Any, frames: int) -> None:
+    """Multiply a block by the smoothed gain."""
+    s = carray(state, (1,))[0]
+    x = carray(block, (frames,))
+    gain, target, k = s.gain, s.target, s.smoothing
+    for n in range(frames):
+        step = target - gain
+        gain = target if abs(step) < ARRIVED else gain + k * step
+        x[n] *= gain
+    s.gain = gain
+
+
+class Gain(Stage):
+    """A smoothed gain.
+
+    Parameters
+    ----------
+    gain_db : float
+        In dB; it starts there at once.
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, gain_db: float, sample_rate: int) -> None:
+        memory = aligned_zeros(1, STATE)
+        memory["gain"] = memory["target"] = from_db(gain_db)
+        memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
+        super().__init__(gain_block.address, memory, first_words(memory, offset_of(STATE, "target")), gain_block)
+
+    @property
+    def gain_db(self) -> float:
+        """The gain that it is set to, in dB."""
+        return to_db(float(self.memory["target"][0]))
+
+    @gain_db.setter
+    def gain_db(self, level_db: float) -> None:
+        self.memory["target"][0] = from_db(level_db)

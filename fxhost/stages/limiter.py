@@ -1,0 +1,58 @@
+"""The last stage of every rack: nothing beyond full scale leaves the machine.
+
+A peak limiter with instantaneous attack and exponential release, without look-ahead and so without latency. Below
+full scale it is the identity, to the bit.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from fxhost.stages import Stage, aligned_zeros, first_words, offset_of, smoothing, stage_function
+
+RELEASE_MS = 80.0
+RELEASED = np.float32(0.99999)
+
+STATE = np.dtype([("gain", "f4"), ("release", "f4"), ("limited", "i8")], align=True)
+
+
+@stage_function(STATE)
+def limit_block(state: Any, block: Any, frames: int) -> None:
+    """Keep every sample of a block within ±1."""
+    s = carray(state, (1,))[0]
+    x = carray(block, (frames,))
+    one = np.float32(1.0)
+    gain, release, limited = s.gain, s.release, s.limited
+    for n in range(frames):
+        gain += release * (one - gain)
+        if gain > RELEASED:
+            gain = one
+        level = abs(x[n])
+        if level * gain > one:
+            gain = one / level
+            limited += 1
+        x[n] = min(one, max(-one, x[n] * gain))
+    s.gain = gain
+    s.limited = limited
+
+
+class Limiter(Stage):
+    """A limiter to full scale.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        memory = aligned_zeros(1, STATE)
+        memory["gain"] = 1.0
+        memory["release"] = smoothing(RELEASE_MS, sample_rate)
+        super().__init__(limit_block.address, memory, first_words(memory, offset_of(STATE, "limited")), limit_block)
+
+    @property
+    def limited(self) -> int:
+        """How many samples it has brought down so far."""
+        return int(self.memory["limited"][0])
