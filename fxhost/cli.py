@@ -345,7 +345,7 @@ def run_devices(options: argparse.Namespace) -> int:
     """`fxhost devices`."""
     from dataclasses import asdict
 
-    from fxhost.stream import list_devices
+    from fxhost.devices import list_devices
 
     devices = list_devices()
     if options.json:

@@ -224,7 +224,9 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     found = [info for info in archive.infolist() if info.filename.split("/", 1)[-1] == f"extra/{name}"]
     if len(found) != 1:
-        raise PresetError(f"{path} is not an fxhost preset: got {len(found)} entries extra/{name}, expected 1")
+        raise PresetError(
+            f"{path} is not an fxhost preset, or is cut off: got {len(found)} entries extra/{name}, expected 1"
+        )
     limit = MEMBER_LIMITS[name]
     if found[0].file_size > limit:
         raise PresetError(f"{path}: extra/{name} claims {found[0].file_size} bytes, at most {limit} are allowed")

@@ -95,5 +95,6 @@ def synthesise_riff(sample_rate: int) -> Float32Array:
             note = pluck(440.0 * 2 ** ((midi - 69) / 12), length * EIGHTH_S - 0.02, sample_rate, rng)
             stretch = out[at : at + len(note)]
             stretch += note[: len(stretch)] * rng.uniform(0.7, 1.0)
-    out *= np.float32(PEAK / np.abs(out).max())
+    loudest = float(np.abs(out).max())
+    out *= PEAK / loudest
     return out

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.audio import Recording, Writer, writing
+from fxhost.devices import Device, default_device, find_device
 from fxhost.engine import build_chain, common_sample_rate
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.preset import Float32Array, Preset
 from fxhost.rack import Rack, Statistics
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage
-from fxhost.stream import VIRTUAL, Device, DeviceStream, Stream, VirtualStream, default_device, find_device
+from fxhost.stream import VIRTUAL, DeviceStream, Stream, VirtualStream
 
 POLL_S = 0.05
 START_TIMEOUT_S = 5.0

@@ -11,7 +11,8 @@ import io
 import json
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,19 @@ from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage, aligned_zeros, first_words
 
 JIT_WARNING = r".*torch\.jit\.\w+` is (deprecated|not supported)"
-warnings.filterwarnings("ignore", message=JIT_WARNING, category=DeprecationWarning)
 
 PROBE_FRAMES = 2048
 WARM_UP_BLOCKS = 4  # TorchScript compiles in its first calls
 SETTLE_S = 30.0  # the longest that a preset may take to settle on silence
 SETTLED = 1e-7  # the state has settled when a second of silence moves it by less
+
+
+@contextmanager
+def accepting_deprecation() -> Iterator[None]:
+    """Silence the one warning that says what pyproject's cap on torch knows already."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=JIT_WARNING, category=DeprecationWarning)
+        yield
 
 
 class EffectLSTM(nn.Module):
@@ -81,11 +89,33 @@ def load_module(path: Path) -> torch.jit.ScriptModule:
         If torch cannot load it.
     """
     try:
-        module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        with accepting_deprecation():
+            module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as err:
         raise PresetError(f"{path}: torch cannot load the module: {str(err).splitlines()[0]}") from err
     module.eval()
     return module
+
+
+def script_module(module: EffectLSTM) -> torch.jit.ScriptModule:
+    """The module as TorchScript."""
+    with accepting_deprecation():
+        scripted: torch.jit.ScriptModule = torch.jit.script(module)
+    return scripted
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch from sharing one sequence's steps among threads, which costs more than it gives.
+
+    On a machine that is busy with something else their barriers take a thousand times as long as the work.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def play_module(
@@ -106,7 +136,7 @@ def play_module(
     y : float32 (frames,)
     h, c : float32 (layers, hidden)
     """
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         # torch wants writable memory that stays as it is
         tensors = torch.tensor(x)[None], torch.tensor(h)[:, None], torch.tensor(c)[:, None]
         y, h_out, c_out = module(*tensors)
@@ -187,7 +217,7 @@ def save_preset(
     weights = {key.replace("head.", "head_"): value.astype(np.float32) for key, value in arrays.items()}
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
-    scripted = torch.jit.script(module)
+    scripted = script_module(module)
     weights["h0"], weights["c0"], settled = settle(module, architecture, sample_rate, knobs)
     probe = make_probe(scripted, architecture, weights)
     riff = synthesise_riff(sample_rate)
@@ -222,7 +252,8 @@ def save_preset(
         "probe.npz": _npz({key: probe[key] for key in architecture.probe_shapes(PROBE_FRAMES)}),
     }
     archive = io.BytesIO()  # through memory, because torch names the folder inside the archive after the file
-    torch.jit.save(scripted, archive, _extra_files=extra)
+    with accepting_deprecation():
+        torch.jit.save(scripted, archive, _extra_files=extra)
     with replacing(path, overwrite=overwrite) as partial:
         partial.write_bytes(archive.getvalue())
 

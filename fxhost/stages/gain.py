@@ -1,4 +1,7 @@
-"""A gain that glides: no zipper noise when it is turned, exact when it stands still."""
+"""A gain that glides: no zipper noise when it is turned, exact when it stands still.
+
+The gliding value is float64: a float32 would come to rest where its steps round to nothing, short of the target.
+"""
 
 from typing import Any
 
@@ -8,9 +11,9 @@ from numba import carray
 from fxhost.stages import Stage, aligned_zeros, first_words, from_db, offset_of, smoothing, stage_function, to_db
 
 SMOOTHING_MS = 10.0
-ARRIVED = np.float32(1e-5)  # closer than −100 dB: take the target itself, so that unity gain is the identity
+ARRIVED = 1e-5  # closer than −100 dB: take the target itself, so that unity gain is the identity
 
-STATE = np.dtype([("gain", "f4"), ("_pad", "f4"), ("target", "f4"), ("smoothing", "f4")], align=True)
+STATE = np.dtype([("gain", "f8"), ("target", "f4"), ("smoothing", "f4")], align=True)
 
 
 @stage_function(STATE)
@@ -18,11 +21,11 @@ def gain_block(state: Any, block: Any, frames: int) -> None:
     """Multiply a block by the smoothed gain."""
     s = carray(state, (1,))[0]
     x = carray(block, (frames,))
-    gain, target, k = s.gain, s.target, s.smoothing
+    gain, target, k = s.gain, np.float64(s.target), np.float64(s.smoothing)
     for n in range(frames):
         step = target - gain
         gain = target if abs(step) < ARRIVED else gain + k * step
-        x[n] *= gain
+        x[n] *= np.float32(gain)
     s.gain = gain
 
 
@@ -39,7 +42,8 @@ class Gain(Stage):
 
     def __init__(self, gain_db: float, sample_rate: int) -> None:
         memory = aligned_zeros(1, STATE)
-        memory["gain"] = memory["target"] = from_db(gain_db)
+        memory["target"] = from_db(gain_db)
+        memory["gain"] = memory["target"]
         memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
         super().__init__(gain_block.address, memory, first_words(memory, offset_of(STATE, "target")), gain_block)
 

@@ -12,9 +12,9 @@ from numba import carray
 from fxhost.stages import Stage, aligned_zeros, first_words, offset_of, smoothing, stage_function
 
 RELEASE_MS = 80.0
-RELEASED = np.float32(0.99999)
+RELEASED = 0.99999
 
-STATE = np.dtype([("gain", "f4"), ("release", "f4"), ("limited", "i8")], align=True)
+STATE = np.dtype([("gain", "f8"), ("release", "f8"), ("limited", "i8")], align=True)
 
 
 @stage_function(STATE)
@@ -22,17 +22,16 @@ def limit_block(state: Any, block: Any, frames: int) -> None:
     """Keep every sample of a block within ±1."""
     s = carray(state, (1,))[0]
     x = carray(block, (frames,))
-    one = np.float32(1.0)
     gain, release, limited = s.gain, s.release, s.limited
     for n in range(frames):
-        gain += release * (one - gain)
+        gain += release * (1.0 - gain)
         if gain > RELEASED:
-            gain = one
-        level = abs(x[n])
-        if level * gain > one:
-            gain = one / level
+            gain = 1.0
+        level = abs(np.float64(x[n]))
+        if level * gain > 1.0:
+            gain = 1.0 / level
             limited += 1
-        x[n] = min(one, max(-one, x[n] * gain))
+        x[n] = np.float32(min(1.0, max(-1.0, x[n] * gain)))
     s.gain = gain
     s.limited = limited
 

@@ -1,0 +1,140 @@
+"""The sound devices of this machine, by number or name. PortAudio (sounddevice) starts when a function needs it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fxhost.errors import DeviceError
+
+Kind = Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """A sound device as PortAudio names it."""
+
+    index: int
+    name: str
+    host_api: str
+    input_channels: int
+    output_channels: int
+    sample_rate: int
+    latency_s: tuple[float, float]
+
+    def channels(self, kind: Kind) -> int:
+        """How many channels of a kind it has."""
+        return self.input_channels if kind == "input" else self.output_channels
+
+    def __str__(self) -> str:
+        return f"{self.index} '{self.name}' ({self.host_api})"
+
+
+def import_sounddevice() -> Any:
+    """The sounddevice module, which starts PortAudio.
+
+    Raises
+    ------
+    DeviceError
+        If there is no PortAudio library, with the way to install it.
+    """
+    try:
+        with quiet_libraries():
+            import sounddevice
+    except OSError as err:
+        mends = {"linux": "apt install libportaudio2", "darwin": "brew install portaudio"}
+        mend = next((text for system, text in mends.items() if sys.platform.startswith(system)), "install PortAudio")
+        raise DeviceError(f"no PortAudio library on this machine; {mend}") from err
+    return sounddevice
+
+
+def list_devices() -> list[Device]:
+    """All sound devices.
+
+    Raises
+    ------
+    DeviceError
+        If there is no PortAudio library.
+    """
+    sounddevice = import_sounddevice()
+    apis = sounddevice.query_hostapis()
+    return [
+        Device(
+            index=info["index"],
+            name=info["name"],
+            host_api=apis[info["hostapi"]]["name"],
+            input_channels=info["max_input_channels"],
+            output_channels=info["max_output_channels"],
+            sample_rate=round(info["default_samplerate"]),
+            latency_s=(info["default_low_input_latency"], info["default_low_output_latency"]),
+        )
+        for info in sounddevice.query_devices()
+    ]
+
+
+def default_device(kind: Kind) -> Device:
+    """The device that the system prefers.
+
+    Raises
+    ------
+    DeviceError
+        If there is none.
+    """
+    devices = list_devices()
+    index = import_sounddevice().default.device[0 if kind == "input" else 1]
+    for device in devices:
+        if device.index == index and device.channels(kind):
+            return device
+    raise DeviceError(f"no sound device for {kind} on this machine; plug one in or start the sound server")
+
+
+def find_device(wanted: str, kind: Kind) -> Device:
+    """The device that a number, a name or a part of one means.
+
+    Parameters
+    ----------
+    wanted : str
+        An index, or any part of "name (host API)" in either case; the whole name goes before a part.
+    kind : {'input', 'output'}
+        What it must be able to do.
+
+    Raises
+    ------
+    DeviceError
+        If none or several fit; the message lists them.
+    """
+    able = [device for device in list_devices() if device.channels(kind)]
+    listed = "; ".join(map(str, able)) or "none"
+    if wanted.isdigit():
+        found = [device for device in able if device.index == int(wanted)]
+    else:
+        lower = wanted.lower()
+        found = [device for device in able if device.name.lower() == lower]
+        found = found or [device for device in able if lower in f"{device.name} ({device.host_api})".lower()]
+    if not found:
+        raise DeviceError(f"no {kind} device {wanted!r}; there are: {listed}; or use --device virtual")
+    if len(found) > 1:
+        fitting = "; ".join(map(str, found))
+        raise DeviceError(f"{wanted!r} fits several {kind} devices: {fitting}; give the number or more of the name")
+    return found[0]
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep what ALSA and JACK print to stderr, whether asked or not, off the user's screen."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # stderr is closed: nothing to keep off
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stderr.flush()
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)

@@ -1,0 +1,88 @@
+"""What the tests share: presets with seeded weights, real guitar where there is some, and a real JACK server."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from fxhost.preset import Float32Array, Knob
+from fxhost.riff import synthesise_riff
+from fxhost.torchscript import EffectLSTM, save_preset
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+RATE = 48_000
+
+
+def make_module(layers: int, hidden_size: int, inputs: int = 1, residual: bool = False, seed: int = 1) -> EffectLSTM:
+    """A module with weights a good deal larger than at the start of a training, so that its gates do work."""
+    torch.manual_seed(seed)
+    module = EffectLSTM(layers, hidden_size, inputs, residual)
+    with torch.no_grad():
+        for weights in module.lstm.parameters():
+            weights *= 1.5
+    return module
+
+
+@pytest.fixture(scope="session")
+def make_preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A maker of preset files by architecture; the same arguments give the same file."""
+    folder = tmp_path_factory.mktemp("presets")
+
+    def make(layers: int = 1, hidden_size: int = 8, inputs: int = 1, residual: bool = False, rate: int = RATE) -> Path:
+        path = folder / f"{layers}x{hidden_size}-{inputs}-{residual}-{rate}.pt"
+        if not path.exists():
+            knobs = [Knob(f"knob {n}", 0.25 * n) for n in range(1, inputs)]
+            module = make_module(layers, hidden_size, inputs, residual)
+            save_preset(path, module, name=path.stem, sample_rate=rate, knobs=knobs)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def guitar() -> Float32Array:
+    """10 s of guitar at full scale: a real take where there is one beside the project, else the built-in riff."""
+    take = SHARED / "data" / "test-dry.flac"
+    if take.exists():
+        audio = soundfile.read(take, frames=10 * RATE, dtype="float32")[0]
+    else:
+        audio = np.resize(synthesise_riff(RATE), 10 * RATE)
+    return np.ascontiguousarray(audio / np.abs(audio).max(), np.float32)
+
+
+def run_fxhost(
+    *arguments: object, env: dict[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "fxhost.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, cwd=ROOT, check=False)
+
+
+@contextmanager
+def jack_server(period: int) -> Iterator[dict[str, str]]:
+    """A JACK server of our own on the dummy driver, at 48 kHz; yields the environment in which clients find it."""
+    name = f"fxhost-{os.getpid()}-{time.monotonic_ns()}"
+    env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
+    command = ["jackd", "-R", "-P", "70", "-n", name, "-d", "dummy", "-r", str(RATE), "-p", str(period)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+    env["TEST_JACK_PID"] = str(server.pid)
+    try:
+        waited = subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], capture_output=True, env=env, check=False)
+        assert waited.returncode == 0 and server.poll() is None, "the JACK server did not start"
+        yield env
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()

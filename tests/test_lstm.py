@@ -1,0 +1,115 @@
+"""The compiled network against torch in float64, which is taken as the truth."""
+
+import numpy as np
+import pytest
+from conftest import RATE, make_module
+
+from fxhost.preset import Architecture, Float32Array
+from fxhost.stages.lstm import Lstm, tanh
+from fxhost.torchscript import EffectLSTM, build_module, play_module, script_module
+
+TOLERANCE_COMPILED = 2e-6
+TOLERANCE_TORCHSCRIPT = 1e-5
+
+
+def weights_of(module: EffectLSTM, h: Float32Array, c: Float32Array) -> dict[str, Float32Array]:
+    named = {key.removeprefix("lstm.").replace("head.", "head_"): value for key, value in module.state_dict().items()}
+    return {key: value.detach().numpy() for key, value in named.items()} | {"h0": h, "c0": c}
+
+
+def compile_stage(architecture: Architecture, weights: dict[str, Float32Array], knobs: list[float]) -> Lstm:
+    a = architecture
+    return Lstm(
+        weights,
+        layers=a.layers,
+        hidden_size=a.hidden_size,
+        inputs=a.inputs,
+        residual=a.residual,
+        sample_rate=RATE,
+        knobs=knobs,
+    )
+
+
+def state(architecture: Architecture, seed: int) -> tuple[Float32Array, Float32Array]:
+    rng = np.random.default_rng(seed)
+    shape = (architecture.layers, architecture.hidden_size)
+    return rng.uniform(-0.9, 0.9, shape).astype(np.float32), rng.uniform(-1.5, 1.5, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("hidden_size", [1, 8, 16, 20, 24, 32, 40, 64, 96])
+def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
+    layers: int, hidden_size: int, guitar: Float32Array
+) -> None:
+    architecture = Architecture(layers, hidden_size)
+    module = make_module(layers, hidden_size)
+    h, c = state(architecture, seed=2)
+    stage = compile_stage(architecture, weights_of(module, h, c), [])
+    compiled = guitar.copy()
+    stage.process(compiled)
+    scripted, _, _ = play_module(script_module(module), guitar[:, None], h, c)
+    truth, _, _ = play_module(module.double(), guitar[:, None].astype(float), h.astype(float), c.astype(float))
+    error, scripted_error = np.abs(compiled - truth).max(), np.abs(scripted - truth).max()
+    print(f"{layers} × {hidden_size}: compiled {error:.1e}, TorchScript {scripted_error:.1e}")
+    assert np.abs(truth).max() > 0.05
+    assert error <= TOLERANCE_COMPILED
+    assert scripted_error <= TOLERANCE_TORCHSCRIPT
+
+
+@pytest.mark.parametrize(
+    ("layers", "hidden_size", "inputs", "residual"),
+    [(3, 5, 4, True), (1, 128, 2, False), (3, 128, 1, True), (2, 33, 3, False)],
+)
+def test_every_kind_of_architecture_agrees_with_float64(
+    layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array
+) -> None:
+    architecture = Architecture(layers, hidden_size, inputs, residual)
+    module = make_module(layers, hidden_size, inputs, residual, seed=3)
+    h, c = state(architecture, seed=4)
+    knobs = [0.1, 0.7, 1.0][: inputs - 1]
+    stage = compile_stage(architecture, weights_of(module, h, c), knobs)
+    audio = guitar[: RATE // 2]
+    x = np.column_stack([audio, *(np.full_like(audio, np.float32(knob)) for knob in knobs)]).astype(float)
+    compiled = audio.copy()
+    stage.process(compiled)
+    truth, _, _ = play_module(module.double(), x, h.astype(float), c.astype(float))
+    assert np.abs(compiled - truth).max() <= TOLERANCE_COMPILED
+
+
+def test_a_reset_stage_plays_the_same_again(guitar: Float32Array) -> None:
+    architecture = Architecture(2, 12)
+    stage = compile_stage(architecture, weights_of(make_module(2, 12), *state(architecture, seed=5)), [])
+    first, second, third = (guitar[:4801].copy() for _ in range(3))
+    stage.process(first)
+    stage.process(second)
+    stage.reset()
+    stage.process(third)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, third)
+
+
+def test_a_knob_glides_to_its_target() -> None:
+    architecture = Architecture(1, 4, 2)
+    stage = compile_stage(architecture, weights_of(make_module(1, 4, 2), *state(architecture, seed=6)), [0.0])
+    at = stage.layout.offsets()
+    stage.memory[at["knob_targets"] + 1] = 1.0
+    block = np.zeros(RATE // 50, np.float32)  # 20 ms, the time constant
+    stage.process(block)
+    assert stage.memory[at["x"] + 1] == pytest.approx(1 - np.exp(-1), abs=0.01)
+
+
+def test_the_tanh_of_the_kernel_is_exact_to_a_few_units_in_the_last_place() -> None:
+    x = np.concatenate([np.linspace(-12, 12, 200_001), [0.0, 1e-30, -1e-30, 3e38, -3e38]]).astype(np.float32)
+    y = np.array([tanh(value) for value in x], np.float32)
+    assert np.abs(y - np.tanh(x.astype(float))).max() < 4e-7
+    assert np.isnan(tanh(np.float32(np.nan))) or abs(tanh(np.float32(np.nan))) <= 1.0001
+
+
+def test_a_module_rebuilt_from_the_weights_plays_the_same(guitar: Float32Array) -> None:
+    architecture = Architecture(2, 7, residual=True)
+    module = make_module(2, 7, residual=True)
+    h, c = state(architecture, seed=8)
+    rebuilt = build_module(architecture, weights_of(module, h, c))
+    first, _, _ = play_module(module, guitar[:5000, None], h, c)
+    second, _, _ = play_module(rebuilt, guitar[:5000, None], h, c)
+    assert np.array_equal(first, second)
