@@ -72,7 +72,8 @@ def pluck(frequency: float, seconds: float, sample_rate: int, rng: np.random.Gen
         out[n] = taps[0] * out[n - period] + taps[1] * out[n - period - 1] + taps[2] * out[n - period - 2]
     note = out[head : head + frames]
     note[-period:] *= np.linspace(1.0, 0.0, len(note[-period:]))
-    return (note / np.abs(note).max()).astype(np.float32)
+    peak = float(np.abs(note).max())
+    return (note / peak).astype(np.float32)
 
 
 def synthesise_riff(sample_rate: int) -> Float32Array:
@@ -88,7 +89,7 @@ def synthesise_riff(sample_rate: int) -> Float32Array:
     float32 (frames,)
     """
     rng = np.random.default_rng(1983)
-    out = np.zeros(round(RIFF_EIGHTHS * EIGHTH_S * sample_rate), np.float32)
+    out: Float32Array = np.zeros(round(RIFF_EIGHTHS * EIGHTH_S * sample_rate), np.float32)
     for start, notes, length in RIFF:
         for strum, midi in enumerate(notes):
             at = round((start * EIGHTH_S + 0.012 * strum) * sample_rate)

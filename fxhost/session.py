@@ -227,7 +227,8 @@ class Summary:
     def blocks_due(self) -> int:
         """How many blocks the time was worth, the first one included."""
         s = self.statistics
-        return int(self.seconds * self.session.sample_rate * s.blocks / s.frames) + 1 if s.frames else 0
+        # a tenth of a block for the jitter of the first and the last
+        return int(self.seconds * self.session.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
 
     def as_dict(self, process_start_s: float) -> dict[str, Any]:
         """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""

@@ -149,16 +149,13 @@ class DeviceStream:
 
         A sound server that has died can hold its client for ever, so that closing is given two seconds.
         """
-        closing = threading.Thread(target=self._close, daemon=True)
-        closing.start()
-        closing.join(CLOSE_TIMEOUT_S)
+        closing = threading.Thread(target=self._stream.close, daemon=True)  # it ignores errors
+        with quiet_libraries():
+            closing.start()
+            closing.join(CLOSE_TIMEOUT_S)
         if closing.is_alive():
             logger.info("'%s' does not answer; leaving it", self.name)
             atexit.unregister(import_sounddevice()._exit_handler)  # it would hang, or abort, on the dead server
-
-    def _close(self) -> None:
-        with quiet_libraries():
-            self._stream.close(ignore_errors=True)
 
 
 class VirtualStream:

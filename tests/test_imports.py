@@ -1,0 +1,97 @@
+"""Who may import whom: what the design of the house allows, read from the sources."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+# module → the modules of ours that it may import at its top; below them anything of the same row's meaning
+STAGES = {"fxhost.errors", "fxhost.stages"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": {"errors"},
+    "preset": {"errors"},
+    "riff": {"preset"},
+    "native": set(),
+    "audio": {"errors", "files", "preset"},
+    "callback": {"native", "stages"},
+    "rack": {"callback", "errors", "native", "stages"},
+    "engine": {"errors", "preset", "stages"},
+    "torchscript": {"", "errors", "files", "preset", "riff", "stages"},
+    "devices": {"errors"},
+    "stream": {"callback", "devices", "errors", "rack"},
+    "render": {"audio", "rack"},
+    "keys": set(),
+    "live": {"rack", "stream"},
+    "session": {"audio", "devices", "engine", "errors", "preset", "rack", "riff", "stages", "stream"},
+    "cli": {"", "errors"},
+}
+HEAVY = {"torch": {"torchscript"}, "sounddevice": set(), "rich": {"live"}, "soundfile": {"audio"}}
+
+
+def top_imports(path: Path) -> set[str]:
+    """The modules that a file imports when it is imported; not those for type checkers only."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} uses a relative import"
+            found.add(node.module or "")
+    return found
+
+
+def all_imports(path: Path) -> set[str]:
+    """The modules that a file imports anywhere."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return named | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_every_module_of_the_host_has_its_place() -> None:
+    modules = {path.stem for path in (ROOT / "fxhost").glob("*.py")} - {"__init__"}
+    assert modules == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_module_imports_only_what_lies_below_it(name: str) -> None:
+    imports = top_imports(ROOT / "fxhost" / f"{name}.py")
+    ours = {"" if module == "fxhost" else module.split(".")[1] for module in imports if module.split(".")[0] == "fxhost"}
+    assert ours <= ALLOWED[name]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fxhost" / "stages").glob("*.py")), ids=lambda path: path.stem)
+def test_a_stage_knows_nothing_of_the_rest(path: Path) -> None:
+    outside = {"numba", "numpy", "numpy.typing", "llvmlite"}
+    standard = {"collections.abc", "ctypes", "dataclasses", "functools", "math", "typing"}
+    assert all_imports(path) <= STAGES | outside | standard
+
+
+@pytest.mark.parametrize("library", HEAVY)
+def test_a_heavy_library_is_imported_only_where_it_is_needed(library: str) -> None:
+    users = {
+        path.stem
+        for path in (ROOT / "fxhost").rglob("*.py")
+        if any(module.split(".")[0] == library for module in top_imports(path))
+    }
+    assert users == HEAVY[library]
+
+
+def test_only_the_command_line_knows_the_trainer() -> None:
+    users = {
+        path.stem
+        for path in (ROOT / "fxhost").rglob("*.py")
+        if any(module.split(".")[0] == "train" for module in all_imports(path))
+    }
+    assert users <= {"cli"}
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = {
+        path.stem
+        for path in [*(ROOT / "fxhost").rglob("*.py"), *(ROOT / "train").rglob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing == {"cli"}
