@@ -5,21 +5,21 @@
 
 import argparse
 import json
-import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fxhost import __version__
+from fxhost.arguments import build_parser
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fxhost.session import Options, Session
+    from train.progress import Progress
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
 PROCESS_START_S = time.perf_counter() - time.process_time()
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        code: int = options.run(options)
+        code = COMMANDS[options.command](options)
         sys.stdout.flush()
     except FxhostError as err:
         print_error(str(err))
@@ -63,126 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def print_error(message: str) -> None:
     """One line on stderr."""
     print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
-
-
-# --- arguments -------------------------------------------------------------------------------------------------------
-
-
-def number(lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
-    """An argument type: a number within a range."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
-        if not lowest <= value <= highest or math.isinf(value):
-            above = f" to {highest:g}" if math.isfinite(highest) else " or more"
-            raise argparse.ArgumentTypeError(f"{text} is out of range: expected {lowest:g}{above}")
-        return value
-
-    return parse
-
-
-def latency(text: str) -> str | float:
-    """An argument type: 'low', 'high', or seconds."""
-    return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="fxhost",
-        description="A real-time host for learned audio effects.",
-        epilog="fxhost COMMAND --help tells more.",
-    )
-    parser.add_argument("--version", action="version", version=f"fxhost {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-
-    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
-        return command
-
-    def add_json(command: argparse.ArgumentParser) -> None:
-        command.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-
-    def add_force(command: argparse.ArgumentParser) -> None:
-        command.add_argument("--force", action="store_true", help="replace an existing output file")
-
-    def add_playing(command: argparse.ArgumentParser) -> None:
-        for side in ("input", "output"):
-            command.add_argument(
-                f"--{side}-gain-db",
-                type=number(-60, 60),
-                default=0.0,
-                metavar="X",
-                help=f"{side} gain in dB (default 0)",
-            )
-        command.add_argument(
-            "--engine",
-            choices=("compiled", "torchscript"),
-            default="compiled",
-            help="the compiled kernel (default), or the preset's own TorchScript module: this runs code from the file",
-        )
-        add_force(command)
-        add_json(command)
-
-    run = add("run", run_run, "Play presets live: one after the other, input to output.")
-    run.add_argument("presets", nargs="+", metavar="PRESET", help="a .pt file, or the name of a shipped preset")
-    run.add_argument("--device", metavar="D", help="number or (part of the) name for input and output, or 'virtual'")
-    run.add_argument("--input-device", metavar="D", help="number or name of the input device")
-    run.add_argument("--output-device", metavar="D", help="number or name of the output device")
-    run.add_argument("--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)")
-    run.add_argument("--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input")
-    run.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
-    run.add_argument("--duration", type=number(0.01), metavar="S", help="stop after so many seconds")
-    run.add_argument(
-        "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
-    )
-    run.add_argument(
-        "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
-    )
-    add_playing(run)
-
-    render = add("render", run_render, "Play a recording through a preset into a file, as fast as it goes.")
-    render.add_argument("presets", nargs="+", metavar="PRESET", help="as for run; several play in series")
-    render.add_argument("input", type=Path, metavar="IN.wav")
-    render.add_argument("output", type=Path, metavar="OUT.wav")
-    add_playing(render)
-
-    add_json(add("devices", run_devices, "List the sound devices."))
-    add_json(add("presets", run_presets, "List the presets that come with fxhost."))
-
-    info = add("info", run_info, "Tell what a preset is.")
-    info.add_argument("preset", metavar="PRESET")
-    info.add_argument(
-        "--check", action="store_true", help="replay its probe through both engines; this runs code from the file"
-    )
-    add_json(info)
-
-    train = add("train", run_train, "Learn an effect from a dry recording and the same recording through the effect.")
-    train.add_argument("dry", type=Path, metavar="DRY.wav")
-    train.add_argument("wet", type=Path, metavar="WET.wav")
-    train.add_argument("-o", "--output", type=Path, required=True, metavar="PRESET.pt")
-    train.add_argument("--hidden-size", type=number(1, 128, int), metavar="H", help="units in a layer")
-    train.add_argument("--layers", type=number(1, 3, int), metavar="L")
-    train.add_argument("--residual", action="store_true", help="add the input to the output of the network")
-    budget = train.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=number(0.01), metavar="M", help="how long to train (default 10)")
-    budget.add_argument("--epochs", type=number(1, kind=int), metavar="E", help="how often to go through the recording")
-    train.add_argument(
-        "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="the same seed gives the same preset"
-    )
-    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    train.add_argument(
-        "--test", nargs=2, type=Path, metavar=("DRY.wav", "WET.wav"), help="measure the ESR on this pair"
-    )
-    for word in ("name", "author", "licence"):
-        train.add_argument(f"--{word}", metavar=word.upper(), help="for the preset's description")
-    add_force(train)
-    add_json(train)
-    return parser
 
 
 # --- run -------------------------------------------------------------------------------------------------------------
@@ -210,6 +90,8 @@ def run_run(options: argparse.Namespace) -> int:
         overwrite=options.force,
         duration_s=options.duration,
     )
+    if options.input_file is not None and options.input_device is not None:
+        raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen)
     session = Session(presets, chosen, notice=print_error)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
@@ -414,7 +296,79 @@ PROBE_TOLERANCE = 1e-5
 
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
-    raise FxhostError("not yet")
+    from dataclasses import asdict
+
+    from train.fit import Settings, fit
+
+    given = {field: getattr(options, field) for field in TRAIN_SETTINGS}
+    settings = Settings(**{field: value for field, value in given.items() if value is not None})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with showing_progress(quiet=options.json) as report:
+        result = fit(
+            settings,
+            options.dry,
+            options.wet,
+            options.output,
+            test=tuple(options.test) if options.test else None,
+            overwrite=options.force,
+            report=report,
+        )
+    if options.json:
+        print(json.dumps({**asdict(result), "preset": str(result.preset)}))
+        return 0
+    for note in result.notes:
+        print(f"note: {note}")
+    ended = "interrupted after" if result.interrupted else "trained for"
+    print(
+        f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
+        f"{result.samples_per_second:,.0f} samples a second"
+    )
+    print(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
+    print(f"play it: fxhost run {result.preset}")
+    return 0
+
+
+TRAIN_SETTINGS = (
+    "name", "author", "licence", "hidden_size", "layers", "residual", "minutes", "epochs", "seed", "device",
+)  # fmt: skip
+
+
+@contextmanager
+def showing_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
+    """Yield what shows how a training goes: a line that changes, or new ones now and then without a terminal."""
+    from rich.live import Live
+    from rich.text import Text
+
+    console = make_console(stderr=True)
+    if quiet:
+        yield lambda progress: None
+    elif console.is_terminal:
+        with Live(Text("reading the recordings …"), console=console, auto_refresh=False) as live:
+            yield lambda progress: live.update(Text(format_progress(progress)), refresh=True)
+    else:
+        next_line = time.perf_counter()
+
+        def report(progress: "Progress") -> None:
+            nonlocal next_line
+            if time.perf_counter() >= next_line:
+                print(format_progress(progress), file=sys.stderr, flush=True)
+                next_line = time.perf_counter() + STATUS_EVERY_S
+
+        yield report
+
+
+def format_progress(progress: "Progress") -> str:
+    """Where a training stands, in one line."""
+    return (
+        f"epoch {progress.epoch:4d}   {progress.samples_per_second / 1e6:5.2f} M samples/s   "
+        f"loss {progress.loss:8.2g}   validation ESR {progress.esr_validation:8.2g}   best {progress.esr_best:8.2g}   "
+        f"{format_time(progress.seconds)} done, {format_time(progress.seconds_left)} left"
+    )
+
+
+def format_time(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -451,6 +405,15 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     text = value if isinstance(value, str) else json.dumps(value)
     return [(prefix, "".join(letter if letter.isprintable() else "?" for letter in text))]
 
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run_run,
+    "render": run_render,
+    "devices": run_devices,
+    "presets": run_presets,
+    "info": run_info,
+    "train": run_train,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

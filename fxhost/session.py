@@ -78,7 +78,9 @@ class Session:
         )
         self.stream: Stream
         if devices is None:
-            self.stream = VirtualStream(self.rack, sample_rate=self.sample_rate, block_frames=options.block_frames)
+            self.stream = VirtualStream(
+                self.rack, sample_rate=self.sample_rate, block_frames=options.block_frames, latency=options.latency
+            )
         else:
             self.stream = DeviceStream(
                 self.rack,

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 VIRTUAL = "virtual"
 VIRTUAL_BLOCK_FRAMES = 64
-VIRTUAL_LATENCY_S = 0.02  # how far the virtual device may fall behind before it counts an underflow
+VIRTUAL_LATENCY_S = {"low": 0.02, "high": 0.1}
 CLOSE_TIMEOUT_S = 2.0
 INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
 
@@ -172,13 +172,15 @@ class VirtualStream:
         In Hz.
     block_frames : int
         0 means 64.
+    latency : {'low', 'high'} or float
+        How far it may fall behind before it counts an underflow, in seconds.
     """
 
-    def __init__(self, rack: Rack, *, sample_rate: int, block_frames: int = 0) -> None:
+    def __init__(self, rack: Rack, *, sample_rate: int, block_frames: int = 0, latency: str | float = "low") -> None:
         self.name = VIRTUAL
         self.host_api = "none"
         self.sample_rate = float(sample_rate)
-        self.latency_s = VIRTUAL_LATENCY_S
+        self.latency_s = VIRTUAL_LATENCY_S[latency] if isinstance(latency, str) else latency
         self._rack = rack
         self._block_frames = block_frames or VIRTUAL_BLOCK_FRAMES
         self._stop = threading.Event()

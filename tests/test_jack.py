@@ -166,7 +166,9 @@ def test_the_torchscript_engine_plays_the_same_live_within_rounding(
         out = tmp_path / f"{engine}.wav"
         source = tmp_path / "source.wav"
         soundfile.write(source, np.sin(np.arange(RATE) * 0.05).astype(np.float32), RATE, subtype="FLOAT")
-        with start_run(server, make_preset(1, 8), "--engine", engine, "--input-file", source, "--output-file", out) as run:
+        with start_run(
+            server, make_preset(1, 8), "--engine", engine, "--input-file", source, "--output-file", out
+        ) as run:
             stdout, stderr = run.communicate(timeout=60)
         assert run.returncode == 0, stderr
         result = json.loads(stdout)
@@ -194,7 +196,9 @@ def test_a_server_that_ends_is_said_and_the_recording_is_kept(make_preset: MakeP
     assert [file.name for file in tmp_path.iterdir()] == ["out.wav"]
 
 
-def test_a_rate_that_the_server_does_not_have_is_one_clear_line(server: dict[str, str], make_preset: MakePreset) -> None:
+def test_a_rate_that_the_server_does_not_have_is_one_clear_line(
+    server: dict[str, str], make_preset: MakePreset
+) -> None:
     done = run_fxhost("run", make_preset(1, 8, rate=44_100), env=server)
     assert done.returncode == 1
     assert "the preset plays at 44100 Hz" in done.stderr
@@ -231,3 +235,12 @@ def test_devices_are_listed_and_chosen_by_number_or_part_of_the_name(
     finally:
         other.deactivate()
         other.close()
+
+
+def test_busy_python_threads_do_not_starve_the_audio_thread(make_preset: MakePreset) -> None:
+    from busy_threads import measure
+
+    result = measure("compiled", make_preset(1, 40), seconds=5, frames=64, threads=2)
+    made = result["blocks"] / result["blocks_due"]
+    print(f"{result['blocks']} of {result['blocks_due']} blocks, {result['xruns']} xruns")
+    assert made > 0.95  # a callback that needs the GIL makes a quarter (`python tests/busy_threads.py`)

@@ -1,0 +1,124 @@
+"""The words that `fxhost` understands; wrong ones end with a usage message and exit code 2."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fxhost import __version__
+
+
+def number(lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
+    """An argument type: a number within a range."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
+        if not lowest <= value <= highest or math.isinf(value):
+            above = f" to {highest:g}" if math.isfinite(highest) else " or more"
+            raise argparse.ArgumentTypeError(f"{text} is out of range: expected {lowest:g}{above}")
+        return value
+
+    return parse
+
+
+def latency(text: str) -> str | float:
+    """An argument type: 'low', 'high', or seconds."""
+    return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="fxhost",
+        description="A real-time host for learned audio effects.",
+        epilog="fxhost COMMAND --help tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"fxhost {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    def add_json(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+    def add_force(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--force", action="store_true", help="replace an existing output file")
+
+    def add_playing(command: argparse.ArgumentParser) -> None:
+        for side in ("input", "output"):
+            command.add_argument(
+                f"--{side}-gain-db",
+                type=number(-60, 60),
+                default=0.0,
+                metavar="X",
+                help=f"{side} gain in dB (default 0)",
+            )
+        command.add_argument(
+            "--engine",
+            choices=("compiled", "torchscript"),
+            default="compiled",
+            help="the compiled kernel (default), or the preset's own TorchScript module: this runs code from the file",
+        )
+        add_force(command)
+        add_json(command)
+
+    run = add("run", "Play presets live: one after the other, input to output.")
+    run.add_argument("presets", nargs="+", metavar="PRESET", help="a .pt file, or the name of a shipped preset")
+    run.add_argument("--device", metavar="D", help="number or (part of the) name for input and output, or 'virtual'")
+    run.add_argument("--input-device", metavar="D", help="number or name of the input device")
+    run.add_argument("--output-device", metavar="D", help="number or name of the output device")
+    run.add_argument("--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)")
+    run.add_argument("--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input")
+    run.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
+    run.add_argument("--duration", type=number(0.01), metavar="S", help="stop after so many seconds")
+    run.add_argument(
+        "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
+    )
+    run.add_argument(
+        "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
+    )
+    add_playing(run)
+
+    render = add("render", "Play a recording through a preset into a file, as fast as it goes.")
+    render.add_argument("presets", nargs="+", metavar="PRESET", help="as for run; several play in series")
+    render.add_argument("input", type=Path, metavar="IN.wav")
+    render.add_argument("output", type=Path, metavar="OUT.wav")
+    add_playing(render)
+
+    add_json(add("devices", "List the sound devices."))
+    add_json(add("presets", "List the presets that come with fxhost."))
+
+    info = add("info", "Tell what a preset is.")
+    info.add_argument("preset", metavar="PRESET")
+    info.add_argument(
+        "--check", action="store_true", help="replay its probe through both engines; this runs code from the file"
+    )
+    add_json(info)
+
+    train = add("train", "Learn an effect from a dry recording and the same recording through the effect.")
+    train.add_argument("dry", type=Path, metavar="DRY.wav")
+    train.add_argument("wet", type=Path, metavar="WET.wav")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="PRESET.pt")
+    train.add_argument("--hidden-size", type=number(1, 128, int), metavar="H", help="units in a layer")
+    train.add_argument("--layers", type=number(1, 3, int), metavar="L")
+    train.add_argument("--residual", action="store_true", help="add the input to the output of the network")
+    budget = train.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=number(0.01), metavar="M", help="how long to train (default 10)")
+    budget.add_argument("--epochs", type=number(1, kind=int), metavar="E", help="how often to go through the recording")
+    train.add_argument(
+        "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="the same seed gives the same preset"
+    )
+    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    train.add_argument(
+        "--test", nargs=2, type=Path, metavar=("DRY.wav", "WET.wav"), help="measure the ESR on this pair"
+    )
+    for word in ("name", "author", "licence"):
+        train.add_argument(f"--{word}", metavar=word.upper(), help="for the preset's description")
+    add_force(train)
+    add_json(train)
+    return parser
