@@ -17,6 +17,8 @@ from fxhost.preset import Float32Array, Knob
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import EffectLSTM, save_preset
 
+torch.set_num_threads(1)  # on a busy machine its threads wait for each other a thousand times as long as they work
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 RATE = 48_000

@@ -14,6 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "preset": {"errors"},
     "riff": {"preset"},
     "native": set(),
+    "vectors": set(),
     "audio": {"errors", "files", "preset"},
     "callback": {"native", "stages"},
     "rack": {"callback", "errors", "native", "stages"},

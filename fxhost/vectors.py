@@ -1,0 +1,187 @@
+"""LLVM vectors for numba: what a kernel needs to keep its sums in registers, on any CPU.
+
+A kernel is an `@intrinsic` whose code generator emits LLVM IR through a `Vectors`; LLVM turns its vectors into what the
+CPU has (AVX-512, AVX2, SSE, NEON), and the width is chosen so that one vector is one register.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from inspect import Parameter, Signature
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic
+
+# tanh(x) = x P(x²)/Q(x²) for |x| ≤ TANH_LIMIT: a minimax fit of the relative error (1.1e-8; in float32 3.4e-7)
+TANH_LIMIT = 8.4
+TANH_P = (0.9999999896265909, 0.13419631884946062, 0.003541678784156161, 2.138076105013515e-05, 1.4459172703479556e-08)
+TANH_Q = (1.0, 0.46752955767844917, 0.026051674504915884, 0.0003361526639893708, 8.220511868275514e-07)
+
+FAST = ("contract", "nsz", "arcp")  # a multiply and an add may become one instruction; NaN stays NaN
+
+_FLOAT = ir.FloatType()
+_WORD = ir.IntType(64)
+
+
+def register_lanes() -> tuple[int, int]:
+    """How many float32 a vector register holds, and how many such registers there are."""
+    if config.CPU_NAME and llvm.get_host_cpu_name() != config.CPU_NAME:
+        features: dict[str, bool] = {"avx2": config.CPU_NAME in ("haswell", "broadwell", "znver1", "znver2", "znver3")}
+    else:
+        features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16, 32
+    if features.get("avx"):
+        return 8, 16
+    return 4, 32 if features.get("neon") else 16
+
+
+class Vectors:
+    """Emits vector code at one place of a function.
+
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+    width : int
+        Float32 lanes in a vector.
+    """
+
+    def __init__(self, builder: Any, width: int) -> None:
+        self.builder = builder
+        self.width = width
+        self.type = ir.VectorType(_FLOAT, width)
+
+    def pointer(self, address: Any) -> Any:
+        """An int64 address as `float *`."""
+        return self.builder.inttoptr(address, _FLOAT.as_pointer())
+
+    def offset(self, pointer: Any, *terms: Any) -> Any:
+        """A pointer moved by a sum of products, in float32; a term is a number, a value, or a pair to be multiplied."""
+        for term in terms:
+            factors = [self._word(factor) for factor in (term if isinstance(term, tuple) else (term,))]
+            step = factors[0] if len(factors) == 1 else self.builder.mul(*factors)
+            pointer = self.builder.gep(pointer, [step])
+        return pointer
+
+    def _word(self, value: Any) -> Any:
+        return ir.Constant(_WORD, value) if isinstance(value, int) else value
+
+    def load(self, pointer: Any, index: int = 0) -> Any:
+        """The aligned vector at `pointer[index]`."""
+        value = self.builder.load(self.builder.bitcast(self.offset(pointer, index), self.type.as_pointer()))
+        value.align = 4 * self.width
+        return value
+
+    def store(self, value: Any, pointer: Any, index: int = 0) -> None:
+        """Write an aligned vector to `pointer[index]`."""
+        target = self.builder.bitcast(self.offset(pointer, index), self.type.as_pointer())
+        self.builder.store(value, target).align = 4 * self.width
+
+    def broadcast(self, pointer: Any, index: Any = 0) -> Any:
+        """The number at `pointer[index]` in every lane."""
+        undefined = ir.Constant(self.type, ir.Undefined)
+        lane = ir.IntType(32)
+        one = self.builder.insert_element(
+            undefined, self.builder.load(self.offset(pointer, index)), ir.Constant(lane, 0)
+        )
+        return self.builder.shuffle_vector(
+            one, undefined, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width)
+        )
+
+    def constant(self, value: float) -> Any:
+        """A number in every lane."""
+        return ir.Constant(self.type, [ir.Constant(_FLOAT, value)] * self.width)
+
+    def multiply(self, *factors: Any) -> Any:
+        """The product."""
+        product = factors[0]
+        for factor in factors[1:]:
+            product = self.builder.fmul(product, factor, flags=FAST)
+        return product
+
+    def add(self, a: Any, b: Any) -> Any:
+        """A + b."""
+        return self.builder.fadd(a, b, flags=FAST)
+
+    def subtract(self, a: Any, b: Any) -> Any:
+        """A − b."""
+        return self.builder.fsub(a, b, flags=FAST)
+
+    def divide(self, a: Any, b: Any) -> Any:
+        """A / b."""
+        return self.builder.fdiv(a, b, flags=FAST)
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """A b + c, in one instruction where the CPU has it."""
+        return self.add(self.multiply(a, b), c)
+
+    def polynomial(self, z: Any, coefficients: Sequence[float]) -> Any:
+        """Σ coefficients[n] zⁿ by Horner's rule."""
+        total = self.constant(coefficients[-1])
+        for coefficient in coefficients[-2::-1]:
+            total = self.multiply_add(total, z, self.constant(coefficient))
+        return total
+
+    def tanh_ratio(self, x: Any) -> tuple[Any, Any]:
+        """Numerator and denominator of tanh(x), so that several can share one division."""
+        builder = self.builder
+        for limit, comparison in ((TANH_LIMIT, "<"), (-TANH_LIMIT, ">")):
+            bound = self.constant(limit)
+            x = builder.select(builder.fcmp_unordered(comparison, x, bound), x, bound)  # unordered: NaN stays NaN
+        z = self.multiply(x, x)
+        return self.multiply(x, self.polynomial(z, TANH_P)), self.polynomial(z, TANH_Q)
+
+    def variable(self, value: Any) -> Any:
+        """A vector that changes in a loop; LLVM keeps it in a register."""
+        slot = cgutils.alloca_once(self.builder, self.type)
+        self.builder.store(value, slot)
+        return slot
+
+    def get(self, variable: Any) -> Any:
+        """The value of a variable."""
+        return self.builder.load(variable)
+
+    def set(self, variable: Any, value: Any) -> None:
+        """Change a variable."""
+        self.builder.store(value, variable)
+
+    @contextmanager
+    def repeat(self, count: Any) -> Iterator[Any]:
+        """A loop: yields its index, from 0."""
+        with cgutils.for_range(self.builder, self._word(count)) as loop:
+            yield loop.index
+
+
+def kernel(width: int, arguments: int) -> Callable[[Callable[..., None]], Any]:
+    """The decorator that makes an intrinsic of an emitter.
+
+    Parameters
+    ----------
+    width : int
+        Float32 lanes in a vector.
+    arguments : int
+        How many int64 (addresses or counts) the intrinsic takes.
+
+    Notes
+    -----
+    The emitter is called as `emit(vectors, *arguments)` with LLVM values.
+    """
+
+    def decorate(emit: Callable[..., None]) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            emit(Vectors(builder, width), *values)
+            return context.get_dummy_value()
+
+        def typing(typing_context: Any, *values: Any) -> Any:
+            return types.void(*[types.int64] * arguments), generate
+
+        # numba takes the number of arguments from the signature, which cannot be variable
+        names = ["typing_context", *(f"argument_{n}" for n in range(arguments))]
+        parameters = [Parameter(name, Parameter.POSITIONAL_ONLY) for name in names]
+        typing.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return intrinsic(typing)
+
+    return decorate

@@ -1,0 +1,4 @@
+"""The trainer: from a dry and a wet recording to a preset.
+
+It imports `fxhost`; `fxhost` never imports it, but for the command line, under `fxhost train`.
+"""

@@ -1,0 +1,106 @@
+"""Training throughput of the fused kernel beside `torch.nn.LSTM`: forward, backward and optimiser step, in one run.
+
+    python -m train.bench [--hidden-size H ...] [--seconds S] [--threads N] [--json]
+
+Each side gets the batch size that suits it best; the figure is training samples a second, the best of several turns
+that the two sides take one after the other, because the machine may be busy with something else now and then.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fxhost.torchscript import EffectLSTM
+from train.fused import FusedLSTM
+
+HIDDEN_SIZES = (16, 24, 32, 40, 64)
+BATCHES = (32, 64, 128, 256)
+WINDOW_FRAMES = 256
+TURNS = 3
+
+Play = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+def make_step(hidden: int, batch: int, threads: int, *, fused: bool) -> Callable[[], None]:
+    """One training step on random audio: forward, loss, backward, update; the state is carried from step to step."""
+    generator = torch.Generator().manual_seed(1)
+    model = EffectLSTM(1, hidden, 1, residual=False)
+    play: Play = FusedLSTM(model, threads) if fused else model
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    x, target = (torch.randn(batch, WINDOW_FRAMES, 1, generator=generator) * 0.3 for _ in range(2))
+    state = [torch.zeros(1, batch, hidden)] * 2
+
+    def step() -> None:
+        y, h, c = play(x, *state)
+        loss = (y - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        state[:] = h.detach(), c.detach()
+
+    return step
+
+
+def measure(step: Callable[[], None], batch: int, seconds: float) -> float:
+    """Training samples a second of repeated steps."""
+    step()
+    steps, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds or steps < 2:
+        step()
+        steps += 1
+    return steps * batch * WINDOW_FRAMES / (time.perf_counter() - began)
+
+
+def compare(hidden: int, threads: int, seconds: float) -> dict[str, Any]:
+    """Both sides at one hidden size."""
+    steps = {
+        (fused, batch): make_step(hidden, batch, threads, fused=fused) for fused in (True, False) for batch in BATCHES
+    }
+    best = dict.fromkeys(steps, 0.0)
+    for _ in range(TURNS):
+        for key, step in steps.items():
+            best[key] = max(best[key], measure(step, key[1], seconds / TURNS))
+    ours, theirs = (max((best[fused, batch], batch) for batch in BATCHES) for fused in (True, False))
+    return {
+        "hidden_size": hidden,
+        "samples_per_second": ours[0],
+        "torch_samples_per_second": theirs[0],
+        "ratio": ours[0] / theirs[0],
+        "batch": ours[1],
+        "torch_batch": theirs[1],
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m train.bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--hidden-size", type=int, nargs="+", default=HIDDEN_SIZES, metavar="H")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size and side (default 2)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = []
+    if not options.json:
+        sys.stdout.write(f"{'hidden':>6s} {'fused':>10s} {'torch':>10s} {'ratio':>6s}   M samples/s (batch)\n")
+    for hidden in options.hidden_size:
+        row = compare(hidden, options.threads, options.seconds)
+        rows.append(row)
+        if not options.json:
+            sys.stdout.write(
+                f"{hidden:6d} {row['samples_per_second'] / 1e6:10.2f} {row['torch_samples_per_second'] / 1e6:10.2f} "
+                f"{row['ratio']:6.1f}   ({row['batch']}, {row['torch_batch']})\n"
+            )
+            sys.stdout.flush()
+    if options.json:
+        sys.stdout.write(json.dumps(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""The fused CPU kernels of one LSTM layer: a whole sequence forward, a whole sequence backward.
+
+torch spends its time between the steps of a small LSTM; here a step is a few hundred instructions. A *group* of
+sequences lies in the vector lanes (two vectors side by side), so that every operation works on all of them at once and
+weights are broadcast from memory. All arrays are float32, row-major, aligned to 64 bytes; `lanes` is the last axis:
+
+    Z  (T + 1, Zr, lanes)     what the weights multiply at step t: h of the step before (H rows), input (I rows), ones;
+                              further rows are padding, zero
+    G  (T, H, 4, lanes)       the gates i, f, g, o after their activation; backward turns them into the gradients of
+                              their sums
+    C  (T + 1, H, lanes)      the cell state before step t;  TC (T, H, lanes) tanh of the cell state after it
+    Y  (T, lanes)             the head's output, of the top layer
+    D  (T, ·, lanes)          the gradient of h that comes from the layer above
+    DZ (T, Dr, lanes)         the gradient of Z: its first H rows go to the step before, the next I to the layer below
+    A  (Zr / k, 4H / r, r k, width)   the weights' gradient, still to be summed over its last axis
+
+H is even (padded by a unit with zero weights if need be). Weights come in two orders: `Wf` (H / 2, K, 8) for the step
+forward, K = H + I + 1 columns, gate rows of two units side by side, those of i, f and o halved, because
+σ(x) = ½ + ½ tanh(x/2); `Wb` (Dr / 8, 4H, 8) for the step back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from numba import njit
+
+from fxhost.vectors import Vectors, kernel, register_lanes
+
+UNITS = 2  # units whose gates are summed at once: 8 rows × 2 vectors of sums stay in registers
+BACK_ROWS = 8  # rows of DZ that are summed at once
+STRETCH = 16  # steps between two visits to the weights' gradient: what it reads of them is still in the L2 cache
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the work is cut for the registers of this CPU.
+
+    Attributes
+    ----------
+    width : int
+        Float32 lanes in a vector register.
+    vectors : int
+        Vectors side by side in a group of sequences.
+    gradient_rows, gradient_columns : int
+        The tile of the weights' gradient that stays in registers.
+    """
+
+    width: int
+    vectors: int
+    gradient_rows: int
+    gradient_columns: int
+
+    @property
+    def lanes(self) -> int:
+        """Sequences in a group."""
+        return self.width * self.vectors
+
+
+def choose_tiling() -> Tiling:
+    """The tiling for the CPU at hand: 32 registers hold twice the sums of 16."""
+    width, registers = register_lanes()
+    return Tiling(width, 2, 4, 6) if registers >= 32 else Tiling(width, 1, 2, 6)
+
+
+@dataclass(frozen=True)
+class LayerKernels:
+    """The compiled kernels of one layer, and the row counts of its arrays.
+
+    Attributes
+    ----------
+    forward : callable
+        `forward(Wf, Z, G, C, TC, head, Y, T)`: addresses, and the number of steps; Z[0], C[0] and the inputs are set.
+        With `head` the output of the top layer is added to Y.
+    backward : callable
+        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, A, T)`: DZ[T] (or, with `dz_stride` 0, the
+        one DZ) and dC hold the gradients from the future. D, `d_stride` and `dz_stride` count float32 a step.
+    z_rows, d_rows : int
+        Zr and Dr above.
+    tiling : Tiling
+    """
+
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+    z_rows: int
+    d_rows: int
+    tiling: Tiling
+
+
+@cache
+def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradient: bool) -> LayerKernels:
+    """The kernels for these sizes, compiled at their first call (half a second).
+
+    Parameters
+    ----------
+    hidden : int
+        Units, even.
+    inputs : int
+        I; the hidden size of the layer below, or the inputs of the network.
+    is_top : bool
+        Whether the head is computed from this layer; otherwise gradients come from the layer above.
+    needs_input_gradient : bool
+        Whether there is a layer below.
+    """
+    tiling = choose_tiling()
+    width, vectors, lanes = tiling.width, tiling.vectors, tiling.lanes
+    columns = hidden + inputs + 1
+    tile_rows, tile_columns = tiling.gradient_rows, tiling.gradient_columns
+    column_tiles, row_tiles = -(-columns // tile_columns), 4 * hidden // tile_rows
+    z_rows = column_tiles * tile_columns
+    back_tiles = -(-(hidden + inputs if needs_input_gradient else hidden) // BACK_ROWS)
+    z_step, g_step, c_step = (4 * lanes * rows for rows in (z_rows, 4 * hidden, hidden))  # bytes
+
+    @kernel(width, 9)
+    def step_forward(v: Vectors, *addresses: Any) -> None:
+        weights, z, z_next, gates, cell, cell_next, tanh_cell, head, output = map(v.pointer, addresses)
+        y = [v.variable(v.load(output, n * width)) for n in range(vectors)] if is_top else []
+        with v.repeat(hidden // UNITS) as pair:
+            sums = [[v.variable(v.constant(0.0)) for _ in range(vectors)] for _ in range(4 * UNITS)]
+            with v.repeat(columns) as k:
+                inputs_k = [v.load(v.offset(z, (k, lanes)), n * width) for n in range(vectors)]
+                weights_k = v.offset(weights, (pair, columns * 4 * UNITS), (k, 4 * UNITS))
+                for row in range(4 * UNITS):
+                    weight = v.broadcast(weights_k, row)
+                    for n in range(vectors):
+                        v.set(sums[row][n], v.multiply_add(weight, inputs_k[n], v.get(sums[row][n])))
+            for u in range(UNITS):
+                unit = (pair, UNITS * lanes)
+                for n in range(vectors):
+                    at = u * lanes + n * width
+                    i, f, g, o = _activate(v, [v.get(sums[4 * u + gate][n]) for gate in range(4)])
+                    c = v.multiply_add(f, v.load(v.offset(cell, unit), at), v.multiply(i, g))
+                    tanh_c = v.divide(*v.tanh_ratio(c))
+                    h = v.multiply(o, tanh_c)
+                    for gate, value in enumerate((i, f, g, o)):
+                        target = v.offset(gates, (pair, UNITS * 4 * lanes))
+                        v.store(value, target, (4 * u + gate) * lanes + n * width)
+                    v.store(c, v.offset(cell_next, unit), at)
+                    v.store(tanh_c, v.offset(tanh_cell, unit), at)
+                    v.store(h, v.offset(z_next, unit), at)
+                    if is_top:
+                        weight = v.broadcast(v.offset(head, (pair, UNITS)), u)
+                        v.set(y[n], v.multiply_add(weight, h, v.get(y[n])))
+        for n, total in enumerate(y):
+            v.store(v.get(total), output, n * width)
+
+    @kernel(width, 8)
+    def differentiate_gates(v: Vectors, *addresses: Any) -> None:
+        gates, cell, tanh_cell, head, dy, upstream, dz, dc_carried = map(v.pointer, addresses)
+        one = v.constant(1.0)
+        dys = [v.load(dy, n * width) for n in range(vectors)] if is_top else []
+        with v.repeat(hidden) as unit:
+            row, gate_rows = (unit, lanes), v.offset(gates, (unit, 4 * lanes))
+            for n in range(vectors):
+                at = n * width
+                i, f, g, o = (v.load(gate_rows, gate * lanes + at) for gate in range(4))
+                tanh_c = v.load(v.offset(tanh_cell, row), at)
+                dh = v.load(v.offset(dz, row), at)
+                if is_top:
+                    dh = v.multiply_add(v.broadcast(head, unit), dys[n], dh)
+                else:
+                    dh = v.add(dh, v.load(v.offset(upstream, row), at))
+                slope = v.subtract(one, v.multiply(tanh_c, tanh_c))
+                dc = v.multiply_add(v.multiply(dh, o), slope, v.load(v.offset(dc_carried, row), at))
+                v.store(v.multiply(dc, f), v.offset(dc_carried, row), at)
+                derivatives = (
+                    v.multiply(dc, g, i, v.subtract(one, i)),
+                    v.multiply(dc, v.load(v.offset(cell, row), at), f, v.subtract(one, f)),
+                    v.multiply(dc, i, v.subtract(one, v.multiply(g, g))),
+                    v.multiply(dh, tanh_c, o, v.subtract(one, o)),
+                )
+                for gate, value in enumerate(derivatives):
+                    v.store(value, gate_rows, gate * lanes + at)
+
+    @kernel(width, 3)
+    def step_back(v: Vectors, *addresses: Any) -> None:
+        weights, gates, dz = map(v.pointer, addresses)
+        with v.repeat(back_tiles) as tile:
+            sums = [[v.variable(v.constant(0.0)) for _ in range(vectors)] for _ in range(BACK_ROWS)]
+            with v.repeat(4 * hidden) as row:
+                gate = [v.load(v.offset(gates, (row, lanes)), n * width) for n in range(vectors)]
+                weights_row = v.offset(weights, (tile, 4 * hidden * BACK_ROWS), (row, BACK_ROWS))
+                for k in range(BACK_ROWS):
+                    weight = v.broadcast(weights_row, k)
+                    for n in range(vectors):
+                        v.set(sums[k][n], v.multiply_add(weight, gate[n], v.get(sums[k][n])))
+            for k in range(BACK_ROWS):
+                for n in range(vectors):
+                    v.store(v.get(sums[k][n]), v.offset(dz, (tile, BACK_ROWS * lanes)), k * lanes + n * width)
+
+    @kernel(width, 4)
+    def add_weight_gradient(v: Vectors, *arguments: Any) -> None:
+        gates, z, gradient = map(v.pointer, arguments[:3])
+        size = tile_rows * tile_columns
+        with v.repeat(column_tiles) as column_tile, v.repeat(row_tiles) as row_tile:
+            target = v.offset(gradient, (column_tile, row_tiles * size * width), (row_tile, size * width))
+            sums = [v.variable(v.load(target, n * width)) for n in range(size)]
+            with v.repeat(arguments[3]) as step:
+                gates_t = v.offset(gates, (row_tile, tile_rows * lanes), (step, 4 * hidden * lanes))
+                z_t = v.offset(z, (column_tile, tile_columns * lanes), (step, z_rows * lanes))
+                for n in range(vectors):
+                    rows = [v.load(gates_t, row * lanes + n * width) for row in range(tile_rows)]
+                    for column in range(tile_columns):
+                        value = v.load(z_t, column * lanes + n * width)
+                        for row in range(tile_rows):
+                            total = sums[row * tile_columns + column]
+                            v.set(total, v.multiply_add(rows[row], value, v.get(total)))
+            for n in range(size):
+                v.store(v.get(sums[n]), target, n * width)
+
+    @njit(nogil=True, error_model="numpy")
+    def forward(weights: int, z: int, gates: int, cell: int, tanh_cell: int, head: int, y: int, steps: int) -> None:
+        for t in range(steps):
+            step_forward(
+                weights,
+                z + z_step * t,
+                z + z_step * (t + 1),
+                gates + g_step * t,
+                cell + c_step * t,
+                cell + c_step * (t + 1),
+                tanh_cell + c_step * t,
+                head,
+                y + 4 * lanes * t,
+            )
+
+    @njit(nogil=True, error_model="numpy")
+    def backward(
+        weights: int,
+        z: int,
+        gates: int,
+        cell: int,
+        tanh_cell: int,
+        head: int,
+        dy: int,
+        upstream: int,
+        upstream_step: int,
+        dz: int,
+        dz_step: int,
+        dc: int,
+        gradient: int,
+        steps: int,
+    ) -> None:
+        end = steps
+        while end > 0:
+            start = max(0, end - STRETCH)
+            for t in range(end - 1, start - 1, -1):
+                differentiate_gates(
+                    gates + g_step * t,
+                    cell + c_step * t,
+                    tanh_cell + c_step * t,
+                    head,
+                    dy + 4 * lanes * t,
+                    upstream + 4 * upstream_step * t,
+                    dz + 4 * dz_step * (t + 1),
+                    dc,
+                )
+                step_back(weights, gates + g_step * t, dz + 4 * dz_step * t)
+            add_weight_gradient(gates + g_step * start, z + z_step * start, gradient, end - start)
+            end = start
+
+    return LayerKernels(forward, backward, z_rows, back_tiles * BACK_ROWS, tiling)
+
+
+def _activate(v: Vectors, sums: list[Any]) -> tuple[Any, Any, Any, Any]:
+    """i, f, g, o from their sums (those of i, f, o halved), with one division for all four tanh."""
+    p, q = zip(*(v.tanh_ratio(total) for total in sums), strict=True)
+    q01, q23 = v.multiply(q[0], q[1]), v.multiply(q[2], q[3])
+    inverse = v.divide(v.constant(1.0), v.multiply(q01, q23))  # the product of all four is below 1e10
+    inverse01, inverse23 = v.multiply(inverse, q23), v.multiply(inverse, q01)
+    half = v.constant(0.5)
+    i, f, o = (
+        v.multiply_add(v.multiply(p[gate], q[other], inverses), half, half)
+        for gate, other, inverses in ((0, 1, inverse01), (1, 0, inverse01), (3, 2, inverse23))
+    )
+    return i, f, v.multiply(p[2], q[3], inverse23), o

@@ -1,0 +1,41 @@
+"""The network that is trained, at its start."""
+
+import math
+
+import torch
+from torch import nn
+
+from fxhost.torchscript import EffectLSTM
+
+SMALL_SIGNAL = 0.1  # of the usual input weights, so that the network begins where its gates are almost linear
+
+
+def make_model(layers: int, hidden_size: int, *, residual: bool, generator: torch.Generator) -> EffectLSTM:
+    """An untrained `EffectLSTM` with one input.
+
+    Parameters
+    ----------
+    layers, hidden_size : int
+    residual : bool
+        Whether the input is added to the output.
+    generator : torch.Generator
+        The source of the weights.
+
+    Returns
+    -------
+    EffectLSTM
+
+    Notes
+    -----
+    Uniform within ±1/√hidden_size, as torch does it, but for the input weights of the first layer, which are made
+    smaller, and the head, which is made larger by as much. A network that starts small learns to bend only as far as
+    the recording demands, and so does better at levels that the recording hardly reaches.
+    """
+    model = EffectLSTM(layers, hidden_size, 1, residual)
+    spread = 1 / math.sqrt(hidden_size)
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, -spread, spread, generator=generator)
+    with torch.no_grad():
+        model.get_parameter("lstm.weight_ih_l0").mul_(SMALL_SIGNAL)
+        model.head.weight.div_(SMALL_SIGNAL)
+    return model

@@ -1,0 +1,63 @@
+"""What a training tells while it runs, and when it has ended."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the training stands after a validation.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs begun.
+    seconds, seconds_left : float
+        Since the first update, and about how long it will go on.
+    samples_per_second : float
+        Training samples that counted in a loss, over wall time.
+    loss : float
+        The mean training loss since the last report.
+    esr_validation, esr_best : float
+        Now, and the lowest so far.
+    """
+
+    epoch: int
+    seconds: float
+    seconds_left: float
+    samples_per_second: float
+    loss: float
+    esr_validation: float
+    esr_best: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a training.
+
+    Attributes
+    ----------
+    esr_validation, esr_test : float
+        Of the weights in the preset.
+    epochs : int
+        Epochs completed.
+    seconds, samples_per_second : float
+        As in `Progress`.
+    delay_frames : int
+        By how much the wet recording was moved; 0: recordings are taken as aligned.
+    preset : Path
+    interrupted : bool
+        Whether Ctrl-C ended it before its time.
+    notes : tuple of str
+        What is odd about the recordings.
+    """
+
+    esr_validation: float
+    esr_test: float
+    epochs: int
+    seconds: float
+    samples_per_second: float
+    delay_frames: int
+    preset: Path
+    interrupted: bool
+    notes: tuple[str, ...]

@@ -1,0 +1,57 @@
+"""What a preset tells about its training, and how its weights become a file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fxhost.torchscript import EffectLSTM, save_preset
+from train.pair import Pair
+from train.settings import Settings
+
+
+def start_record(settings: Settings, pair: Pair, test: Pair | None) -> dict[str, Any]:
+    """What the preset tells about its training, as far as it is known before the first update."""
+    tested = pair if test is None else test
+    return {
+        "settings": asdict(settings),
+        "torch_version": torch.__version__,
+        "audio_seconds": pair.seconds,
+        "dry_sha256": pair.dry_sha256,
+        "wet_sha256": pair.wet_sha256,
+        "notes": list(pair.notes),
+        "delay_frames": 0,
+        "esr_test": None,
+        "test": {
+            "on": "held-out stretches of the pair" if test is None else "another recording",
+            "dry_sha256": tested.dry_sha256,
+            "wet_sha256": tested.wet_sha256,
+        },
+    }
+
+
+def write_preset(
+    output: Path,
+    weights: Mapping[str, Tensor],
+    settings: Settings,
+    sample_rate: int,
+    training: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write weights as a preset, through a module of their own on the CPU."""
+    finished = EffectLSTM(settings.layers, settings.hidden_size, 1, settings.residual)
+    finished.load_state_dict(dict(weights))
+    save_preset(
+        output,
+        finished,
+        name=settings.name,
+        sample_rate=sample_rate,
+        author=settings.author,
+        licence=settings.licence,
+        training=training,
+        overwrite=overwrite,
+    )
