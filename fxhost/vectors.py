@@ -4,9 +4,11 @@ A kernel is an `@intrinsic` whose code generator emits LLVM IR through a `Vector
 CPU has (AVX-512, AVX2, SSE, NEON), and the width is chosen so that one vector is one register.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -21,6 +23,9 @@ TANH_P = (0.9999999896265909, 0.13419631884946062, 0.003541678784156161, 2.13807
 TANH_Q = (1.0, 0.46752955767844917, 0.026051674504915884, 0.0003361526639893708, 8.220511868275514e-07)
 
 FAST = ("contract", "nsz", "arcp")  # a multiply and an add may become one instruction; NaN stays NaN
+
+# Changes with this file: a key for caches of what was compiled through it.
+REVISION = zlib.crc32(Path(__file__).read_bytes())
 
 _FLOAT = ir.FloatType()
 _WORD = ir.IntType(64)
@@ -80,6 +85,37 @@ class Vectors:
         target = self.builder.bitcast(self.offset(pointer, index), self.type.as_pointer())
         self.builder.store(value, target).align = 4 * self.width
 
+    def load_scalar(self, pointer: Any, index: int = 0) -> Any:
+        """The number at `pointer[index]`."""
+        return self.builder.load(self.offset(pointer, index))
+
+    def store_scalar(self, value: Any, pointer: Any, index: int = 0) -> None:
+        """Write a number to `pointer[index]`."""
+        self.builder.store(value, self.offset(pointer, index))
+
+    def sum_lanes(self, value: Any) -> Any:
+        """The sum of all lanes, a number: halves are added until one lane is left."""
+        lanes = self.width
+        while lanes > 1:
+            lanes //= 2
+            low, high = (
+                self.builder.shuffle_vector(
+                    value, value, ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(start, start + lanes)))
+                )
+                for start in (0, lanes)
+            )
+            value = self.add(low, high)
+        return self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    def prefetch(self, pointer: Any, index: Any = 0) -> None:
+        """Have the cache line of `pointer[index]` fetched before it is needed."""
+        byte = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        self.builder.call(function, [self.builder.bitcast(self.offset(pointer, index), byte), read, keep, data])
+
     def broadcast(self, pointer: Any, index: Any = 0) -> Any:
         """The number at `pointer[index]` in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
@@ -133,6 +169,19 @@ class Vectors:
             x = builder.select(builder.fcmp_unordered(comparison, x, bound), x, bound)  # unordered: NaN stays NaN
         z = self.multiply(x, x)
         return self.multiply(x, self.polynomial(z, TANH_P)), self.polynomial(z, TANH_Q)
+
+    def activate_gates(self, sums: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
+        """The gates i, f, g, o of an LSTM from their sums (those of i, f, o halved), with one division for all four."""
+        p, q = zip(*(self.tanh_ratio(total) for total in sums), strict=True)
+        q01, q23 = self.multiply(q[0], q[1]), self.multiply(q[2], q[3])
+        inverse = self.divide(self.constant(1.0), self.multiply(q01, q23))  # the product of all four is below 1e10
+        inverse01, inverse23 = self.multiply(inverse, q23), self.multiply(inverse, q01)
+        half = self.constant(0.5)
+        i, f, o = (
+            self.multiply_add(self.multiply(p[gate], q[other], inverses), half, half)
+            for gate, other, inverses in ((0, 1, inverse01), (1, 0, inverse01), (3, 2, inverse23))
+        )
+        return i, f, self.multiply(p[2], q[3], inverse23), o
 
     def variable(self, value: Any) -> Any:
         """A vector that changes in a loop; LLVM keeps it in a register."""

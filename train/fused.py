@@ -17,7 +17,7 @@ from torch import Tensor
 from fxhost.preset import Float32Array
 from fxhost.stages import aligned_zeros
 from fxhost.torchscript import EffectLSTM
-from train.kernel import BACK_ROWS, UNITS, LayerKernels, compile_layer
+from train.kernel import BACK_ROWS, STRETCH, UNITS, LayerKernels, compile_layer
 
 
 def zeros(*shape: int) -> Float32Array:
@@ -35,6 +35,7 @@ class _LayerMemory:
     tanh_cell: Float32Array
     dz: Float32Array
     dc: Float32Array
+    dgates: Float32Array
     gradient: Float32Array
 
 
@@ -125,6 +126,7 @@ class FusedLSTM:
             tanh_cell=zeros(steps, rows, lanes),
             dz=zeros(steps + 1 if layer else 1, kernels.d_rows, lanes),
             dc=zeros(rows, lanes),
+            dgates=zeros(STRETCH, rows, 4, lanes),
             gradient=zeros(*tiles, t.gradient_rows * t.gradient_columns, t.width),
         )
         memory.z[:, rows + self.columns(layer)] = 1.0
@@ -238,6 +240,7 @@ def _differentiate_group(
             m.dz.ctypes.data,
             m.dz[0].size if layer else 0,
             m.dc.ctypes.data,
+            m.dgates.ctypes.data,
             m.gradient.ctypes.data,
             steps,
         )

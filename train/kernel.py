@@ -6,8 +6,8 @@ weights are broadcast from memory. All arrays are float32, row-major, aligned to
 
     Z  (T + 1, Zr, lanes)     what the weights multiply at step t: h of the step before (H rows), input (I rows), ones;
                               further rows are padding, zero
-    G  (T, H, 4, lanes)       the gates i, f, g, o after their activation; backward turns them into the gradients of
-                              their sums
+    G  (T, H, 4, lanes)       the gates i, f, g, o after their activation
+    DG (STRETCH, H, 4, lanes) the gradients of their sums, of the last few steps
     C  (T + 1, H, lanes)      the cell state before step t;  TC (T, H, lanes) tanh of the cell state after it
     Y  (T, lanes)             the head's output, of the top layer
     D  (T, ·, lanes)          the gradient of h that comes from the layer above
@@ -30,6 +30,7 @@ from fxhost.vectors import Vectors, kernel, register_lanes
 
 UNITS = 2  # units whose gates are summed at once: 8 rows × 2 vectors of sums stay in registers
 BACK_ROWS = 8  # rows of DZ that are summed at once
+PREFETCH = 2  # steps that the backward pass asks the memory ahead
 STRETCH = 16  # steps between two visits to the weights' gradient: what it reads of them is still in the L2 cache
 
 
@@ -74,7 +75,7 @@ class LayerKernels:
         `forward(Wf, Z, G, C, TC, head, Y, T)`: addresses, and the number of steps; Z[0], C[0] and the inputs are set.
         With `head` the output of the top layer is added to Y.
     backward : callable
-        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, A, T)`: DZ[T] (or, with `dz_stride` 0, the
+        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, DG, A, T)`: DZ[T] (or, with `dz_stride` 0, the
         one DZ) and dC hold the gradients from the future. D, `d_stride` and `dz_stride` count float32 a step.
     z_rows, d_rows : int
         Zr and Dr above.
@@ -129,7 +130,7 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
                 unit = (pair, UNITS * lanes)
                 for n in range(vectors):
                     at = u * lanes + n * width
-                    i, f, g, o = _activate(v, [v.get(sums[4 * u + gate][n]) for gate in range(4)])
+                    i, f, g, o = v.activate_gates([v.get(sums[4 * u + gate][n]) for gate in range(4)])
                     c = v.multiply_add(f, v.load(v.offset(cell, unit), at), v.multiply(i, g))
                     tanh_c = v.divide(*v.tanh_ratio(c))
                     h = v.multiply(o, tanh_c)
@@ -145,13 +146,19 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
         for n, total in enumerate(y):
             v.store(v.get(total), output, n * width)
 
-    @kernel(width, 8)
+    @kernel(width, 9)
     def differentiate_gates(v: Vectors, *addresses: Any) -> None:
-        gates, cell, tanh_cell, head, dy, upstream, dz, dc_carried = map(v.pointer, addresses)
+        gates, cell, tanh_cell, head, dy, upstream, dz, dc_carried, dgates = map(v.pointer, addresses)
         one = v.constant(1.0)
         dys = [v.load(dy, n * width) for n in range(vectors)] if is_top else []
         with v.repeat(hidden) as unit:
             row, gate_rows = (unit, lanes), v.offset(gates, (unit, 4 * lanes))
+            # the step before lies behind: no hardware looks that way for it
+            for line in range(0, 4 * lanes, 16):
+                v.prefetch(gate_rows, line - PREFETCH * 4 * hidden * lanes)
+            for line in range(0, lanes, 16):
+                v.prefetch(v.offset(cell, row), line - PREFETCH * hidden * lanes)
+                v.prefetch(v.offset(tanh_cell, row), line - PREFETCH * hidden * lanes)
             for n in range(vectors):
                 at = n * width
                 i, f, g, o = (v.load(gate_rows, gate * lanes + at) for gate in range(4))
@@ -171,7 +178,7 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
                     v.multiply(dh, tanh_c, o, v.subtract(one, o)),
                 )
                 for gate, value in enumerate(derivatives):
-                    v.store(value, gate_rows, gate * lanes + at)
+                    v.store(value, v.offset(dgates, (unit, 4 * lanes)), gate * lanes + at)
 
     @kernel(width, 3)
     def step_back(v: Vectors, *addresses: Any) -> None:
@@ -238,6 +245,7 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
         dz: int,
         dz_step: int,
         dc: int,
+        dgates: int,
         gradient: int,
         steps: int,
     ) -> None:
@@ -254,23 +262,10 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
                     upstream + 4 * upstream_step * t,
                     dz + 4 * dz_step * (t + 1),
                     dc,
+                    dgates + g_step * (t - start),
                 )
-                step_back(weights, gates + g_step * t, dz + 4 * dz_step * t)
-            add_weight_gradient(gates + g_step * start, z + z_step * start, gradient, end - start)
+                step_back(weights, dgates + g_step * (t - start), dz + 4 * dz_step * t)
+            add_weight_gradient(dgates, z + z_step * start, gradient, end - start)
             end = start
 
     return LayerKernels(forward, backward, z_rows, back_tiles * BACK_ROWS, tiling)
-
-
-def _activate(v: Vectors, sums: list[Any]) -> tuple[Any, Any, Any, Any]:
-    """i, f, g, o from their sums (those of i, f, o halved), with one division for all four tanh."""
-    p, q = zip(*(v.tanh_ratio(total) for total in sums), strict=True)
-    q01, q23 = v.multiply(q[0], q[1]), v.multiply(q[2], q[3])
-    inverse = v.divide(v.constant(1.0), v.multiply(q01, q23))  # the product of all four is below 1e10
-    inverse01, inverse23 = v.multiply(inverse, q23), v.multiply(inverse, q01)
-    half = v.constant(0.5)
-    i, f, o = (
-        v.multiply_add(v.multiply(p[gate], q[other], inverses), half, half)
-        for gate, other, inverses in ((0, 1, inverse01), (1, 0, inverse01), (3, 2, inverse23))
-    )
-    return i, f, v.multiply(p[2], q[3], inverse23), o
