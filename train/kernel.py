@@ -75,8 +75,8 @@ class LayerKernels:
         `forward(Wf, Z, G, C, TC, head, Y, T)`: addresses, and the number of steps; Z[0], C[0] and the inputs are set.
         With `head` the output of the top layer is added to Y.
     backward : callable
-        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, DG, A, T)`: DZ[T] (or, with `dz_stride` 0, the
-        one DZ) and dC hold the gradients from the future. D, `d_stride` and `dz_stride` count float32 a step.
+        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, DG, A, T)`: DZ[T] (or, with `dz_stride` 0,
+        the one DZ) and dC hold the gradients from the future. `d_stride` and `dz_stride` are in float32 a step.
     z_rows, d_rows : int
         Zr and Dr above.
     tiling : Tiling
