@@ -83,6 +83,12 @@ def build_module(architecture: Architecture, weights: Mapping[str, Float32Array]
     return module.eval()
 
 
+def named_weights(module: EffectLSTM) -> dict[str, Float32Array]:
+    """The weights of a module under their names in a preset."""
+    named = {key.removeprefix("lstm.").replace("head.", "head_"): value for key, value in module.state_dict().items()}
+    return {name: value.detach().cpu().numpy().astype(np.float32) for name, value in named.items()}
+
+
 def load_module(path: Path) -> torch.jit.ScriptModule:
     """The TorchScript module of a preset. This runs code from the file.
 
@@ -216,8 +222,7 @@ def save_preset(
     architecture = Architecture(
         module.lstm.num_layers, module.lstm.hidden_size, module.lstm.input_size, bool(module.residual)
     )
-    arrays = {key.removeprefix("lstm."): value.detach().cpu().numpy() for key, value in module.state_dict().items()}
-    weights = {key.replace("head.", "head_"): value.astype(np.float32) for key, value in arrays.items()}
+    weights = named_weights(module)
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
     scripted = script_module(module)

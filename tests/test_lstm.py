@@ -10,7 +10,7 @@ from numba import njit
 from fxhost.preset import Architecture, Float32Array
 from fxhost.stages import aligned_zeros
 from fxhost.stages.lstm import Lstm
-from fxhost.torchscript import EffectLSTM, build_module, play_module, script_module
+from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from fxhost.vectors import Vectors, kernel, register_lanes
 
 TOLERANCE_COMPILED = 2e-6
@@ -18,8 +18,7 @@ TOLERANCE_TORCHSCRIPT = 1e-5
 
 
 def weights_of(module: EffectLSTM, h: Float32Array, c: Float32Array) -> dict[str, Float32Array]:
-    named = {key.removeprefix("lstm.").replace("head.", "head_"): value for key, value in module.state_dict().items()}
-    return {key: value.detach().numpy() for key, value in named.items()} | {"h0": h, "c0": c}
+    return named_weights(module) | {"h0": h, "c0": c}
 
 
 def compile_stage(architecture: Architecture, weights: dict[str, Float32Array], knobs: list[float]) -> Lstm:

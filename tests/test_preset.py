@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from fxhost import engine, torchscript
 from fxhost.errors import FileError, PresetError
 from fxhost.preset import Architecture, find_preset, read_metadata, read_preset
-from fxhost.torchscript import play_module, save_preset
+from fxhost.torchscript import named_weights, play_module, save_preset
 
 MakePreset = Callable[..., Path]
 Change = Callable[[dict[str, bytes]], None]
@@ -214,9 +214,8 @@ def test_a_preset_comes_back_as_it_was_saved(
     assert (preset.name, preset.sample_rate) == (path.stem, 48_000)
     assert [knob.default for knob in preset.knobs] == [0.25 * n for n in range(1, inputs)]
     module = make_module(layers, hidden_size, inputs, residual)
-    for name, value in module.state_dict().items():
-        stored = preset.weights[name.removeprefix("lstm.").replace("head.", "head_")]
-        assert np.array_equal(stored, value.numpy())
+    for name, value in named_weights(module).items():
+        assert np.array_equal(preset.weights[name], value)
     assert read_metadata(path) == preset.metadata
     assert torchscript.probe_error(preset) == 0.0
     assert engine.probe_error(preset) <= 2e-6

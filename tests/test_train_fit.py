@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 import train.fit
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset import Preset, read_preset
-from fxhost.torchscript import build_module, play_module, probe_error
+from fxhost.torchscript import EffectLSTM, build_module, play_module, probe_error
 from train.fit import Progress, Result, Settings, fit
 from train.losses import Scale, training_loss
 from train.model import make_model
@@ -148,12 +149,20 @@ CHANGES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_the_threads_are_those_that_were_asked_for(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    try:
-        train_tiny(pair, tmp_path, epochs=1, threads=2)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
+def test_the_threads_are_those_that_were_asked_for(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Watched(train.fit.FusedLSTM):
+        def __init__(self, model: EffectLSTM, threads: int) -> None:
+            asked.append(threads)
+            super().__init__(model, threads)
+
+    monkeypatch.setattr(train.fit, "FusedLSTM", Watched)
+    train_tiny(pair, tmp_path, epochs=1, threads=3)
+    train_tiny(pair, tmp_path, epochs=1, threads=0)
+    assert asked == [3, os.cpu_count()]
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +260,7 @@ def train_one_batch(
     settings = replace(TINY, warm_up_frames=warm_up)
     model = make_model(1, 4, residual=False, generator=torch.Generator().manual_seed(seed))
     optimiser = train.fit._make_optimiser(model, settings)
-    loss = train.fit._train_batch(model, optimiser, x, y, Scale(1.0, 1.0), settings, rate=rate, emphasised=False)
+    loss = train.fit._train_batch(model, model, optimiser, x, y, Scale(1.0, 1.0), settings, rate=rate, emphasised=False)
     return loss, model
 
 

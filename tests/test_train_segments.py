@@ -10,7 +10,7 @@ from fxhost.errors import TrainingError
 from fxhost.torchscript import EffectLSTM
 from train.model import make_model
 from train.pair import Stretch
-from train.segments import EVALUATION_FRAMES, draw_batches, measure_esr, place_segments, play_stretches
+from train.segments import draw_batches, measure_esr, place_segments, play_stretches
 from train.settings import Settings
 
 
@@ -74,8 +74,8 @@ def test_the_order_changes_from_epoch_to_epoch_and_with_the_seed() -> None:
     assert draw(1)[0] != draw(2)[0]
 
 
-@pytest.mark.parametrize("frames", [1, 509, EVALUATION_FRAMES, EVALUATION_FRAMES + 1, 2 * EVALUATION_FRAMES + 509])
-def test_playing_in_chunks_equals_playing_at_once_to_the_last_sample(frames: int) -> None:
+@pytest.mark.parametrize("frames", [1, 509, 9001])
+def test_a_stretch_is_played_as_torch_plays_it_to_the_last_sample(frames: int) -> None:
     model, audio = make(layers=2), noise(frames)
     state = torch.zeros(2, 1, 5)
     with torch.inference_mode():
@@ -85,7 +85,7 @@ def test_playing_in_chunks_equals_playing_at_once_to_the_last_sample(frames: int
     np.testing.assert_allclose(played, whole[0, :, 0].numpy(), atol=1e-6)
 
 
-def test_stretches_of_unlike_length_are_played_side_by_side_as_each_alone() -> None:
+def test_stretches_of_unlike_length_are_played_as_each_alone() -> None:
     model, audio = make(), noise(9001)
     stretches = (Stretch(0, 1009), Stretch(2000, 7003), Stretch(8000, 9001))
     together = play_stretches(model, audio, stretches, 300)
@@ -102,7 +102,7 @@ def test_warming_up_by_all_that_came_before_gives_the_state_of_playing_on() -> N
     np.testing.assert_allclose(tail, whole[2000:], atol=1e-6)
 
 
-@pytest.mark.parametrize("frames", [EVALUATION_FRAMES + 1, 5003])
+@pytest.mark.parametrize("frames", [4097, 5003])
 def test_the_last_sample_counts_in_the_esr(frames: int) -> None:
     model, audio = make(), noise(frames)
     stretches = (Stretch(0, frames),)

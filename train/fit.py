@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output
 from fxhost.torchscript import EffectLSTM
+from train.fused import FusedLSTM
 from train.losses import Scale, training_loss
 from train.model import make_model
 from train.pair import Pair, Stretch, read_pair, split_pair
@@ -22,6 +24,8 @@ from train.segments import draw_batches, measure_esr, measure_training_scale, pl
 from train.settings import Settings
 
 __all__ = ["Progress", "Result", "Settings", "fit"]
+
+Play = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +74,7 @@ def fit(
     """
     # --- what is given: everything that can be refused is refused before the first update
     settings.check()
-    torch.set_num_threads(settings.threads)  # of this process, from now on
+    torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     if not settings.name:
         settings = replace(settings, name=output.stem)
     check_output(output, overwrite=overwrite)
@@ -89,6 +93,7 @@ def fit(
     generator = torch.Generator().manual_seed(settings.seed)
     model = make_model(settings.layers, settings.hidden_size, residual=settings.residual, generator=generator)
     model.to(settings.device)
+    play: Play = model if settings.device == "cuda" else FusedLSTM(model, settings.threads or os.cpu_count() or 1)
     optimiser = _make_optimiser(model, settings)
     best, best_esr = _copy_state(model), math.inf
 
@@ -106,7 +111,7 @@ def fit(
             share = batches / total_batches if budget_s is None else (time.monotonic() - began) / budget_s
             rate = settings.rate_at(share) * slowdown * min(1.0, (batches + 1) / settings.rise_batches)
             emphasised = share < settings.emphasised_share
-            loss = _train_batch(model, optimiser, x, y, scale, settings, rate=rate, emphasised=emphasised)
+            loss = _train_batch(model, play, optimiser, x, y, scale, settings, rate=rate, emphasised=emphasised)
             batches += 1
             epochs += ends_epoch
             samples += y.numel()
@@ -188,6 +193,7 @@ def fit(
 
 def _train_batch(
     model: EffectLSTM,
+    play: Play,
     optimiser: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
@@ -197,7 +203,10 @@ def _train_batch(
     rate: float,
     emphasised: bool,
 ) -> float:
-    """Update the model once for each window of a batch of segments; the mean loss, NaN if a gradient was not finite."""
+    """Update the model once for each window of a batch of segments; the mean loss, NaN if a gradient was not finite.
+
+    `play` is the model, or does the same faster.
+    """
     for group in optimiser.param_groups:
         group["lr"] = rate
     x, y = x.to(settings.device), y.to(settings.device)  # (batch, warm-up + segment, 1), (batch, segment)
@@ -205,12 +214,12 @@ def _train_batch(
     warm_up, audio = x[:, : settings.warm_up_frames], x[:, settings.warm_up_frames :]
     if settings.warm_up_frames:
         with torch.no_grad():  # sets the state and nothing else: no loss, no gradient
-            _, h, c = model(warm_up, h, c)
+            _, h, c = play(warm_up, h, c)
     windows = torch.split(audio, settings.truncation_frames, dim=1)  # the last one may be shorter
     targets = torch.split(y, settings.truncation_frames, dim=1)
     total = torch.zeros((), device=x.device)
     for window, target in zip(windows, targets, strict=True):
-        out, h, c = model(window, h, c)  # (batch, window, 1), state (layers, batch, hidden)
+        out, h, c = play(window, h, c)  # (batch, window, 1), state (layers, batch, hidden)
         loss = training_loss(target, out[:, :, 0], scale, emphasised=emphasised)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
-from fxhost.torchscript import EffectLSTM
+from fxhost.stages.lstm import Lstm
+from fxhost.torchscript import EffectLSTM, named_weights
 from train.losses import Scale, esr, measure_scale
 from train.pair import Stretch, cut_warmed
 from train.settings import Settings
 
-EVALUATION_FRAMES = 4096  # frames that are played at once; changes nothing but the memory that is needed
 EVALUATION_WARM_UP_S = 1.0
 
 
@@ -81,35 +81,45 @@ def zero_state(model: EffectLSTM, batch: int) -> tuple[Tensor, Tensor]:
 def play_stretches(
     model: EffectLSTM, dry: Float32Array, stretches: Sequence[Stretch], warm_up_frames: int
 ) -> list[Float32Array]:
-    """What the model makes of each stretch: all of its samples, the state carried from its first to its last.
+    """What the compiled engine makes of each stretch with the model's weights, from the state of no sound.
 
     Parameters
     ----------
     model : EffectLSTM
+        With one input.
     dry : float32 (frames,)
         The whole recording.
     stretches : sequence of Stretch
-        Played side by side.
     warm_up_frames : int
         Audio before each stretch that sets the state and is not returned.
 
     Returns
     -------
     list of float32 (frames of the stretch,)
+        All of its samples, the state carried from the first to the last.
     """
-    longest = max(len(stretch) for stretch in stretches)
-    x = np.zeros((len(stretches), warm_up_frames + longest, 1), np.float32)
-    for row, stretch in zip(x, stretches, strict=True):
-        row[: warm_up_frames + len(stretch), 0] = cut_warmed(dry, stretch, warm_up_frames)
-    device = model.head.weight.device
+    stage = compile_model(model)
     played = []
-    with torch.inference_mode():
-        h, c = zero_state(model, len(stretches))
-        for chunk in torch.split(torch.from_numpy(x), EVALUATION_FRAMES, dim=1):  # the last one may be shorter
-            y, h, c = model(chunk.to(device), h, c)
-            played.append(y[:, :, 0].cpu().numpy())
-    output = np.concatenate(played, axis=1)[:, warm_up_frames:]
-    return [row[: len(stretch)] for row, stretch in zip(output, stretches, strict=True)]
+    for stretch in stretches:
+        audio = np.array(cut_warmed(dry, stretch, warm_up_frames), np.float32)
+        stage.reset()
+        stage.process(audio)
+        played.append(audio[warm_up_frames:])
+    return played
+
+
+def compile_model(model: EffectLSTM) -> Lstm:
+    """The compiled network with a model's weights as they are now."""
+    lstm = model.lstm
+    state = np.zeros((lstm.num_layers, lstm.hidden_size), np.float32)
+    return Lstm(
+        {**named_weights(model), "h0": state, "c0": state},
+        layers=lstm.num_layers,
+        hidden_size=lstm.hidden_size,
+        inputs=lstm.input_size,
+        residual=bool(model.residual),
+        sample_rate=1,  # of no consequence without knobs
+    )
 
 
 def measure_esr(
