@@ -1,5 +1,6 @@
 """Single keys from the terminal, without waiting for them and without Enter."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ def reading_keys() -> Iterator[Callable[[], str]]:
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal)  # Ctrl-C stays a signal
         try:
-            yield lambda: sys.stdin.read(1) if select.select([sys.stdin], [], [], 0)[0] else ""
+            # not through sys.stdin, whose buffer would keep the second of two quick keys back
+            yield (
+                lambda: os.read(terminal, 1).decode(errors="replace") if select.select([terminal], [], [], 0)[0] else ""
+            )
         finally:
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)

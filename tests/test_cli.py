@@ -325,3 +325,50 @@ def test_an_hour_is_rendered_in_constant_memory_and_equals_the_block_wise_output
             for start in range(0, len(block), 4099):
                 rack.process(block[start : start + 4099], expected[start : start + 4099])
             assert np.array_equal(got.read(len(block), dtype="float32"), expected)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, guitar: Float32Array) -> tuple[Path, Path]:
+    dry, wet = tmp_path / "take-dry.wav", tmp_path / "take-wet.wav"
+    write_audio(dry, guitar[: 6 * RATE])
+    write_audio(wet, np.tanh(3 * guitar[: 6 * RATE]) / 2)
+    return dry, wet
+
+
+def test_a_trained_preset_is_reported_plays_and_is_not_replaced_unasked(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    preset = tmp_path / "mine.pt"
+    done = run_fxhost("train", *pair, "-o", preset, "--hidden-size", 4, "--epochs", 3, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    expected = {"esr_validation", "esr_test", "epochs", "seconds", "samples_per_second", "delay_frames", "preset"}
+    assert expected <= set(result)
+    assert (result["epochs"], result["preset"]) == (3, str(preset))
+    assert read_preset(preset).metadata["training"]["esr_test"] == result["esr_test"]
+    assert run_fxhost("run", preset, "--device", "virtual", "--duration", 0.3).returncode == 0
+    assert_one_line(run_fxhost("train", *pair, "-o", preset, "--epochs", 1), "exists already")
+
+
+def test_a_training_that_is_interrupted_keeps_its_best(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    preset = tmp_path / "mine.pt"
+    command = [sys.executable, "-m", "fxhost.cli", "train", *pair, "-o", preset, "--hidden-size", "4", "--minutes", "5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as run:
+        deadline = time.monotonic() + 60
+        while not preset.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 0, stderr
+    assert "interrupted after" in stdout
+    assert "validation ESR" in stderr  # progress was shown
+    assert read_preset(preset).metadata["training"]["interrupted"] is True
+
+
+@pytest.mark.parametrize(("what", "message"), [("no audio", "is not audio"), ("missing", "no such"), ("NaN", "NaN")])
+def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(
+    what: str, message: str, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    bad = BAD_AUDIO[what][0](tmp_path)
+    assert_one_line(run_fxhost("train", pair[0], bad, "-o", tmp_path / "mine.pt"), message)
+    assert not (tmp_path / "mine.pt").exists()

@@ -223,7 +223,7 @@ def test_a_preset_comes_back_as_it_was_saved(
 
 def test_the_probe_is_loud_and_tells_a_damaged_network(make_preset: MakePreset, tmp_path: Path) -> None:
     preset = read_preset(make_preset(1, 8))
-    assert np.abs(preset.probe["input"]).max() > 0.9
+    assert np.abs(preset.probe["input"]).max() >= 0.89
     head = preset.weights["head_weight"].copy()
     head[0, 3] += 0.01
     path = rewrite(preset.path, tmp_path / "bent.pt", edit_npz("weights", head_weight=head))

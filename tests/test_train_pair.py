@@ -50,7 +50,7 @@ def test_integers_and_doubles_are_read_to_within_their_step(
 
 
 def test_a_missing_file_is_refused(dry: Path) -> None:
-    with pytest.raises(AudioError, match=r"nothing\.wav: No such file"):
+    with pytest.raises(AudioError, match=r"no such audio file: .*nothing\.wav"):
         read_pair(dry, dry.with_name("nothing.wav"))
 
 
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_audio_is_refused(dry: Path, name: str) -> None:
 
 
 def test_a_folder_is_refused(dry: Path) -> None:
-    with pytest.raises(AudioError, match="cannot read"):
+    with pytest.raises(AudioError, match="no such audio file"):
         read_pair(dry, dry.parent)
 
 
@@ -75,7 +75,7 @@ def test_stereo_is_refused(dry: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "subtype"), [("wet.wav", "PCM_U8"), ("wet.wav", "ULAW"), ("wet.flac", "PCM_S8")])
 def test_8_bit_is_refused(dry: Path, tmp_path: Path, name: str, subtype: str) -> None:
-    with pytest.raises(AudioError, match=f"stored as {subtype}"):
+    with pytest.raises(AudioError, match="8 bits a sample"):
         read_pair(dry, write(tmp_path / name, noise(), subtype=subtype))
 
 
@@ -83,7 +83,7 @@ def test_8_bit_is_refused(dry: Path, tmp_path: Path, name: str, subtype: str) ->
 def test_samples_that_are_not_finite_are_refused(dry: Path, tmp_path: Path, bad: float) -> None:
     audio = noise()
     audio[17] = bad
-    with pytest.raises(AudioError, match="1 samples that are NaN or infinite"):
+    with pytest.raises(AudioError, match="NaN or infinity"):
         read_pair(dry, write(tmp_path / "wet.wav", audio))
 
 
@@ -93,7 +93,7 @@ def test_silence_is_refused(dry: Path, tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_refused(dry: Path, tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="silent"):
+    with pytest.raises(AudioError, match="is empty"):
         read_pair(dry, write(tmp_path / "wet.wav", noise(0)))
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from fxhost.audio import Recording
 from fxhost.errors import AudioError, TrainingError
 from fxhost.preset import SAMPLE_RATES, Float32Array
 
-SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
 LONGEST_S = 7200.0  # of memory: 1.4 GB a file at 48 kHz
 SHORT_S = 30.0  # less is accepted with a note
@@ -120,36 +119,20 @@ def read_pair(dry: Path, wet: Path) -> Pair:
 
 def _read_recording(path: Path) -> tuple[Float32Array, int, str]:
     """The samples, the rate in Hz and the SHA-256 of a file."""
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        with soundfile.SoundFile(path) as sound:
-            if sound.channels != 1:
-                raise AudioError(f"{path} has {sound.channels} channels, expected 1; export it as mono")
-            if sound.subtype not in SUBTYPES:
-                raise AudioError(
-                    f"{path} is stored as {sound.subtype}, expected 16, 24 or 32 bit or float; export it again as wav"
-                )
-            rate = sound.samplerate
-            if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
-                raise AudioError(
-                    f"{path} has {rate} Hz, expected {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; export it at 48000 Hz"
-                )
-            if sound.frames > LONGEST_S * rate:  # before memory is taken for it
-                raise AudioError(f"{path} lasts {sound.frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
-            audio = sound.read(dtype="float32")
-            if len(audio) != sound.frames:
-                raise AudioError(f"{path} breaks off after {len(audio)} of {sound.frames} frames; export it again")
-    except OSError as err:
-        raise AudioError(f"cannot read {path}: {err.strerror or err}; give a wav or flac file") from err
-    except (soundfile.SoundFileError, TypeError) as err:  # TypeError is what headerless files (.raw) get
-        raise AudioError(f"{path} is not audio that can be read: {err}; give a wav or flac file") from err
-    if bad := int(np.count_nonzero(~np.isfinite(audio))):
-        raise AudioError(f"{path} holds {bad} samples that are NaN or infinite, expected none; export it again")
-    peak = float(np.abs(audio).max(initial=0.0))
+    with Recording(path) as recording:
+        rate = recording.sample_rate
+        if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
+            raise AudioError(
+                f"{path} has {rate} Hz, expected {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; export it at 48000 Hz"
+            )
+        if recording.frames > LONGEST_S * rate:  # before memory is taken for it
+            raise AudioError(f"{path} lasts {recording.frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
+        audio = recording.read()
+    peak = float(np.abs(audio).max())
     if peak < SILENCE:
         raise AudioError(f"{path} is silent: got a peak of {peak:.1e}, expected at least {SILENCE:g}; record again")
-    return audio, rate, digest
+    with open(path, "rb") as file:
+        return audio, rate, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _find_clipping(path: Path, audio: Float32Array) -> list[str]:
