@@ -222,6 +222,19 @@ def test_cuda_without_a_device_is_refused() -> None:
         Settings(device="cuda").check()
 
 
+def test_a_preset_that_may_oscillate_is_noted(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm, preset = train_tiny(pair, tmp_path, epochs=1)
+    assert preset.metadata["training"]["divergence"] < 1e-5
+    assert not any("oscillate" in note for note in calm.notes)
+    monkeypatch.setattr(train.fit, "measure_divergence", lambda model, sample_rate: 0.3)
+    restless, preset = train_tiny(pair, tmp_path, epochs=1)
+    assert "oscillate" in restless.notes[-1]
+    assert preset.metadata["training"]["divergence"] == 0.3
+    assert preset.metadata["training"]["notes"] == list(restless.notes)
+
+
 # --- refused before the first update
 
 

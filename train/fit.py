@@ -22,6 +22,7 @@ from train.progress import Progress, Result
 from train.record import start_record, write_preset
 from train.segments import draw_batches, measure_esr, measure_training_scale, place_segments, zero_state
 from train.settings import Settings
+from train.stability import CALM, measure_divergence
 
 __all__ = ["Progress", "Result", "Settings", "fit"]
 
@@ -98,7 +99,7 @@ def fit(
     best, best_esr = _copy_state(model), math.inf
 
     # --- the loop
-    record = start_record(settings, pair, test_pair if test else None)
+    record = start_record(settings, pair, test_pair if test else None, notes)
     budget_s = settings.budget_seconds()
     total_batches = math.ceil(len(starts) / settings.batch) * (settings.epochs or 1)
     batches = epochs = samples = rescues = 0
@@ -177,6 +178,11 @@ def fit(
     model.load_state_dict(best)
     esr_test = measure_esr(model, test_pair.dry, test_pair.wet, test_stretches, pair.sample_rate)
     record["esr_test"] = esr_test
+    record["divergence"] = divergence = measure_divergence(model, pair.sample_rate)
+    if divergence > CALM:
+        notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
+        logger.warning("%s", notes[-1])
+        record["notes"] = list(notes)
     write_preset(output, best, settings, pair.sample_rate, record, overwrite=True)
     return Result(
         esr_validation=best_esr,
@@ -233,7 +239,7 @@ def _train_batch(
 def _make_optimiser(model: EffectLSTM, settings: Settings) -> torch.optim.Optimizer:
     # with the usual epsilon of 1e-8 the last steps of an almost perfect preset, whose gradients are tinier, would die
     betas = (0.9, settings.beta2)
-    return torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=betas, eps=1e-12)
+    return torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)
 
 
 def _copy_state(model: EffectLSTM) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """What a preset tells about its training, and how its weights become a file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from train.pair import Pair
 from train.settings import Settings
 
 
-def start_record(settings: Settings, pair: Pair, test: Pair | None) -> dict[str, Any]:
+def start_record(settings: Settings, pair: Pair, test: Pair | None, notes: Sequence[str]) -> dict[str, Any]:
     """What the preset tells about its training, as far as it is known before the first update."""
     tested = pair if test is None else test
     return {
@@ -22,7 +22,7 @@ def start_record(settings: Settings, pair: Pair, test: Pair | None) -> dict[str,
         "audio_seconds": pair.seconds,
         "dry_sha256": pair.dry_sha256,
         "wet_sha256": pair.wet_sha256,
-        "notes": list(pair.notes),
+        "notes": list(notes),
         "delay_frames": 0,
         "esr_test": None,
         "test": {
