@@ -106,7 +106,9 @@ def read_pair(dry: Path, wet: Path) -> Pair:
                 f"the lengths differ: {dry} has {len(x)} frames, {wet} has {len(y)}, expected at most "
                 f"{LENGTH_SLACK_S:g} s between them; cut both to the same performance"
             )
-        notes.append(f"{dry if len(x) > frames else wet} is {difference} frames longer than the other; its end was cut")
+        notes.append(
+            f"{(dry if len(x) > frames else wet).name} is {difference} frames longer than the other; its end was cut"
+        )
     seconds = frames / rate
     if seconds < SHORTEST_S:
         raise TrainingError(
@@ -142,7 +144,7 @@ def _find_clipping(path: Path, audio: Float32Array) -> list[str]:
     count = int(np.count_nonzero(at_peak[:-2] & at_peak[1:-1] & at_peak[2:]))
     if peak < 0.99 or not count:
         return []
-    return [f"{path} is clipped at full scale in at least {count} places; record it at a lower level"]
+    return [f"{path.name} is clipped at full scale in at least {count} places; record it at a lower level"]
 
 
 def split_pair(pair: Pair, *, with_test: bool) -> Split:
