@@ -15,9 +15,9 @@ def number(lowest: float, highest: float = math.inf, kind: type[int] | type[floa
     def parse(text: str) -> float:
         try:
             value = kind(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
-        if not lowest <= value <= highest or math.isinf(value):
+        if not lowest <= value <= highest:
             above = f" to {highest:g}" if math.isfinite(highest) else " or more"
             raise argparse.ArgumentTypeError(f"{text} is out of range: expected {lowest:g}{above}")
         return value
@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)")
     run.add_argument("--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input")
     run.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
-    run.add_argument("--duration", type=number(0.01), metavar="S", help="stop after so many seconds")
+    run.add_argument("--duration", type=number(0.01, 1e9), metavar="S", help="stop after so many seconds")
     run.add_argument(
         "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
     )
@@ -108,8 +108,10 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--layers", type=number(1, 3, int), metavar="L")
     train.add_argument("--residual", action="store_true", help="add the input to the output of the network")
     budget = train.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=number(0.01), metavar="M", help="how long to train (default 10)")
-    budget.add_argument("--epochs", type=number(1, kind=int), metavar="E", help="how often to go through the recording")
+    budget.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="how long to train (default 10)")
+    budget.add_argument(
+        "--epochs", type=number(1, 1_000_000, int), metavar="E", help="how often to go through the recording"
+    )
     train.add_argument(
         "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="the same seed gives the same preset"
     )

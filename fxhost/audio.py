@@ -176,8 +176,12 @@ def writing(path: Path, sample_rate: int, *, overwrite: bool) -> Iterator[Writer
     check_format(path)
     with replacing(path, overwrite=overwrite) as partial:
         try:
-            file = soundfile.SoundFile(partial, "w", sample_rate, 1, SUBTYPES[path.suffix.lower()])
+            ending = path.suffix.lower()
+            kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
+            file = soundfile.SoundFile(partial, "w", sample_rate, 1, SUBTYPES[ending], format=kind)
         except soundfile.LibsndfileError as err:
             raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
         with file:
-            yield Writer(file)
+            yield (writer := Writer(file))
+        if not writer.frames:
+            raise AudioError(f"nothing was recorded, so {path} was not written")

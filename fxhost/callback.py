@@ -4,9 +4,9 @@ It is a numba `cfunc` of PortAudio's own type `PaStreamCallback`, compiled once 
 `CONTROL` record that Python owns; each field has one writer. A chain is a table of int64 words: the number of stages,
 then for each stage the addresses of its function, its memory and its initial state, and the length of the latter.
 
-    input channel (or source) ─► head ─► chain (crossfading to the next one) ─► bypass mix ─► guard ─► tail ─► outputs
+    input channel (or source) ─► head ─► chain (crossfading to the next one) ─► guard ─► bypass mix ─► tail ─► outputs
 
-The guard turns a block with NaN, infinity or a runaway level into silence and resets every stage; a fade-in follows.
+The guard turns a block with NaN, infinity or a runaway level into silence and resets the chain; a fade-in follows.
 """
 
 import ctypes
@@ -54,6 +54,7 @@ CONTROL = np.dtype(
         ("bypassed", "f4"),  # 0 or 1
         ("ring_read", "i8"),
         ("meter_request", "i8"),
+        ("crossfade_equal_gain", "i8"),  # for two chains that sound the same; otherwise equal power
         # written by the callback
         ("playing", "i8"),  # the chain that does play
         ("coming", "i8"),  # the chain that is being faded in, or 0
@@ -190,7 +191,7 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
 
 @njit(error_model="numpy", forceinline=True)
 def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> None:
-    """Play `dry` through the chain into `wet`; while a new chain comes in, through both (equal-power crossfade)."""
+    """Play `dry` through the chain into `wet`; while a new chain comes in, through both, with a crossfade."""
     for n in range(frames):
         wet[n] = dry[n]
     if s.coming != 0:
@@ -201,12 +202,15 @@ def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> No
     if s.coming != 0:
         for n in range(frames):
             angle = 0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames)
-            wet[n] = np.float32(np.cos(angle)) * wet[n] + np.float32(np.sin(angle)) * other[n]
+            fall, rise = np.cos(angle), np.sin(angle)
+            if s.crossfade_equal_gain != 0:
+                fall, rise = fall * fall, rise * rise
+            wet[n] = np.float32(fall) * wet[n] + np.float32(rise) * other[n]
 
 
 @njit(error_model="numpy", forceinline=True)
 def guard(s: Any, wet: Block, frames: int) -> int:
-    """Silence a block that is no signal, and start everything anew. Return the number of bad samples."""
+    """Silence a block that is no signal, and start the chain anew. Return the number of bad samples."""
     bad = 0
     for n in range(frames):
         if not abs(wet[n]) <= RUNAWAY:  # also true for NaN
@@ -214,11 +218,9 @@ def guard(s: Any, wet: Block, frames: int) -> int:
     if bad > 0:
         for n in range(frames):
             wet[n] = 0.0
-        reset_chain(s.head)
         reset_chain(s.playing)
         if s.coming != 0:
             reset_chain(s.coming)
-        reset_chain(s.tail)
         s.faded_in = 0
     return bad
 
@@ -316,12 +318,12 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         bad = read_input(s, interleaved, done, dry, n_frames)
         run_chain(s.head, s.scratch, n_frames)
         play_chains(s, dry, wet, other, n_frames)
+        bad += guard(s, wet, n_frames)
         if s.bypass != s.bypassed or s.bypass != 0.0:
             for n in range(n_frames):
                 step = s.bypassed - s.bypass
                 s.bypass = s.bypassed if abs(step) < 1e-4 else s.bypass + s.bypass_smoothing * step
                 wet[n] = wet[n] + s.bypass * (dry[n] - wet[n]) if s.bypass < 1.0 else dry[n]
-        bad += guard(s, wet, n_frames)
         s.bad_samples += bad
         run_chain(s.tail, s.scratch + 4 * MAX_BLOCK, n_frames)
         finish_output(s, wet, n_frames)

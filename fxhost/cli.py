@@ -4,7 +4,9 @@
 """
 
 import argparse
+import io
 import json
+import math
 import signal
 import sys
 import time
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our characters shows others
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -57,7 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_error("interrupted")
         return 130
+    except OSError as err:
+        print_error(f"{err.filename or 'the output'}: {err.strerror or err}")
+        return 1
     return code
+
+
+def end_like_ctrl_c() -> None:
+    """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def print_error(message: str) -> None:
@@ -94,7 +109,7 @@ def run_run(options: argparse.Namespace) -> int:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen)
     session = Session(presets, chosen, notice=print_error)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
+    end_like_ctrl_c()
     if options.json:
         summary = session.play(lambda: "")
         print(json.dumps(summary.as_dict(PROCESS_START_S)))
@@ -140,7 +155,10 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
             nonlocal next_line
             now = time.perf_counter()
             if now >= next_line:
-                print(format_status(session.rack.statistics(), now - started), flush=True)
+                try:
+                    print(format_status(session.rack.statistics(), now - started), flush=True)
+                except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
+                    return "quit"
                 next_line += STATUS_EVERY_S
             return ""
 
@@ -177,6 +195,7 @@ def run_render(options: argparse.Namespace) -> int:
     from fxhost.rack import Rack
     from fxhost.render import render
 
+    end_like_ctrl_c()
     with Recording(options.input, sample_rate=sample_rate) as recording:
         rack = Rack(
             build_chain(presets, options.engine),
@@ -217,6 +236,8 @@ def run_render(options: argparse.Namespace) -> int:
         print(f"{options.output}: {audio_s:.1f} s at {sample_rate} Hz in {seconds:.1f} s, load {seconds / audio_s:.1%}")
         if statistics.limited_samples:
             print(f"{statistics.limited_samples} samples were limited to full scale; lower --output-gain-db")
+        if statistics.bad_samples:
+            print_error(f"{statistics.bad_samples} samples were no numbers and were silenced: is the preset damaged?")
     return 0
 
 
@@ -233,11 +254,15 @@ def run_devices(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(device) for device in devices]))
         return 0
+    from rich.text import Text
+
     table = make_table("no.", "name", "host API", "in", "out", "rate", "low latency in / out")
     for device in devices:
         latencies = " / ".join(f"{1000 * value:.1f} ms" for value in device.latency_s)
         channels = str(device.input_channels), str(device.output_channels)
-        table.add_row(str(device.index), device.name, device.host_api, *channels, f"{device.sample_rate} Hz", latencies)
+        table.add_row(
+            str(device.index), Text(device.name), device.host_api, *channels, f"{device.sample_rate} Hz", latencies
+        )
     make_console().print(table if devices else "no sound device on this machine; `fxhost run` plays the virtual device")
     return 0
 
@@ -250,12 +275,14 @@ def run_presets(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([{"preset": name, **metadata} for name, metadata in shipped.items()]))
         return 0
+    from rich.text import Text
+
     table = make_table("preset", "what it is", "network", "rate", "held-out ESR")
     for name, metadata in shipped.items():
         sizes, training = metadata["architecture"], metadata.get("training", {})
         network = f"{sizes['type'].upper()} {sizes['layers']}×{sizes['hidden_size']}"
         table.add_row(
-            name, metadata["name"], network, f"{metadata['sample_rate']} Hz", format_esr(training.get("esr_test"))
+            name, Text(metadata["name"]), network, f"{metadata['sample_rate']} Hz", format_esr(training.get("esr_test"))
         )
     make_console().print(table)
     return 0
@@ -271,18 +298,21 @@ def run_info(options: argparse.Namespace) -> int:
         from fxhost import engine, torchscript
 
         result["check"] = {"compiled": engine.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
-        result["check"]["passed"] = max(result["check"].values()) <= PROBE_TOLERANCE
+        errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
+        passed = all(error is not None and error <= PROBE_TOLERANCE for error in errors.values())
+        result["check"] = {**errors, "passed": passed}
     if options.json:
         print(json.dumps(result))
     else:
+        from rich.text import Text
+
         table = make_table("", "", header=False)
         for key, value in flatten(result):
-            table.add_row(key, value)
+            table.add_row(Text(key), Text(value))  # a stranger's text, not markup
         make_console().print(table)
     if options.check and not result["check"]["passed"]:
-        worst = max(result["check"]["compiled"], result["check"]["torchscript"])
         raise FxhostError(
-            f"{preset.path} does not sound as it did when it was made: its probe is off by {worst:.2g}, "
+            f"{preset.path} does not sound as it did when it was made: its probe is off by {errors}, "
             f"at most {PROBE_TOLERANCE:g} is right; get the file again"
         )
     return 0
@@ -302,7 +332,7 @@ def run_train(options: argparse.Namespace) -> int:
 
     given = {field: getattr(options, field) for field in TRAIN_SETTINGS}
     settings = Settings(**{field: value for field, value in given.items() if value is not None})
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_like_ctrl_c()
     with showing_progress(quiet=options.json) as report:
         result = fit(
             settings,
@@ -403,7 +433,8 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
             row for key, child in value.items() for row in flatten(child, f"{prefix}.{key}" if prefix else str(key))
         ]
     text = value if isinstance(value, str) else json.dumps(value)
-    return [(prefix, "".join(letter if letter.isprintable() else "?" for letter in text))]
+    key, text = ("".join(letter if letter.isprintable() else "?" for letter in part) for part in (prefix, text))
+    return [(key, text)]
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -47,6 +47,10 @@ def import_sounddevice() -> Any:
         mends = {"linux": "apt install libportaudio2", "darwin": "brew install portaudio"}
         mend = next((text for system, text in mends.items() if sys.platform.startswith(system)), "install PortAudio")
         raise DeviceError(f"no PortAudio library on this machine; {mend}") from err
+    except Exception as err:
+        if type(err).__name__ != "PortAudioError":
+            raise
+        raise DeviceError(f"PortAudio does not start: {err}; restart the sound system") from err
     return sounddevice
 
 

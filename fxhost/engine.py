@@ -10,8 +10,6 @@ from fxhost.stages import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.lstm import Lstm
 
-ENGINES = ("compiled", "torchscript")
-
 
 def common_sample_rate(presets: Sequence[Preset]) -> int:
     """The rate that all presets of a chain were trained at, in Hz.

@@ -29,12 +29,13 @@ class Meter:
     """One level with its held peak, in dB relative to full scale."""
 
     level_db: float = -200.0
+    rms_db: float = -200.0
     held_db: float = -200.0
     _held_at: float = field(default=0.0, repr=False)
 
-    def update(self, peak_db: float, now: float) -> None:
-        """Take the newest peak, at a time in seconds."""
-        self.level_db = peak_db
+    def update(self, peak_db: float, rms_db: float, now: float) -> None:
+        """Take the newest levels, at a time in seconds."""
+        self.level_db, self.rms_db = peak_db, rms_db
         if peak_db >= self.held_db or now - self._held_at > PEAK_HOLD_S:
             self.held_db, self._held_at = peak_db, now
 
@@ -56,7 +57,7 @@ def draw_meter(meter: Meter, width: int = METER_WIDTH) -> Text:
     held = place(meter.held_db)
     if held:
         bar = Text.assemble(bar[: held - 1], Text("▌", style="bold white"), bar[held:])
-    bar.append(f" {format_db(meter.level_db)}  peak {format_db(meter.held_db)}")
+    bar.append(f" {format_db(meter.level_db)}  peak {format_db(meter.held_db)}  rms {format_db(meter.rms_db)}")
     return bar
 
 
@@ -98,8 +99,8 @@ class Screen:
         """Take new levels, if there are any."""
         if levels is not None:
             now = time.monotonic()
-            self.input_meter.update(levels.input_peak_db, now)
-            self.output_meter.update(levels.output_peak_db, now)
+            self.input_meter.update(levels.input_peak_db, levels.input_rms_db, now)
+            self.output_meter.update(levels.output_peak_db, levels.output_rms_db, now)
 
     def press(self, key: str) -> str:
         """Do what a key means for the gains and the bypass; return 'reset' or 'quit' where the caller has to act."""
@@ -110,7 +111,7 @@ class Screen:
             rack.output_gain_db = _step(rack.output_gain_db, up=key != "-")
         elif key == "b":
             rack.is_bypassed = not rack.is_bypassed
-        return {"r": "reset", "q": "quit", "\x03": "quit", "\x1b": "quit"}.get(key, "")
+        return {"r": "reset", "q": "quit", "\x03": "quit"}.get(key, "")
 
     def draw(self) -> RenderableType:
         """The whole screen."""
@@ -120,7 +121,9 @@ class Screen:
         table.add_column(style="dim", justify="right")
         table.add_column()
         rate, frames = stream.sample_rate, statistics.block_frames
-        table.add_row("device", f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name)
+        table.add_row(
+            "device", Text(f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name)
+        )
         table.add_row(
             "stream",
             f"{rate:.0f} Hz   {frames} frames ({1000 * frames / rate:.2f} ms) a block   "
@@ -137,7 +140,9 @@ class Screen:
             f"xruns {xruns.total}   bad samples {statistics.bad_samples}   limited {statistics.limited_samples}",
         )
         table.add_row("keys", KEYS)
-        title = " → ".join(self.presets) + ("   [reverse] BYPASS [/]" if self.rack.is_bypassed else "")
+        title = Text(" → ".join(self.presets))  # as text, because names may hold what rich takes for markup
+        if self.rack.is_bypassed:
+            title.append("   ").append(" BYPASS ", style="reverse")
         return Panel(table, title=title, title_align="left", expand=False)
 
 

@@ -9,6 +9,7 @@ with `zipfile` and a strict `.npy` parser; sizes are checked before memory is ta
 import ast
 import io
 import json
+import math
 import struct
 import sys
 import zipfile
@@ -133,9 +134,12 @@ def find_preset(name: str) -> Path:
     PresetError
         If there is neither.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError) as err:  # a name too long, a folder closed to us, no such user
+        raise PresetError(f"cannot look for {name[:80]}: {err}") from err
     shipped = {found.stem: found for found in sorted(shipped_presets_folder().glob("*.pt"))}
     if name in shipped:
         return shipped[name]
@@ -203,12 +207,28 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 # --- the archive -----------------------------------------------------------------------------------------------------
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+# zipfile bounds what it inflates of these two; of bzip2 and lzma it does not
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+MAX_FILE_SIZE = 1 << 26
+MAX_DEPTH = 32  # of nested objects in fxhost.json
 
 
 def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> dict[str, bytes]:
     try:
         with open(path, "rb") as file:
+            if (size := file.seek(0, 2)) > MAX_FILE_SIZE:
+                raise PresetError(f"{path} has {size} bytes, at most {MAX_FILE_SIZE} are allowed")
+            file.seek(0)
             if file.read(4) != b"PK\x03\x04":
                 raise PresetError(
                     f"{path} is not a preset: it is not a TorchScript archive (a zip); train or import one"
@@ -230,24 +250,32 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     limit = MEMBER_LIMITS[name]
     if found[0].file_size > limit:
         raise PresetError(f"{path}: extra/{name} claims {found[0].file_size} bytes, at most {limit} are allowed")
-    with archive.open(found[0]) as member:
+    return _read_bounded(archive, found[0], limit)
+
+
+def _read_bounded(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """What an entry holds, at most `limit` bytes of it, whatever it claims."""
+    if info.compress_type not in _COMPRESSIONS:
+        raise zipfile.BadZipFile(f"{info.filename[:80]!r} is compressed in another way than deflate")
+    with archive.open(info) as member:
         return member.read(limit)
 
 
 def _read_npz(path: Path, name: str, content: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Float32Array]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            entries = {info.filename: info for info in archive.infolist()}
             expected = {f"{key}.npy" for key in shapes}
-            if set(sizes) != expected:
-                odd = ", ".join(sorted(set(sizes) ^ expected)[:4])
+            if set(entries) != expected:
+                odd = ", ".join(repr(name)[:80] for name in sorted(set(entries) ^ expected)[:4])
                 raise PresetError(f"{path}: {name} does not hold the arrays that the architecture needs: {odd}")
             arrays = {}
             for key, shape in shapes.items():
                 # 4 bytes a number, and no .npy header of version 1 is longer than 65,546 bytes
-                if sizes[f"{key}.npy"] > 4 * int(np.prod(shape)) + 65_546:
-                    raise PresetError(f"{path}: {key} in {name} claims {sizes[f'{key}.npy']} bytes for shape {shape}")
-                arrays[key] = _parse_npy(f"{path}: {key} in {name}", archive.read(f"{key}.npy"), shape)
+                info, limit = entries[f"{key}.npy"], 4 * int(np.prod(shape)) + 65_546
+                if info.file_size > limit:
+                    raise PresetError(f"{path}: {key} in {name} claims {info.file_size} bytes for shape {shape}")
+                arrays[key] = _parse_npy(f"{path}: {key} in {name}", _read_bounded(archive, info, limit), shape)
             return arrays
     except _ZIP_ERRORS as err:
         raise PresetError(f"{path}: {name} is damaged: {err or type(err).__name__}; get the file again") from err
@@ -260,7 +288,7 @@ def _parse_npy(what: str, content: bytes, shape: tuple[int, ...]) -> Float32Arra
     end = 10 + int.from_bytes(content[8:10], "little")
     try:
         header = ast.literal_eval(content[10:end].decode("latin1"))
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as err:
+    except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as err:
         raise PresetError(f"{what} has a damaged header") from err
     if header != {"descr": "<f4", "fortran_order": False, "shape": shape}:
         raise PresetError(f"{what} is {str(header)[:120]}, expected float32 ('<f4') of shape {shape} in C order")
@@ -277,16 +305,27 @@ def _parse_npy(what: str, content: bytes, shape: tuple[int, ...]) -> Float32Arra
 
 
 def _parse_json(path: Path, content: bytes) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a number")
+    def parse_finite(text: str) -> float:
+        if not math.isfinite(value := float(text)):
+            raise ValueError(f"{text[:40]} is not a finite number")
+        return value
 
     try:
-        data = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        data = json.loads(content.decode("utf-8"), parse_constant=parse_finite, parse_float=parse_finite)
+        _check_depth(data, MAX_DEPTH)
     except (ValueError, RecursionError) as err:
         raise PresetError(f"{path}: extra/fxhost.json is damaged: {err}") from err
     if not isinstance(data, dict):
         raise PresetError(f"{path}: extra/fxhost.json must hold an object, got {type(data).__name__}")
     return data
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    if depth == 0:
+        raise ValueError(f"objects are nested more than {MAX_DEPTH} deep")
+    if isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            _check_depth(child, depth - 1)
 
 
 def _check_format(path: Path, metadata: dict[str, Any]) -> None:

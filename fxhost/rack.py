@@ -150,6 +150,8 @@ class Rack:
         self._intervals = np.zeros(BUCKETS, np.int64)
         self._source = None if source is None else np.ascontiguousarray(source, np.float32)
         self._ring = np.zeros(RING_FRAMES if records else 0, np.float32)
+        for array in (self._load, self._intervals, self._ring):
+            array.fill(0)  # touches every page, so that none is fetched on the audio thread
         self._memory = aligned_zeros(1, CONTROL)
         self._function = PROTOTYPE(callback.address)
         c = self._memory[0]
@@ -239,8 +241,14 @@ class Rack:
         """Whether a new chain is still being faded in."""
         return bool(self._control["released"] < self._published)
 
-    def replace_chain(self, chain: Sequence[Stage]) -> None:
+    def replace_chain(self, chain: Sequence[Stage], *, sounds_the_same: bool = False) -> None:
         """Change to another chain while playing, with a crossfade of 30 ms.
+
+        Parameters
+        ----------
+        chain : sequence of Stage
+        sounds_the_same : bool
+            Fade with equal gain instead of equal power, which would make two like signals louder in the middle.
 
         Raises
         ------
@@ -249,12 +257,9 @@ class Rack:
         """
         if self.is_crossfading:
             raise EngineError("the last change of the chain is still being faded in; try again in a moment")
-        if not self._control["playing"]:  # nothing has been played: the callback has never seen the table
-            self._chain = _Table(chain)
-            self._control["table"] = self._chain.address
-            return
         self._old_chain, self._chain = self._chain, _Table(chain)
-        self._published += 1
+        self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
+        self._control["crossfade_equal_gain"] = sounds_the_same
         publish(self.control_address + AT_TABLE, self._chain.address)
 
     # --- what it tells -----------------------------------------------------------------------------------------------
@@ -275,8 +280,12 @@ class Rack:
         Raises
         ------
         EngineError
+        KeyboardInterrupt
+            Where Ctrl-C was pressed while such a stage ran.
         """
         for stage in self._chain.stages:
+            if isinstance(stage.error, KeyboardInterrupt):
+                raise stage.error
             if stage.error is not None:
                 raise EngineError(f"the effect failed while playing: {stage.error}") from stage.error
 

@@ -1,8 +1,9 @@
 """One run: from presets and options to sound, and the summary at its end."""
 
+import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ class Session:
         self.options = options
         self.sample_rate = common_sample_rate(presets)
         source = self._read_source()
-        devices = None if VIRTUAL in (options.input_device, options.output_device) else self._choose_devices(notice)
+        named = {options.input_device, options.output_device} - {None}
+        if VIRTUAL in named and len(named) > 1:
+            raise DeviceError("the virtual device has both input and output; give --device virtual alone")
+        devices = None if VIRTUAL in named else self._choose_devices(notice)
         if devices is None and source is None:
             source = synthesise_riff(self.sample_rate)
         self.chain = self.build_chain()
@@ -155,6 +159,8 @@ class Session:
                 pass
             except FxhostError as err:
                 error = err
+            with suppress(ValueError):  # only the main thread may; from here on nothing takes long
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
             stopped_ns = time.perf_counter_ns()
             statistics = self.rack.statistics()
             self.stream.close()
@@ -164,13 +170,14 @@ class Session:
     def _poll(self, on_poll: Callable[[], str], writer: Writer | None) -> None:
         started = time.perf_counter()
         seen, seen_at = 0, started
+        stall_s = max(STALL_S, 3 * self.rack.statistics().block_frames / self.sample_rate)
         while not self.rack.has_finished:
             now = time.perf_counter()
             self.rack.check()
             self._keep_recording(writer)
             if self.rack.blocks != seen:
                 seen, seen_at = self.rack.blocks, now
-            if self.stream.has_stopped() or now - seen_at > STALL_S:
+            if self.stream.has_stopped() or now - seen_at > stall_s:
                 raise DeviceError(
                     f"'{self.stream.name}' went away while playing; start the sound server or device again"
                 )
@@ -178,7 +185,7 @@ class Session:
             if wish == "quit":
                 return
             if wish == "reset" and not self.rack.is_crossfading:
-                self.rack.replace_chain(self.build_chain())
+                self.rack.replace_chain(self.build_chain(), sounds_the_same=True)
             if self.options.duration_s is not None and self._is_over(now - started, writer):
                 return
             time.sleep(POLL_S)
@@ -251,6 +258,7 @@ class Summary:
             "load": asdict(s.load),
             "input_peak_db": s.input_peak_db,
             "output_peak_db": s.output_peak_db,
+            "interval_p99_us": s.interval_p99_us,
             "bad_samples": s.bad_samples,
             "limited_samples": s.limited_samples,
             "lost_frames": s.lost_frames,

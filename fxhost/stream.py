@@ -22,6 +22,7 @@ VIRTUAL = "virtual"
 VIRTUAL_BLOCK_FRAMES = 64
 VIRTUAL_LATENCY_S = {"low": 0.02, "high": 0.1}
 CLOSE_TIMEOUT_S = 2.0
+_ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
 INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
 
 
@@ -81,6 +82,7 @@ class DeviceStream:
     ) -> None:
         sounddevice = import_sounddevice()
         self._rack = rack
+        self._closing: threading.Thread | None = None
         out_channels = min(2, output_device.output_channels)
         in_channels = 0
         if input_device is not None:
@@ -142,20 +144,30 @@ class DeviceStream:
 
     def has_stopped(self) -> bool:
         """Whether the stream has ended by itself: the server went away, or the device was unplugged."""
-        return not self._stream.active
+        try:
+            return not self._stream.active
+        except import_sounddevice().PortAudioError:
+            return True
 
     def close(self) -> None:
         """Stop playing and give the device back.
 
         A sound server that has died can hold its client for ever, so that closing is given two seconds.
         """
-        closing = threading.Thread(target=self._stream.close, daemon=True)  # it ignores errors
+        if self._closing is not None:
+            return
+        self._closing = threading.Thread(target=self._stop_and_close, daemon=True)
         with quiet_libraries():
-            closing.start()
-            closing.join(CLOSE_TIMEOUT_S)
-        if closing.is_alive():
+            self._closing.start()
+            self._closing.join(CLOSE_TIMEOUT_S)
+        if self._closing.is_alive():
+            _ABANDONED.append(self._rack)  # PortAudio may still call it
             logger.info("'%s' does not answer; leaving it", self.name)
             atexit.unregister(import_sounddevice()._exit_handler)  # it would hang, or abort, on the dead server
+
+    def _stop_and_close(self) -> None:
+        self._stream.stop(ignore_errors=True)  # plays what it was given to the end
+        self._stream.close(ignore_errors=True)
 
 
 class VirtualStream:

@@ -340,6 +340,8 @@ class TorchScriptStage(Stage):
         super().__init__(address, memory, first_words(memory, 0), function)
         for _ in range(WARM_UP_BLOCKS):
             self.process(np.zeros(64, np.float32))
+        if self.error is not None:
+            raise PresetError(f"{preset.path}: the module fails: {str(self.error).splitlines()[-1]}") from self.error
         self._h[:, 0], self._c[:, 0] = torch.tensor(preset.weights["h0"]), torch.tensor(preset.weights["c0"])
         self.initial = first_words(memory, memory.nbytes)
 
@@ -360,7 +362,7 @@ class TorchScriptStage(Stage):
                 audio[:] = y[0, :, 0].numpy()
                 self._h.copy_(h)
                 self._c.copy_(c)
-        except Exception as err:  # nothing may be raised into the audio library
+        except BaseException as err:  # nothing may be raised into the audio library, not Ctrl-C either
             self.error = err
             audio[:] = 0.0
 
@@ -375,7 +377,10 @@ def probe_error(preset: Preset) -> float:
     """
     module = load_module(preset.path)
     probe, weights = preset.probe, preset.weights
-    settled, _, _ = play_module(module, probe["input"], weights["h0"], weights["c0"])
-    from_state, _, _ = play_module(module, probe["input"], probe["h"], probe["c"])
-    errors = np.abs(settled - probe["output_settled"]), np.abs(from_state - probe["output_state"])
+    try:
+        settled, _, _ = play_module(module, probe["input"], weights["h0"], weights["c0"])
+        from_state, _, _ = play_module(module, probe["input"], probe["h"], probe["c"])
+        errors = np.abs(settled - probe["output_settled"]), np.abs(from_state - probe["output_state"])
+    except (RuntimeError, TypeError, ValueError, IndexError) as err:
+        raise PresetError(f"{preset.path}: the module does not keep the contract: {str(err).splitlines()[-1]}") from err
     return float(np.max(errors))

@@ -264,7 +264,7 @@ def test_force_replaces_an_output(make_preset: MakePreset, dry: Path, tmp_path: 
     assert soundfile.info(kept).frames == 2 * RATE
 
 
-@pytest.mark.parametrize("ending", [".flac", ".aiff", ".ogg"])
+@pytest.mark.parametrize("ending", [".flac", ".aiff", ".aif", ".ogg"])
 def test_the_ending_chooses_the_format(ending: str, make_preset: MakePreset, dry: Path, tmp_path: Path) -> None:
     out = tmp_path / f"out{ending}"
     assert run_fxhost("render", make_preset(), dry, out).returncode == 0
@@ -274,6 +274,37 @@ def test_the_ending_chooses_the_format(ending: str, make_preset: MakePreset, dry
 def test_a_preset_that_does_not_exist_is_one_clear_line() -> None:
     assert_one_line(run_fxhost("run", "no-such-preset"), "no such preset: no-such-preset; give a .pt file or one of:")
     assert_one_line(run_fxhost("info", "README.md"), "README.md is not a preset")
+
+
+def test_a_name_that_is_markup_is_shown_as_it_is(make_preset: MakePreset, tmp_path: Path) -> None:
+    from conftest import make_module
+
+    from fxhost.torchscript import save_preset
+
+    path = tmp_path / "markup.pt"
+    save_preset(path, make_module(1, 2), name="amp [/b]", author="[/x]", sample_rate=RATE)
+    done = run_fxhost("info", path)
+    assert done.returncode == 0, done.stderr
+    assert "amp [/b]" in done.stdout
+
+
+def test_another_encoding_of_the_terminal_is_survived(make_preset: MakePreset) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run_fxhost("run", make_preset(), "--device", "virtual", "--duration", 0.3, env=env)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_recording_outlives_the_reader_of_the_status(make_preset: MakePreset, tmp_path: Path) -> None:
+    out = tmp_path / "out.wav"
+    command = f"{sys.executable} -m fxhost.cli run {make_preset()} --device virtual --duration 7 --output-file {out} | head -2"
+    subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False)
+    assert soundfile.info(out).frames > RATE
+
+
+def test_a_name_too_long_and_half_a_virtual_device_are_one_clear_line(make_preset: MakePreset) -> None:
+    assert_one_line(run_fxhost("run", "x" * 300), "cannot look for xxx")
+    done = run_fxhost("run", make_preset(), "--device", "virtual", "--output-device", "3")
+    assert_one_line(done, "give --device virtual alone")
 
 
 def test_presets_of_different_rates_are_one_clear_line(make_preset: MakePreset) -> None:

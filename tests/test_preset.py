@@ -45,6 +45,19 @@ def edit_json(**fields: Any) -> Change:
     return change
 
 
+def edit_json_text(old: str, new: str) -> Change:
+    def change(entries: dict[str, bytes]) -> None:
+        assert old.encode() in entries["extra/fxhost.json"]
+        entries["extra/fxhost.json"] = entries["extra/fxhost.json"].replace(old.encode(), new.encode())
+
+    return change
+
+
+def odd_header(entries: dict[str, bytes]) -> None:
+    """An npz one of whose headers is a literal that Python cannot hash."""
+    entries["extra/weights.npz"] = entries["extra/weights.npz"].replace(b"{'descr': '<f4',", b"{[]: 1, 'a': '<f4'", 1)
+
+
 def edit_npz(file: str, **arrays: Any) -> Change:
     """Replace (or, with None, remove) arrays of an npz."""
 
@@ -93,6 +106,8 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     "json cut off": (set_entry("extra/fxhost.json", b'{"format": "fxhost'), "fxhost.json is damaged"),
     "json is a list": (set_entry("extra/fxhost.json", b"[]"), "must hold an object"),
     "json with NaN": (set_entry("extra/fxhost.json", b'{"sample_rate": NaN}'), "fxhost.json is damaged"),
+    "json nested too deep": (set_entry("extra/fxhost.json", b'{"a": ' + b"[" * 99 + b"]" * 99 + b"}"), "nested more"),
+    "json with infinity": (edit_json_text('"sample_rate": 48000', '"sample_rate": 1e999'), "is not a finite number"),
     "json nested deeply": (set_entry("extra/fxhost.json", b"[" * 100_000), "fxhost.json is damaged"),
     "other format": (edit_json(format="something else"), "format is 'something else'"),
     "newer version": (edit_json(format_version=2), "has format version 2, this fxhost reads up to 1; upgrade"),
@@ -125,6 +140,7 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     "a pickle in the npz": (edit_npz("weights", head_bias=np.array([{"run": "me"}], object)), "expected float32"),
     "a pickle in the probe": (edit_npz("probe", h=np.array([[print]], object)), "expected float32"),
     "an array that claims a terabyte": (lying_npy, "head_bias"),
+    "a header that cannot be hashed": (odd_header, "weights.npz"),
     "weights are no zip": (set_entry("extra/weights.npz", b"PK\x03\x04" + bytes(100)), "weights.npz is damaged"),
     "probe with NaN": (edit_npz("probe", h=NAN), "NaN or beyond"),
 }
@@ -144,12 +160,7 @@ def test_a_bad_preset_is_one_clear_line(what: str, make_preset: MakePreset, tmp_
 def test_a_zip_bomb_is_refused_before_it_takes_memory(name: str, make_preset: MakePreset, tmp_path: Path) -> None:
     bomb = set_entry(f"extra/{name}", bytes(1 << 28))
     path = rewrite(make_preset(), tmp_path / "bomb.pt", bomb, compression=zipfile.ZIP_DEFLATED)
-    script = (
-        "import resource, sys, pathlib; from fxhost.preset import read_preset\n"
-        "limit = 160 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
-        "read_preset(pathlib.Path(sys.argv[1]))"
-    )
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-c", MODEST, path], capture_output=True, text=True, cwd=ROOT, check=False)
     assert f"extra/{name} claims 268435456 bytes" in done.stderr
 
 
@@ -163,6 +174,47 @@ def test_a_bomb_inside_the_npz_is_refused(make_preset: MakePreset, tmp_path: Pat
         PresetError, match=r"weight_ih_l0 in weights.npz is not|h0 in weights.npz claims 67108864 bytes"
     ):
         read_preset(path)
+
+
+MODEST = (
+    "import resource, sys, pathlib; from fxhost.preset import read_preset\n"
+    "limit = 160 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
+    "read_preset(pathlib.Path(sys.argv[1]))"
+)
+
+
+def claim(path: Path, name: bytes, size: int) -> Path:
+    """Make every header of an archive's entry claim another uncompressed size."""
+    content = bytearray(path.read_bytes())
+    for signature, name_at, size_at in ((b"PK\x03\x04", 30, 22), (b"PK\x01\x02", 46, 24)):
+        start = content.find(signature)
+        while start >= 0:
+            if content[start + name_at :].startswith(name):
+                content[start + size_at : start + size_at + 4] = size.to_bytes(4, "little")
+            start = content.find(signature, start + 4)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_bomb_that_claims_to_be_small_takes_no_memory(
+    inner: bool, compression: int, make_preset: MakePreset, tmp_path: Path
+) -> None:
+    if inner:
+        packed = tmp_path / "inner.npz"
+        with zipfile.ZipFile(packed, "w", compression) as archive:
+            for name in Architecture(1, 8).weight_shapes():
+                archive.writestr(f"{name}.npy", bytes(1 << 28 if name == "weight_ih_l0" else 10))
+        content = claim(packed, b"weight_ih_l0.npy", 200).read_bytes()
+        path = rewrite(make_preset(), tmp_path / "bomb.pt", set_entry("extra/weights.npz", content))
+    else:
+        bomb = set_entry("extra/fxhost.json", bytes(1 << 28))
+        path = rewrite(make_preset(), tmp_path / "bomb.pt", bomb, compression=compression)
+        claim(path, b"archive/extra/fxhost.json", 200)
+    done = subprocess.run([sys.executable, "-c", MODEST, path], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "PresetError" in done.stderr.splitlines()[-1]
+    assert "MemoryError" not in done.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello world" * 100, b"PK\x03\x04" + bytes(1000)])

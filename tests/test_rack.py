@@ -129,6 +129,33 @@ def test_a_stage_that_fails_is_silenced_reset_and_faded_in(
     assert np.abs(out[hit + 64 : hit + 64 + 100]).max() < 0.3 * np.abs(fresh[-FADE_IN_FRAMES:]).max()
 
 
+def test_a_reset_after_a_failure_leaves_the_gains_where_they_were_turned(guitar: Float32Array) -> None:
+    rack = Rack([make_poison(np.nan, 3 * RATE)], RATE)
+    play(rack, guitar[:RATE])
+    rack.output_gain_db = rack.input_gain_db = -30.0
+    play(rack, guitar[:RATE])
+    out = play(rack, np.full(2 * RATE, 0.5, np.float32))
+    assert rack.statistics().bad_samples == 1
+    assert np.abs(out).max() < 0.5 * 10 ** (-60 / 20) * 1.01
+
+
+def test_a_failure_while_bypassed_is_seen_and_the_dry_signal_goes_on(guitar: Float32Array) -> None:
+    rack = Rack([make_poison(np.nan, RATE + 3000)], RATE)
+    rack.is_bypassed = True
+    out = play(rack, guitar[: 2 * RATE])
+    assert rack.statistics().bad_samples == 1
+    assert np.isfinite(out).all()
+    assert np.array_equal(out[-RATE // 2 :], guitar[2 * RATE - RATE // 2 : 2 * RATE])
+
+
+def test_changing_to_a_chain_that_sounds_the_same_makes_no_bump() -> None:
+    tone = np.full(RATE, 0.25, np.float32)
+    rack = Rack([], RATE)
+    play(rack, tone)
+    rack.replace_chain([], sounds_the_same=True)
+    assert np.abs(play(rack, tone) - tone).max() < 1e-6
+
+
 def test_nothing_beyond_full_scale_comes_out(guitar: Float32Array) -> None:
     rack = Rack([], RATE, output_gain_db=30.0)
     out = play(rack, guitar)
@@ -333,4 +360,16 @@ def test_a_module_that_raises_silences_its_stage_and_is_reported(make_preset: Ma
     out = play(rack, np.ones(6400, np.float32))
     assert np.isfinite(out).all()
     with pytest.raises(EngineError, match="failed while playing"):
+        rack.check()
+
+
+def test_ctrl_c_in_a_module_is_not_lost(make_preset: MakePreset) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    chain = build_chain([read_preset(make_preset(1, 8))], "torchscript")
+    rack = Rack(chain, RATE)
+    chain[0]._module = interrupt  # type: ignore[attr-defined]
+    play(rack, np.ones(64, np.float32))
+    with pytest.raises(KeyboardInterrupt):
         rack.check()

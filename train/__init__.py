@@ -2,3 +2,7 @@
 
 It imports `fxhost`; `fxhost` never imports it, but for the command line, under `fxhost train`.
 """
+
+import logging
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # the command line shows the notes of a result itself

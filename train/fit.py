@@ -74,10 +74,10 @@ def fit(
         If the recordings do not belong together, the settings are wrong, or nothing was learned.
     """
     # --- what is given: everything that can be refused is refused before the first update
-    settings.check()
-    torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     if not settings.name:
         settings = replace(settings, name=output.stem)
+    settings.check()
+    torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     check_output(output, overwrite=overwrite)
     _refuse_to_replace(output, (dry, wet, *(test or ())))
     pair = read_pair(dry, wet)
@@ -119,6 +119,8 @@ def fit(
             if not math.isfinite(loss):
                 rescues += 1
                 if rescues > MAX_RESCUES:
+                    if unwritten:
+                        write_preset(output, best, settings, pair.sample_rate, record, overwrite=overwrite)
                     raise TrainingError(
                         f"the training blew up {rescues} times: got a loss that is not finite; "
                         f"take a learning rate below {settings.learning_rate:g} or check the recordings"

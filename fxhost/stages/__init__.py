@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 ALIGNMENT = 64  # a cache line, and the widest vector
 
-# Everything that makes sums fast but keeps NaN and infinity what they are: `nnan` and `ninf` would delete the checks.
-FAST_BUT_FINITE = {"contract", "reassoc", "nsz", "arcp"}
 
 _PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
@@ -38,7 +36,7 @@ class Stage:
         What a reset copies over the first `len(initial)` words of `memory`.
     owner : object
         What keeps `function` alive.
-    error : Exception or None
+    error : BaseException or None
         What went wrong in a stage that runs Python (none of ours but the TorchScript engine); it is silent since.
     """
 
@@ -46,7 +44,7 @@ class Stage:
     memory: NDArray[Any]
     initial: NDArray[np.int64]
     owner: object = field(repr=False)
-    error: Exception | None = field(default=None, init=False)
+    error: BaseException | None = field(default=None, init=False)
 
     def process(self, block: NDArray[np.float32]) -> None:
         """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""
@@ -77,13 +75,11 @@ def first_words(memory: NDArray[Any], size: int) -> NDArray[np.int64]:
     return memory.view(np.uint8)[: -(-size // 8) * 8].view(np.int64).copy()
 
 
-def stage_function(state: np.dtype[Any] | type, *, fast: bool = False) -> Any:
+def stage_function(state: np.dtype[Any] | type) -> Any:
     """The decorator that compiles a stage whose memory holds `state` (a structured dtype, or float32)."""
     element = types.float32 if state is np.float32 else from_dtype(state)
     signature = types.void(types.CPointer(element), types.CPointer(types.float32), types.int64)
-    return cfunc(
-        signature, cache=True, error_model="numpy", forceinline=True, fastmath=FAST_BUT_FINITE if fast else False
-    )
+    return cfunc(signature, cache=True, error_model="numpy", forceinline=True)
 
 
 def smoothing(time_ms: float, sample_rate: int) -> float:
