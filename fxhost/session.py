@@ -1,9 +1,10 @@
 """One run: from presets and options to sound, and the summary at its end."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,8 @@ class Session:
         devices = None if VIRTUAL in named else self._choose_devices(notice)
         if devices is None and source is None:
             source = synthesise_riff(self.sample_rate)
-        self.chain = self.build_chain()
         self.rack = Rack(
-            self.chain,
+            self.build_chain(),
             self.sample_rate,
             input_gain_db=options.input_gain_db,
             output_gain_db=options.output_gain_db,
@@ -142,6 +142,9 @@ class Session:
         options = self.options
         with ExitStack() as stack:
             writer = None
+            takes_signals = threading.current_thread() is threading.main_thread()
+            if takes_signals:
+                stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             if options.output_file is not None:
                 writer = stack.enter_context(
                     writing(options.output_file, self.sample_rate, overwrite=options.overwrite)
@@ -159,7 +162,7 @@ class Session:
                 pass
             except FxhostError as err:
                 error = err
-            with suppress(ValueError):  # only the main thread may; from here on nothing takes long
+            if takes_signals:  # from here on nothing takes long, and a second Ctrl-C would lose the recording
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             stopped_ns = time.perf_counter_ns()
             statistics = self.rack.statistics()
