@@ -101,12 +101,24 @@ def build_parser() -> argparse.ArgumentParser:
     add_json(info)
 
     train = add("train", "Learn an effect from a dry recording and the same recording through the effect.")
-    train.add_argument("dry", type=Path, metavar="DRY.wav")
-    train.add_argument("wet", type=Path, metavar="WET.wav")
-    train.add_argument("-o", "--output", type=Path, required=True, metavar="PRESET.pt")
+    train.add_argument(
+        "recordings",
+        nargs="*",
+        type=Path,
+        metavar="DRY.wav WET.wav",
+        help="the two recordings, or a folder of X-dry.wav and X-wet.wav",
+    )
+    train.add_argument(
+        "--pair", nargs=2, type=Path, action="append", default=[], metavar=("DRY", "WET"), help="a further pair"
+    )
+    train.add_argument("-o", "--output", type=Path, metavar="PRESET.pt")
     train.add_argument("--hidden-size", type=number(1, 128, int), metavar="H", help="units in a layer")
     train.add_argument("--layers", type=number(1, 3, int), metavar="L")
-    train.add_argument("--residual", action="store_true", help="add the input to the output of the network")
+    train.add_argument(
+        "--residual",
+        action=argparse.BooleanOptionalAction,
+        help="learn only the difference from the dry signal (default: where that is small)",
+    )
     budget = train.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="how long to train (default 10)")
     budget.add_argument(
@@ -115,7 +127,30 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="the same seed gives the same preset"
     )
-    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    train.add_argument("--device", choices=("cpu", "cuda"))
+    train.add_argument(
+        "--resume", action="store_true", help="go on with a training that was cut off, as if it had not been"
+    )
+    train.add_argument(
+        "--from", type=Path, dest="start_from", metavar="PRESET.pt", help="start from the weights of this preset"
+    )
+    train.add_argument(
+        "--augment",
+        nargs="+",
+        choices=("gain", "polarity", "noise"),
+        metavar="gain|polarity|noise",
+        help="for short recordings: vary them in ways that leave the effect true; refused where it would not be",
+    )
+    train.add_argument("--report", type=Path, metavar="DIR", help="write a page with figures and players into DIR")
+    train.add_argument(
+        "--search", type=number(1, 100_000, int), metavar="N", help="try N networks of other sizes and rates first"
+    )
+    train.add_argument(
+        "--storage", metavar="URL", help="the database that several machines search in (default: a file beside -o)"
+    )
+    train.add_argument(
+        "--selftest", action="store_true", help="learn three known effects in two minutes, to see that it works here"
+    )
     train.add_argument(
         "--test", nargs=2, type=Path, metavar=("DRY.wav", "WET.wav"), help="measure the ESR on this pair"
     )
@@ -123,4 +158,10 @@ def build_parser() -> argparse.ArgumentParser:
         train.add_argument(f"--{word}", metavar=word.upper(), help="for the preset's description")
     add_force(train)
     add_json(train)
+
+    signal = add("signal", "Write a test signal to be played through a device and recorded.")
+    signal.add_argument("output", type=Path, metavar="OUT.wav")
+    signal.add_argument("--sample-rate", type=number(8000, 384_000, int), default=48000, metavar="HZ")
+    signal.add_argument("--seconds", type=number(5, 1200), default=180.0, metavar="S", help="default 180")
+    add_force(signal)
     return parser

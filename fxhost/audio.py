@@ -39,14 +39,16 @@ class Recording:
         Any format that libsndfile reads.
     sample_rate : int, optional
         The rate that it must have, in Hz.
+    max_channels : int
+        How many channels it may have. The blocks of a file with several are `(frames, channels)`.
 
     Raises
     ------
     AudioError
-        If it cannot be opened, is empty, has more than one channel or only 8 bits, or another sample rate.
+        If it cannot be opened, is empty, has too many channels or only 8 bits, or another sample rate.
     """
 
-    def __init__(self, path: Path, *, sample_rate: int | None = None) -> None:
+    def __init__(self, path: Path, *, sample_rate: int | None = None, max_channels: int = 1) -> None:
         self.path = path
         if not path.is_file():
             raise AudioError(f"no such audio file: {path}")
@@ -58,17 +60,20 @@ class Recording:
                 f"{path} is not audio that can be read: {reason}; give a wav, flac, aiff or ogg file"
             ) from err
         try:
-            self._check(sample_rate)
+            self._check(sample_rate, max_channels)
         except AudioError:
             self._file.close()
             raise
 
-    def _check(self, sample_rate: int | None) -> None:
+    def _check(self, sample_rate: int | None, max_channels: int) -> None:
         file = self._file
         if file.frames == 0:
             raise AudioError(f"{self.path} is empty: it holds no audio")
-        if file.channels != 1:
-            raise AudioError(f"{self.path} has {file.channels} channels, expected 1; export one channel as a mono file")
+        if file.channels > max_channels:
+            expected = "1" if max_channels == 1 else f"1 to {max_channels}"
+            raise AudioError(
+                f"{self.path} has {file.channels} channels, expected {expected}; export one channel as a mono file"
+            )
         if file.subtype in LOW_RESOLUTION:
             raise AudioError(
                 f"{self.path} has 8 bits a sample, too noisy for an effect; export it with 16 bits or more"
@@ -89,8 +94,13 @@ class Recording:
         """The length of the file."""
         return int(self._file.frames)
 
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return int(self._file.channels)
+
     def blocks(self, frames: int = READ_FRAMES) -> Iterator[Float32Array]:
-        """The audio in pieces of at most `frames`, float32 (frames,).
+        """The audio in pieces of at most `frames`, float32 (frames,), or (frames, channels) if there are several.
 
         Raises
         ------
@@ -107,7 +117,7 @@ class Recording:
                 raise AudioError(f"{self.path} is cut off: {position} of {self.frames} frames are there; get it again")
             bad = ~np.isfinite(block)
             if bad.any():
-                where = position + int(np.argmax(bad))
+                where = position + int(np.argmax(bad)) // self.channels
                 raise AudioError(f"{self.path} holds a sample that is no number (NaN or infinity) at frame {where}")
             yield block
             position += len(block)

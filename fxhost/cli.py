@@ -1,4 +1,4 @@
-"""The command line: arguments in, words out, exit codes. Printing happens only here.
+"""The command line: arguments in, words out, exit codes. Printing happens only here and in `training`.
 
 0 done, 1 an error that one line on stderr tells, 2 wrong usage. Nothing heavy is imported before a command needs it.
 """
@@ -7,21 +7,26 @@ import argparse
 import io
 import json
 import math
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fxhost.arguments import build_parser
 from fxhost.errors import FxhostError
+from fxhost.words import (
+    end_like_ctrl_c,
+    flatten,
+    format_esr,
+    make_console,
+    make_table,
+    print_error,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fxhost.session import Options, Session
-    from train.progress import Progress
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
 PROCESS_START_S = time.perf_counter() - time.process_time()
@@ -66,18 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"{err.filename or 'the output'}: {err.strerror or err}")
         return 1
     return code
-
-
-def end_like_ctrl_c() -> None:
-    """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-
-
-def print_error(message: str) -> None:
-    """One line on stderr."""
-    print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
 
 
 # --- run -------------------------------------------------------------------------------------------------------------
@@ -326,115 +319,16 @@ PROBE_TOLERANCE = 1e-5
 
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
-    from dataclasses import asdict
+    from fxhost import training
 
-    from train.fit import Settings, fit
-
-    given = {field: getattr(options, field) for field in TRAIN_SETTINGS}
-    settings = Settings(**{field: value for field, value in given.items() if value is not None})
-    end_like_ctrl_c()
-    with showing_progress(quiet=options.json) as report:
-        result = fit(
-            settings,
-            options.dry,
-            options.wet,
-            options.output,
-            test=tuple(options.test) if options.test else None,
-            overwrite=options.force,
-            report=report,
-        )
-    if options.json:
-        print(json.dumps({**asdict(result), "preset": str(result.preset)}))
-        return 0
-    for note in result.notes:
-        print(f"note: {note}")
-    ended = "interrupted after" if result.interrupted else "trained for"
-    print(
-        f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
-        f"{result.samples_per_second:,.0f} samples a second"
-    )
-    print(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
-    print(f"play it: fxhost run {result.preset}")
-    return 0
+    return training.run_train(options)
 
 
-TRAIN_SETTINGS = (
-    "name", "author", "licence", "hidden_size", "layers", "residual", "minutes", "epochs", "seed", "device",
-)  # fmt: skip
+def run_signal(options: argparse.Namespace) -> int:
+    """`fxhost signal`."""
+    from fxhost import training
 
-
-@contextmanager
-def showing_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
-    """Yield what shows how a training goes: a line that changes, or new ones now and then without a terminal."""
-    from rich.live import Live
-    from rich.text import Text
-
-    console = make_console(stderr=True)
-    if quiet:
-        yield lambda progress: None
-    elif console.is_terminal:
-        with Live(Text("reading the recordings …"), console=console, auto_refresh=False) as live:
-            yield lambda progress: live.update(Text(format_progress(progress)), refresh=True)
-    else:
-        next_line = time.perf_counter()
-
-        def report(progress: "Progress") -> None:
-            nonlocal next_line
-            if time.perf_counter() >= next_line:
-                print(format_progress(progress), file=sys.stderr, flush=True)
-                next_line = time.perf_counter() + STATUS_EVERY_S
-
-        yield report
-
-
-def format_progress(progress: "Progress") -> str:
-    """Where a training stands, in one line."""
-    return (
-        f"epoch {progress.epoch:4d}   {progress.samples_per_second / 1e6:5.2f} M samples/s   "
-        f"loss {progress.loss:8.2g}   validation ESR {progress.esr_validation:8.2g}   best {progress.esr_best:8.2g}   "
-        f"{format_time(progress.seconds)} done, {format_time(progress.seconds_left)} left"
-    )
-
-
-def format_time(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def make_console(*, stderr: bool = False) -> "Console":
-    """The console that everything for people goes to."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def make_table(*columns: str, header: bool = True) -> Any:
-    """A plain table."""
-    from rich.table import Table
-
-    table = Table(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
-def format_esr(esr: Any) -> str:
-    """An error-to-signal ratio, where it is known."""
-    return f"{esr:.2g}" if isinstance(esr, int | float) else "–"
-
-
-def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested JSON as rows of dotted key and printable value."""
-    if isinstance(value, dict) and value:
-        return [
-            row for key, child in value.items() for row in flatten(child, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    text = value if isinstance(value, str) else json.dumps(value)
-    key, text = ("".join(letter if letter.isprintable() else "?" for letter in part) for part in (prefix, text))
-    return [(key, text)]
+    return training.run_signal(options)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -444,6 +338,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "presets": run_presets,
     "info": run_info,
     "train": run_train,
+    "signal": run_signal,
 }
 
 if __name__ == "__main__":

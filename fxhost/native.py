@@ -53,6 +53,17 @@ def store_release(typing_context: Any, address: int, value: int) -> Any:
 
 
 @intrinsic
+def fetch_add(typing_context: Any, address: int, value: int) -> Any:
+    """Add to the word at an address in one step, whoever else does; return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], _WORD.as_pointer())
+        return builder.atomic_rmw("add", pointer, arguments[1], "acq_rel")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
 def words_at(typing_context: Any, address: int) -> Any:
     """An address as `int64 *`, for `numba.carray`."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -17,10 +17,25 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
 
-# tanh(x) = x P(x²)/Q(x²) for |x| ≤ TANH_LIMIT: a minimax fit of the relative error (1.1e-8; in float32 3.4e-7)
-TANH_LIMIT = 8.4
-TANH_P = (0.9999999896265909, 0.13419631884946062, 0.003541678784156161, 2.138076105013515e-05, 1.4459172703479556e-08)
-TANH_Q = (1.0, 0.46752955767844917, 0.026051674504915884, 0.0003361526639893708, 8.220511868275514e-07)
+
+class Tanh(NamedTuple):
+    """Coefficients of tanh(x) = x P(x²)/Q(x²) for |x| ≤ limit: a minimax fit of the relative error."""
+
+    limit: float
+    p: tuple[float, ...]
+    q: tuple[float, ...]
+
+
+TANH = Tanh(  # error 1.1e-8; in float32 3.4e-7
+    8.4,
+    (0.9999999896265909, 0.13419631884946062, 0.003541678784156161, 2.138076105013515e-05, 1.4459172703479556e-08),
+    (1.0, 0.46752955767844917, 0.026051674504915884, 0.0003361526639893708, 8.220511868275514e-07),
+)
+QUICK_TANH = Tanh(  # error 1.0e-6
+    7.0,
+    (0.9999989668913836, 0.1232204809209607, 0.0022930828333619473, 3.995843454379761e-06),
+    (1.0, 0.456546079010092, 0.021151585968569676, 0.00014398381153986998),
+)
 
 FAST = ("contract", "nsz", "arcp")  # a multiply and an add may become one instruction; NaN stays NaN
 
@@ -161,18 +176,18 @@ class Vectors:
             total = self.multiply_add(total, z, self.constant(coefficient))
         return total
 
-    def tanh_ratio(self, x: Any) -> tuple[Any, Any]:
+    def tanh_ratio(self, x: Any, tanh: Tanh = TANH) -> tuple[Any, Any]:
         """Numerator and denominator of tanh(x), so that several can share one division."""
         builder = self.builder
-        for limit, comparison in ((TANH_LIMIT, "<"), (-TANH_LIMIT, ">")):
+        for limit, comparison in ((tanh.limit, "<"), (-tanh.limit, ">")):
             bound = self.constant(limit)
             x = builder.select(builder.fcmp_unordered(comparison, x, bound), x, bound)  # unordered: NaN stays NaN
         z = self.multiply(x, x)
-        return self.multiply(x, self.polynomial(z, TANH_P)), self.polynomial(z, TANH_Q)
+        return self.multiply(x, self.polynomial(z, tanh.p)), self.polynomial(z, tanh.q)
 
-    def activate_gates(self, sums: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
+    def activate_gates(self, sums: Sequence[Any], tanh: Tanh = TANH) -> tuple[Any, Any, Any, Any]:
         """The gates i, f, g, o of an LSTM from their sums (those of i, f, o halved), with one division for all four."""
-        p, q = zip(*(self.tanh_ratio(total) for total in sums), strict=True)
+        p, q = zip(*(self.tanh_ratio(total, tanh) for total in sums), strict=True)
         q01, q23 = self.multiply(q[0], q[1]), self.multiply(q[2], q[3])
         inverse = self.divide(self.constant(1.0), self.multiply(q01, q23))  # the product of all four is below 1e10
         inverse01, inverse23 = self.multiply(inverse, q23), self.multiply(inverse, q01)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,28 @@ import train.fit
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset import Preset, read_preset
 from fxhost.torchscript import EffectLSTM, build_module, play_module, probe_error
+from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
-from train.losses import Scale, training_loss
+from train.losses import LossWeights
 from train.model import make_model
 from train.pair import read_pair, split_pair
-from train.segments import measure_esr, zero_state
+from train.plain import PlainLSTM
+from train.segments import Material, measure_esr, zero_state
 
 RATE = 8000
 TINY = Settings(
-    name="tiny", hidden_size=4, epochs=2, seed=3, batch=8, segment_frames=509, truncation_frames=64, warm_up_frames=33
+    name="tiny",
+    hidden_size=4,
+    residual=False,
+    epochs=2,
+    seed=3,
+    batch=8,
+    segment_frames=509,
+    truncation_frames=64,
+    warm_up_frames=33,
+    validation_batches=6,
+    rise_updates=8,
+    memory_ms=5.0,
 )
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit\.\w+` is (deprecated|not supported):DeprecationWarning")
 
@@ -60,7 +74,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def train_tiny(pair: tuple[Path, Path], folder: Path, **changes: Any) -> tuple[Result, Preset]:
-    result = fit(replace(TINY, **changes), *pair, folder / "tiny.pt", overwrite=True)
+    result = fit(replace(TINY, **changes), [pair], folder / "tiny.pt", overwrite=True)
     return result, read_preset(result.preset)
 
 
@@ -74,12 +88,13 @@ def listed_weights(preset: Preset) -> list[float]:
 def test_an_effect_is_learned_and_the_preset_plays_it(pair: tuple[Path, Path], tmp_path: Path) -> None:
     seen: list[Progress] = []
     settings = replace(TINY, epochs=20, hidden_size=8, author="somebody", licence="MIT")
-    result = fit(settings, *pair, tmp_path / "soft.pt", report=seen.append)
+    result = fit(settings, [pair], tmp_path / "soft.pt", report=seen.append)
     assert result.esr_validation < 0.02
     assert result.esr_test < 0.02
     assert not result.interrupted
-    assert (result.epochs, result.delay_frames, result.preset) == (20, 0, tmp_path / "soft.pt")
-    assert [progress.epoch for progress in seen] == list(range(1, 21))
+    assert (result.epochs, result.preset) == (20, tmp_path / "soft.pt")
+    assert [progress.epoch for progress in seen] == sorted(progress.epoch for progress in seen)
+    assert result.history == tuple(seen)
     assert min(progress.esr_validation for progress in seen) == seen[-1].esr_best == result.esr_validation
     preset = read_preset(result.preset)
     assert probe_error(preset) < 1e-6
@@ -94,7 +109,7 @@ def test_the_test_esr_is_that_of_the_preset_on_the_held_out_tenth(pair: tuple[Pa
     split = split_pair(recordings, with_test=True)
     assert set(split.test).isdisjoint(split.validation)
     module = build_module(preset.architecture, preset.weights)
-    again = measure_esr(module, recordings.dry, recordings.wet, split.test, RATE)
+    again = measure_esr(module, [Material(recordings.dry, recordings.wet, split.test)], RATE)
     assert again == pytest.approx(result.esr_test, rel=1e-4)
     assert result.esr_test != result.esr_validation
 
@@ -102,7 +117,7 @@ def test_the_test_esr_is_that_of_the_preset_on_the_held_out_tenth(pair: tuple[Pa
 def test_another_recording_is_tested_whole_from_the_settled_state(
     pair: tuple[Path, Path], other: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    result = fit(TINY, *pair, tmp_path / "tiny.pt", test=other)
+    result = fit(TINY, [pair], tmp_path / "tiny.pt", test=other)
     preset, recordings = read_preset(result.preset), read_pair(*other)
     module = build_module(preset.architecture, preset.weights)
     played, _, _ = play_module(module, recordings.dry[:, None], preset.weights["h0"], preset.weights["c0"])
@@ -128,7 +143,7 @@ def test_the_record_tells_how_the_preset_was_made(pair: tuple[Path, Path], tmp_p
 
 
 def test_a_preset_without_a_name_gets_that_of_its_file(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    result = fit(replace(TINY, name="", epochs=1), *pair, tmp_path / "Green Pedal.pt")
+    result = fit(replace(TINY, name="", epochs=1), [pair], tmp_path / "Green Pedal.pt")
     assert read_preset(result.preset).name == "Green Pedal"
 
 
@@ -144,7 +159,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(pair: tupl
 CHANGES: dict[str, Any] = {
     "name": "another", "author": "me", "licence": "MIT", "hidden_size": 5, "layers": 2, "residual": True,
     "epochs": 3, "seed": 4, "threads": 2, "batch": 7, "segment_frames": 500, "truncation_frames": 100,
-    "warm_up_frames": 0, "validation_batches": 1, "learning_rate": 1e-3, "learning_rate_end": 1e-2, "rise_batches": 2,
+    "warm_up_frames": 0, "validation_batches": 1, "learning_rate": 1e-3, "learning_rate_end": 1e-2, "rise_updates": 60,
+    "augment": "noise", "memory_ms": 50.0,
     "beta2": 0.9, "clip": 1e-3, "emphasised_share": 0.9,
 }  # fmt: skip
 
@@ -154,12 +170,12 @@ def test_the_threads_are_those_that_were_asked_for(
 ) -> None:
     asked: list[int] = []
 
-    class Watched(train.fit.FusedLSTM):
+    class Counted(train.fit.FusedLSTM):
         def __init__(self, model: EffectLSTM, threads: int) -> None:
             asked.append(threads)
             super().__init__(model, threads)
 
-    monkeypatch.setattr(train.fit, "FusedLSTM", Watched)
+    monkeypatch.setattr(train.fit, "FusedLSTM", Counted)
     train_tiny(pair, tmp_path, epochs=1, threads=3)
     train_tiny(pair, tmp_path, epochs=1, threads=0)
     assert asked == [3, os.cpu_count()]
@@ -174,7 +190,7 @@ def unchanged(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
 def test_no_setting_is_ignored(key: str, pair: tuple[Path, Path], tmp_path: Path, unchanged: list[float]) -> None:
     seen: list[Progress] = []
     settings = replace(TINY, **{key: CHANGES[key]})
-    result = fit(settings, *pair, tmp_path / "tiny.pt", report=seen.append)
+    result = fit(settings, [pair], tmp_path / "tiny.pt", report=seen.append)
     if key == "validation_batches":
         assert len(seen) > 2 * settings.epochs
     else:
@@ -242,7 +258,7 @@ def test_an_existing_preset_is_not_replaced_unasked(pair: tuple[Path, Path], tmp
     output = tmp_path / "tiny.pt"
     output.write_text("precious")
     with pytest.raises(FileError, match="exists already"):
-        fit(TINY, *pair, output)
+        fit(TINY, [pair], output)
     assert output.read_text() == "precious"
 
 
@@ -250,31 +266,51 @@ def test_an_existing_preset_is_not_replaced_unasked(pair: tuple[Path, Path], tmp
 def test_a_recording_is_never_replaced(index: int, tmp_path: Path) -> None:
     pair = write_pair(tmp_path, "train", seed=1)
     with pytest.raises(FileError, match="is one of the recordings"):
-        fit(TINY, *pair, pair[index], overwrite=True)
+        fit(TINY, [pair], pair[index], overwrite=True)
 
 
 def test_testing_on_the_training_recording_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="is what is trained on"):
-        fit(TINY, *pair, tmp_path / "tiny.pt", test=pair)
+        fit(TINY, [pair], tmp_path / "tiny.pt", test=pair)
 
 
 def test_a_missing_recording_leaves_no_preset(pair: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(AudioError):
-        fit(TINY, pair[0], tmp_path / "nothing.wav", tmp_path / "tiny.pt")
+        fit(TINY, [(pair[0], tmp_path / "nothing.wav")], tmp_path / "tiny.pt")
     assert not list(tmp_path.iterdir())
 
 
 # --- the loop
 
 
+class Watched(PlainLSTM):
+    """Torch's own network, which tells what it was given, with losses that a test may change."""
+
+    def __init__(self, model: EffectLSTM) -> None:
+        super().__init__(model)
+        self.windows: list[int] = []
+        self.factors: dict[int, float] = {}
+
+    def loss(self, *args: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        loss, h, c = super().loss(*args)
+        self.windows.append(args[0].shape[1])
+        return loss * self.factors.get(len(self.windows), 1.0), h, c
+
+
 def train_one_batch(
-    warm_up: int, x: torch.Tensor, y: torch.Tensor, *, rate: float, seed: int = 5
-) -> tuple[float, torch.nn.Module]:
-    settings = replace(TINY, warm_up_frames=warm_up)
-    model = make_model(1, 4, residual=False, generator=torch.Generator().manual_seed(seed))
-    optimiser = train.fit._make_optimiser(model, settings)
-    loss = train.fit._train_batch(model, model, optimiser, x, y, Scale(1.0, 1.0), settings, rate=rate, emphasised=False)
-    return loss, model
+    warm_up: int, x: torch.Tensor, y: torch.Tensor, *, rate: float, factors: dict[int, float] | None = None
+) -> tuple[float, Watched]:
+    settings = replace(TINY, warm_up_frames=warm_up, rise_updates=1)
+    generator = torch.Generator().manual_seed(5)
+    model = make_model(1, 4, residual=False, memory_frames=40.0, generator=generator)
+    network = Watched(model)
+    network.factors = factors or {}
+    optimiser = train.fit._make_optimiser(network, settings)
+    loss, updates = train.fit._train_batch(
+        network, optimiser, x, y, model, LossWeights(1.0, 0.0, 1.0), settings, rate, 0
+    )
+    assert updates == len(network.windows)
+    return loss, network
 
 
 def test_the_warm_up_carries_no_gradient() -> None:
@@ -287,41 +323,40 @@ def test_the_warm_up_carries_no_gradient() -> None:
 
 def test_the_warm_up_sets_the_state_and_is_not_in_the_loss() -> None:
     x = torch.randn(3, 33 + 129, 1, generator=torch.Generator().manual_seed(1))
-    _, model = train_one_batch(33, x, torch.ones(3, 129), rate=0.0)
+    _, network = train_one_batch(33, x, torch.ones(3, 129), rate=0.0)
     with torch.no_grad():
-        whole, _, _ = model(x, *zero_state(model, 3))  # type: ignore[arg-type]
+        whole, _, _ = network.model(x, *zero_state(network.model, 3))
     loss, _ = train_one_batch(33, x, whole[:, 33:, 0], rate=0.0)
     assert loss < 1e-12
     without, _ = train_one_batch(0, x[:, 33:], whole[:, 33:, 0], rate=0.0)
     assert without > 1e-6
 
 
-def test_the_gradient_of_a_window_ends_at_its_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    windows: list[int] = []
-
-    def only_the_last(target: torch.Tensor, output: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        windows.append(target.shape[1])
-        return output.sum() * (len(windows) == 3)
-
-    monkeypatch.setattr(train.fit, "training_loss", only_the_last)
+def test_the_gradient_of_a_window_ends_at_its_first_frame() -> None:
     x = torch.randn(2, 64 + 64 + 1, 1, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    train_one_batch(0, x, torch.zeros(2, 129), rate=1e-3)
-    assert windows == [64, 64, 1]
+    _, network = train_one_batch(0, x, torch.ones(2, 129), rate=1e-3, factors={1: 0.0, 2: 0.0})
+    assert network.windows == [64, 64, 1]
     assert x.grad is not None
     assert not x.grad[:, :128].any()
     assert x.grad[:, 128:].all()
 
 
+def break_losses(monkeypatch: pytest.MonkeyPatch, broken: Callable[[int], bool]) -> None:
+    """Have the losses of some windows, counted from 0, be NaN."""
+    calls = itertools.count()
+
+    class Broken(train.fit.FusedLSTM):
+        def loss(self, *args: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            loss, h, c = super().loss(*args)
+            return loss * torch.nan if broken(next(calls)) else loss, h, c
+
+    monkeypatch.setattr(train.fit, "FusedLSTM", Broken)
+
+
 def test_a_loss_that_is_not_finite_takes_the_training_back_to_its_best(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls = itertools.count()
-
-    def fail_now_and_then(*args: Any, **kwargs: Any) -> torch.Tensor:
-        loss = training_loss(*args, **kwargs)
-        return loss * torch.nan if next(calls) in (70, 71, 140) else loss  # 6 batches of 8 windows an epoch
-
-    monkeypatch.setattr(train.fit, "training_loss", fail_now_and_then)
+    break_losses(monkeypatch, lambda call: call in (70, 71, 140))  # 8 windows a batch
     result, preset = train_tiny(pair, tmp_path, epochs=4)
     assert caplog.text.count("back to the best weights") == 2
     assert np.isfinite(result.esr_validation)
@@ -331,10 +366,124 @@ def test_a_loss_that_is_not_finite_takes_the_training_back_to_its_best(
 def test_a_loss_that_is_never_finite_ends_the_training(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.fit, "training_loss", lambda *args, **kwargs: training_loss(*args, **kwargs) * torch.nan)
+    break_losses(monkeypatch, lambda call: True)
     with pytest.raises(TrainingError, match="blew up 9 times"):
         train_tiny(pair, tmp_path)
-    assert not list(tmp_path.glob("*.pt"))
+    assert not list(tmp_path.iterdir())
+
+
+# --- several pairs, other presets
+
+
+def test_several_pairs_are_learned_together_and_tested_together(
+    pair: tuple[Path, Path], other: tuple[Path, Path], tmp_path: Path
+) -> None:
+    result = fit(TINY, [pair, other], tmp_path / "tiny.pt")
+    preset = read_preset(result.preset)
+    hashes = [(entry["dry_sha256"], entry["wet_sha256"]) for entry in preset.metadata["training"]["pairs"]]
+    recordings = [read_pair(*paths) for paths in (pair, other)]
+    assert hashes == [(each.dry_sha256, each.wet_sha256) for each in recordings]
+    material = [Material(each.dry, each.wet, split_pair(each, with_test=True).test) for each in recordings]
+    module = build_module(preset.architecture, preset.weights)
+    assert measure_esr(module, material, RATE) == pytest.approx(result.esr_test, rel=1e-4)
+    alone, _ = train_tiny(pair, tmp_path)
+    assert alone.esr_test != result.esr_test
+
+
+def test_pairs_of_different_rates_are_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    fast = tuple(tmp_path / f"fast-{path.name}" for path in pair)
+    for source, target in zip(pair, fast, strict=True):
+        soundfile.write(target, np.tile(soundfile.read(source)[0], 2), 11000)
+    with pytest.raises(TrainingError, match="has 11000 Hz, expected 8000 Hz"):
+        fit(TINY, [pair, (fast[0], fast[1])], tmp_path / "tiny.pt")
+
+
+def test_a_training_may_start_from_a_preset(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    learned = fit(replace(TINY, epochs=12), [pair], tmp_path / "first.pt")
+    gentle = replace(TINY, epochs=1, learning_rate=1e-9, learning_rate_end=0.0, residual=None)
+    again = fit(gentle, [pair], tmp_path / "second.pt", start_from=learned.preset)
+    assert again.esr_validation == pytest.approx(learned.esr_validation, rel=1e-2)
+    assert read_preset(again.preset).metadata["training"]["start_from"] == "first.pt"
+    with pytest.raises(TrainingError, match="hidden size is 4, expected 5"):
+        fit(replace(gentle, hidden_size=5), [pair], tmp_path / "third.pt", start_from=learned.preset)
+
+
+def test_the_network_learns_the_difference_where_that_is_small(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    settings = replace(TINY, residual=None)
+    inverted = tmp_path / "inverted.wav"
+    soundfile.write(inverted, -soundfile.read(pair[1])[0], RATE)
+    far = read_preset(fit(settings, [(pair[0], inverted)], tmp_path / "far.pt").preset)
+    near = read_preset(fit(settings, [(pair[0], pair[0])], tmp_path / "near.pt").preset)
+    assert not far.architecture.residual
+    assert near.architecture.residual
+    assert near.metadata["training"]["settings"]["residual"] is True
+
+
+# --- cut off and resumed
+
+
+class KilledError(Exception):
+    """As a power cut: nothing is cleaned up."""
+
+
+def kill_at(count: int) -> Callable[[Progress], None]:
+    calls = itertools.count(1)
+
+    def report(progress: Progress) -> None:
+        if next(calls) == count:
+            raise KilledError
+
+    return report
+
+
+def curve(history: Iterable[Progress]) -> list[tuple[float, float, float, int]]:
+    """What does not depend on the clock."""
+    return [(entry.loss, entry.esr_validation, entry.esr_best, entry.epoch) for entry in history]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_resumed_training_ends_as_one_that_was_not_cut_off(
+    count: int, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.fit, "WRITING_SHARE", 1e9)  # what is cut off is then only what came since the last report
+    settings = replace(TINY, epochs=9, augment="noise")
+    whole = fit(settings, [pair], tmp_path / "whole.pt")
+    output = tmp_path / "cut.pt"
+    with pytest.raises(KilledError):
+        fit(replace(settings, threads=1), [pair], output, report=kill_at(count))
+    assert output.exists() == (count > 1)
+    resumed = fit(settings, [pair], output, resume=True)
+    assert curve(resumed.history) == curve(whole.history)
+    assert (resumed.esr_validation, resumed.esr_test) == (whole.esr_validation, whole.esr_test)
+    assert resumed.epochs == whole.epochs
+    assert listed_weights(read_preset(output)) == listed_weights(read_preset(tmp_path / "whole.pt"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.pt", "whole.pt"]
+
+
+def test_only_what_was_cut_off_can_be_resumed_and_only_with_the_same_recordings_and_settings(
+    pair: tuple[Path, Path], other: tuple[Path, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "tiny.pt"
+    with pytest.raises(FileError, match="nothing to resume"):
+        fit(TINY, [pair], output, resume=True)
+    settings = replace(TINY, epochs=9)
+    with pytest.raises(KilledError):
+        fit(settings, [pair], output, report=kill_at(3))
+    before = output.read_bytes()
+    with pytest.raises(TrainingError, match="begun with other recordings"):
+        fit(settings, [other], output, resume=True)
+    with pytest.raises(TrainingError, match="begun with seed 3, got 4"):
+        fit(replace(settings, seed=4), [pair], output, resume=True)
+    with pytest.raises(FileError, match="by --resume, or add --force"):
+        fit(settings, [pair], output)
+    checkpoint = checkpoint_path(output)
+    kept = checkpoint.read_bytes()
+    checkpoint.write_bytes(kept[: len(kept) // 2])
+    with pytest.raises(FileError, match="cannot be read"):
+        fit(settings, [pair], output, resume=True)
+    checkpoint.write_bytes(kept)
+    assert output.read_bytes() == before
+    assert fit(settings, [pair], output, resume=True).epochs == 9
 
 
 # --- Ctrl-C
@@ -348,9 +497,9 @@ def test_an_interrupted_training_keeps_its_best_and_is_tested(pair: tuple[Path, 
         if len(seen) == 3:
             raise KeyboardInterrupt
 
-    result = fit(replace(TINY, epochs=9), *pair, tmp_path / "tiny.pt", report=interrupt_the_third)
+    result = fit(replace(TINY, epochs=9), [pair], tmp_path / "tiny.pt", report=interrupt_the_third)
     assert result.interrupted
-    assert result.epochs == 3
+    assert result.epochs == seen[-1].epoch - 1
     assert result.esr_validation == min(progress.esr_validation for progress in seen)
     record = read_preset(result.preset).metadata["training"]
     assert record["esr_test"] == result.esr_test
@@ -360,12 +509,12 @@ def test_an_interrupted_training_keeps_its_best_and_is_tested(pair: tuple[Path, 
 def test_a_training_interrupted_at_once_says_that_nothing_was_written(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*args: Any, **kwargs: Any) -> float:
+    def interrupt(*args: Any, **kwargs: Any) -> tuple[float, int]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train.fit, "_train_batch", interrupt)
     with pytest.raises(TrainingError, match="interrupted before the first validation"):
-        fit(TINY, *pair, tmp_path / "tiny.pt")
+        fit(TINY, [pair], tmp_path / "tiny.pt")
     assert not list(tmp_path.iterdir())
 
 
@@ -378,6 +527,6 @@ def test_the_best_preset_is_playable_while_the_training_goes_on(pair: tuple[Path
         if found[-1]:
             assert read_preset(output).metadata["training"]["esr_test"] is None
 
-    fit(replace(TINY, epochs=3), *pair, output, report=look)
+    fit(replace(TINY, epochs=3), [pair], output, report=look)
     assert found[0] is False
     assert found[1] is True

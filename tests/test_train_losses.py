@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+import train.losses
 from fxhost.errors import TrainingError
-from train.losses import PRE_EMPHASIS, Scale, esr, measure_scale, pre_emphasise, training_loss
+from train.losses import PRE_EMPHASIS, LossWeights, esr, pre_emphasise, training_loss, weigh_losses
 
-UNIT = Scale(plain=1.0, emphasised=1.0)
+PLAIN, EMPHASISED = LossWeights(1.0, 0.0, 1.0), LossWeights(0.0, 1.0, 1.0)
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -49,30 +50,40 @@ def test_pre_emphasis_takes_the_sample_before_the_first_as_zero() -> None:
 def test_the_loss_of_silence_on_the_whole_target_is_one_but_for_its_mean() -> None:
     target = torch.from_numpy(noise(3, 509))
     target = target - target.mean(dim=1, keepdim=True)
-    scale = measure_scale(target)
-    for emphasised in (False, True):
-        loss = training_loss(target, torch.zeros_like(target), scale, emphasised=emphasised)
+    target[1] *= 0.1
+    for weights, filtered in zip(weigh_losses(target.numpy()), (target, pre_emphasise(target)), strict=True):
+        loss = training_loss(target, torch.zeros_like(target), weights)
+        silence = filtered.square().mean() * (weights.plain + weights.emphasised)
+        assert silence.item() == pytest.approx(1.0, rel=1e-5)
         assert loss.item() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_long_targets_are_weighed_block_by_block_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [noise(1, 5000)[0], noise(2, 77)[0]]
+    whole = weigh_losses(targets)
+    monkeypatch.setattr(train.losses, "BLOCK_FRAMES", 64)
+    for blockwise, at_once in zip(weigh_losses(targets), whole, strict=True):
+        assert vars(blockwise) == pytest.approx(vars(at_once), rel=1e-12)
 
 
 def test_pre_emphasis_makes_a_high_frequency_error_cost_more() -> None:
     target = torch.zeros(1, 400)
     n = torch.arange(400.0)
     low, high = torch.sin(2 * torch.pi * n / 200)[None], torch.sin(2 * torch.pi * n / 4)[None]
-    plain = [training_loss(target, error, UNIT, emphasised=False).item() for error in (low, high)]
-    emphasised = [training_loss(target, error, UNIT, emphasised=True).item() for error in (low, high)]
+    plain = [training_loss(target, error, PLAIN).item() for error in (low, high)]
+    emphasised = [training_loss(target, error, EMPHASISED).item() for error in (low, high)]
     assert plain[0] == pytest.approx(plain[1], rel=1e-3)
     assert emphasised[1] > 10 * emphasised[0]
 
 
 def test_an_offset_costs_twice_because_of_the_dc_term() -> None:
     target = torch.zeros(2, 17)
-    assert training_loss(target, target + 0.5, UNIT, emphasised=False).item() == pytest.approx(0.5)
+    assert training_loss(target, target + 0.5, PLAIN).item() == pytest.approx(0.5)
 
 
 def test_a_silent_window_gives_a_finite_loss_and_gradient() -> None:
     output = torch.full((2, 17), 0.1, requires_grad=True)
-    loss = training_loss(torch.zeros(2, 17), output, Scale(0.01, 0.001), emphasised=True)
+    loss = training_loss(torch.zeros(2, 17), output, LossWeights(0.0, 1000.0, 100.0))
     loss.backward()
     assert loss.isfinite()
     assert output.grad is not None
@@ -81,4 +92,4 @@ def test_a_silent_window_gives_a_finite_loss_and_gradient() -> None:
 
 def test_a_silent_training_target_is_refused() -> None:
     with pytest.raises(TrainingError, match="silent"):
-        measure_scale(torch.zeros(1, 100))
+        weigh_losses(np.zeros((1, 100), np.float32))

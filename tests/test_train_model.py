@@ -15,7 +15,8 @@ def one_thread() -> None:
 
 
 def make(hidden_size: int, layers: int = 1, seed: int = 1) -> torch.nn.Module:
-    return make_model(layers, hidden_size, residual=False, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return make_model(layers, hidden_size, residual=False, memory_frames=3200.0, generator=generator)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -38,6 +39,18 @@ def test_the_seed_decides_the_weights_and_the_global_generator_does_not() -> Non
     again, another = make(5, seed=3).state_dict(), make(5, seed=4).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not any(torch.equal(first[key], another[key]) for key in first)
+
+
+def test_the_units_forget_at_all_speeds_up_to_the_longest_memory() -> None:
+    for layer in range(2):
+        module = make(128, layers=2)
+        biases = [module.get_parameter(f"lstm.bias_{kind}_l{layer}").detach().view(4, 128) for kind in ("ih", "hh")]
+        forget, keep_out = sum(biases)[1], sum(biases)[0]
+        times = 1 / (1 - torch.sigmoid(forget))  # frames after which a unit that hears nothing has forgotten 63 %
+        assert 1.9 < times.min() < 3
+        assert 2500 < times.max() <= 3201
+        assert 30 < times.median() < 120  # even in log: the middle is the root of the longest
+        torch.testing.assert_close(keep_out, -forget)
 
 
 def test_an_untrained_network_is_calm() -> None:

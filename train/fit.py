@@ -4,9 +4,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,49 +15,63 @@ from torch import Tensor, nn
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output
 from fxhost.torchscript import EffectLSTM
+from train.augment import prepare_augmentation
+from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
 from train.fused import FusedLSTM
-from train.losses import Scale, training_loss
+from train.losses import LossWeights, weigh_losses
 from train.model import make_model
 from train.pair import Pair, Stretch, read_pair, split_pair
+from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
-from train.segments import draw_batches, measure_esr, measure_training_scale, place_segments, zero_state
+from train.segments import Feed, Material, measure_esr, zero_state
 from train.settings import Settings
+from train.source import release_pages
 from train.stability import CALM, measure_divergence
+from train.start import choose_residual, load_start
 
 __all__ = ["Progress", "Result", "Settings", "fit"]
 
-Play = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Network = FusedLSTM | PlainLSTM
 
 logger = logging.getLogger(__name__)
 
 MAX_RESCUES = 8  # how often a training that blew up is taken back to its best weights before it is given up
-WRITING_SHARE = 0.05  # of the time may go into writing presets; a best that comes sooner waits in memory
+WRITING_SHARE = 0.05  # of the time may go into writing files; what comes sooner waits in memory
 
 
 def fit(
     settings: Settings,
-    dry: Path,
-    wet: Path,
+    pairs: Sequence[tuple[Path, Path]],
     output: Path,
     *,
     test: tuple[Path, Path] | None = None,
     overwrite: bool = False,
+    resume: bool = False,
+    start_from: Path | None = None,
+    check: Callable[[Pair], None] = lambda pair: None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Result:
-    """Train a preset on a dry and a wet recording.
+    """Train a preset on dry and wet recordings.
 
     Parameters
     ----------
     settings : Settings
-    dry, wet : Path
-        The recordings; see `train.pair.read_pair`.
+        Those of the training that is resumed, if one is.
+    pairs : sequence of pair of Path
+        The recordings, dry and wet; see `train.pair.read_pair`.
     output : Path
         The preset, written whenever the validation ESR has become better.
     test : pair of Path, optional
-        Other recordings, dry and wet, to measure the test ESR on. Without them a tenth of the pair is kept for it.
+        Other recordings, dry and wet, to measure the test ESR on. Without them a tenth of each pair is kept for it.
     overwrite : bool
         Whether an existing `output` may be replaced.
+    resume : bool
+        Go on where an earlier call with the same settings, recordings and output was cut off.
+    start_from : Path, optional
+        A preset whose weights to start with.
+    check : callable
+        Called with each pair before the training, for what was found in it.
     report : callable
         Called after every validation.
 
@@ -67,7 +82,7 @@ def fit(
     Raises
     ------
     FileError
-        If the output cannot be written.
+        If the output cannot be written, or there is nothing to resume.
     AudioError
         If a recording cannot be used.
     TrainingError
@@ -78,189 +93,286 @@ def fit(
         settings = replace(settings, name=output.stem)
     settings.check()
     torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
-    check_output(output, overwrite=overwrite)
-    _refuse_to_replace(output, (dry, wet, *(test or ())))
-    pair = read_pair(dry, wet)
-    test_pair = _read_test(test, pair) if test else pair
-    split = split_pair(pair, with_test=test is None)
-    test_stretches = split.test or (Stretch(0, len(test_pair.dry)),)
-    starts = place_segments(split.train, settings.segment_frames)
-    scale = measure_training_scale(pair.wet, split.train)
-    notes = pair.notes + (test_pair.notes if test else ())
+    threads = settings.threads or os.cpu_count() or 1
+    _check_output(output, pairs, test, overwrite=overwrite, resume=resume)
+    saved = read_checkpoint(output) if resume else None
+    recordings = [read_pair(dry, wet) for dry, wet in pairs]
+    test_pair = read_pair(*test) if test else None
+    _check_rates(pairs, recordings, test, test_pair)
+    for pair in recordings:
+        check(pair)
+    splits = [split_pair(pair, with_test=test is None) for pair in recordings]
+    taught, validated, tested = (
+        [Material(p.dry, p.wet, getattr(s, name)) for p, s in zip(recordings, splits, strict=True)]
+        for name in ("train", "validation", "test")
+    )
+    if test_pair:
+        tested = [Material(test_pair.dry, test_pair.wet, (Stretch(0, len(test_pair.dry)),))]
+    notes = tuple(note for pair in (*recordings, *([test_pair] if test_pair else [])) for note in pair.notes)
     for note in notes:
         logger.warning("%s", note)
+    sample_rate = recordings[0].sample_rate
+    plain, emphasised = weigh_losses(m.wet[s.start : s.end] for m in taught for s in m.stretches)
+    augmentation = prepare_augmentation(settings.augment.split(), recordings)
 
     # --- the model
+    settings = choose_residual(settings, taught, start_from)
     generator = torch.Generator().manual_seed(settings.seed)
-    model = make_model(settings.layers, settings.hidden_size, residual=settings.residual, generator=generator)
+    model = make_model(
+        settings.layers,
+        settings.hidden_size,
+        residual=bool(settings.residual),
+        memory_frames=max(1.0, settings.memory_ms * sample_rate / 1000),
+        generator=generator,
+    )
+    if start_from is not None:
+        load_start(model, start_from, sample_rate)
     model.to(settings.device)
-    play: Play = model if settings.device == "cuda" else FusedLSTM(model, settings.threads or os.cpu_count() or 1)
-    optimiser = _make_optimiser(model, settings)
-    best, best_esr = _copy_state(model), math.inf
+    network: Network = PlainLSTM(model) if settings.device == "cuda" else FusedLSTM(model, threads)
+    optimiser = _make_optimiser(network, settings)
+
+    # --- where it stands
+    feed = Feed(taught, settings, generator)
+    total_batches = math.ceil(feed.per_epoch * (settings.epochs or 1) / settings.batch)
+    budget_s = settings.budget_seconds()
+    record = start_record(settings, recordings, test_pair, notes, start_from)
+    record["augmentation"] = augmentation.findings
+    hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
+    at = _Course(best=_copy_state(model))
+    if saved:
+        refuse_other_recordings(output, saved, hashes)
+        _refuse_other_settings(output, saved["settings"], settings)
+        at = _Course(**saved["course"])
+        feed.restore(saved["feed"])
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        overwrite = True
+
+    def save() -> None:
+        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=overwrite)
+        write_checkpoint(
+            output,
+            {
+                "recordings": hashes,
+                "settings": asdict(settings),
+                "course": vars(at),
+                "feed": feed.state(),
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+            },
+        )
 
     # --- the loop
-    record = start_record(settings, pair, test_pair if test else None, notes)
-    budget_s = settings.budget_seconds()
-    total_batches = math.ceil(len(starts) / settings.batch) * (settings.epochs or 1)
-    batches = epochs = samples = rescues = 0
-    slowdown = 1.0  # what rescues leave of the learning rate
-    losses: list[float] = []
-    writes_from, unwritten, interrupted = 0.0, False, False
-    began = time.monotonic()
+    saves_from, unsaved, interrupted = 0.0, False, False
+    began = time.monotonic() - at.seconds
     try:
-        for x, y, ends_epoch in draw_batches(pair.dry, pair.wet, starts, settings, generator):
-            share = batches / total_batches if budget_s is None else (time.monotonic() - began) / budget_s
-            rate = settings.rate_at(share) * slowdown * min(1.0, (batches + 1) / settings.rise_batches)
-            emphasised = share < settings.emphasised_share
-            loss = _train_batch(model, play, optimiser, x, y, scale, settings, rate=rate, emphasised=emphasised)
-            batches += 1
-            epochs += ends_epoch
-            samples += y.numel()
+        while True:
+            share = at.batches / total_batches if budget_s is None else (time.monotonic() - began) / budget_s
+            if share >= 1 and math.isfinite(at.best_esr):
+                break
+            x, y = augmentation.apply(*feed.draw(), generator)
+            rate = settings.rate_at(share) * at.slowdown
+            weights = emphasised if share < settings.emphasised_share else plain
+            loss, at.updates = _train_batch(network, optimiser, x, y, model, weights, settings, rate, at.updates)
+            at.batches += 1
+            at.samples += y.numel()
             if not math.isfinite(loss):
-                rescues += 1
-                if rescues > MAX_RESCUES:
-                    if unwritten:
-                        write_preset(output, best, settings, pair.sample_rate, record, overwrite=overwrite)
+                at.rescues += 1
+                if at.rescues > MAX_RESCUES:
                     raise TrainingError(
-                        f"the training blew up {rescues} times: got a loss that is not finite; "
+                        f"the training blew up {at.rescues} times: got a loss that is not finite; "
                         f"take a learning rate below {settings.learning_rate:g} or check the recordings"
                     )
                 logger.warning("the loss is not finite: back to the best weights, at half the learning rate")
-                model.load_state_dict(best)
-                optimiser = _make_optimiser(model, settings)
-                slowdown /= 2
+                model.load_state_dict(at.best)
+                optimiser = _make_optimiser(network, settings)
+                at.slowdown /= 2
                 continue
-            losses.append(loss)
-            seconds = time.monotonic() - began
-            share = batches / total_batches if budget_s is None else seconds / budget_s
-            if not (ends_epoch or share >= 1 or batches % settings.validation_batches == 0):
+            at.losses.append(loss)
+            at.seconds = time.monotonic() - began
+            share = at.batches / total_batches if budget_s is None else at.seconds / budget_s
+            if at.batches % settings.validation_batches and share < 1:
                 continue
 
-            esr_validation = measure_esr(model, pair.dry, pair.wet, split.validation, pair.sample_rate)
-            if esr_validation < best_esr:
-                best, best_esr, unwritten = _copy_state(model), esr_validation, True
-            seconds = time.monotonic() - began
-            report(
-                Progress(
-                    epoch=epochs + (not ends_epoch),
-                    seconds=seconds,
-                    seconds_left=max(0.0, seconds / share - seconds if budget_s is None else budget_s - seconds),
-                    samples_per_second=samples / seconds,
-                    loss=sum(losses) / len(losses),
-                    esr_validation=esr_validation,
-                    esr_best=best_esr,
-                )
+            esr_validation = measure_esr(model, validated, sample_rate, threads=threads)
+            for pair in recordings:
+                release_pages(pair.dry)
+                release_pages(pair.wet)
+            if esr_validation < at.best_esr:
+                at.best, at.best_esr, unsaved = _copy_state(model), esr_validation, True
+            at.seconds = time.monotonic() - began
+            progress = Progress(
+                epoch=at.batches * settings.batch // feed.per_epoch + 1,
+                seconds=at.seconds,
+                seconds_left=max(0.0, at.seconds / share - at.seconds if budget_s is None else budget_s - at.seconds),
+                samples_per_second=at.samples / at.seconds,
+                loss=sum(at.losses) / len(at.losses),
+                esr_validation=esr_validation,
+                esr_best=at.best_esr,
             )
-            losses.clear()
-            if unwritten and seconds >= writes_from:
-                record |= {"esr_validation": best_esr, "epochs": epochs, "seconds": seconds}
-                write_preset(output, best, settings, pair.sample_rate, record, overwrite=overwrite)
+            at.history.append(asdict(progress))
+            at.losses = []
+            report(progress)
+            if at.seconds >= saves_from and math.isfinite(at.best_esr):
+                save()
                 written = time.monotonic() - began
-                writes_from = written + (written - seconds) / WRITING_SHARE
-                unwritten, overwrite = False, True  # what is replaced from now on is our own
-            if share >= 1:
-                break
+                saves_from = written + (written - at.seconds) / WRITING_SHARE
+                unsaved, overwrite = False, True  # what is replaced from now on is our own
     except KeyboardInterrupt:
         interrupted = True
-    seconds = time.monotonic() - began
-    if not math.isfinite(best_esr):
+    except TrainingError:
+        if unsaved:
+            write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=overwrite)
+        raise
+    at.seconds = time.monotonic() - began
+    if not math.isfinite(at.best_esr):
         why = "it was interrupted before the first validation" if interrupted else "no validation gave a finite ESR"
         raise TrainingError(f"nothing was learned and nothing written: {why}; train for longer")
 
     # --- the preset: the best weights, then measured once on the test
-    record |= {
-        "esr_validation": best_esr,
-        "epochs": epochs,
-        "seconds": seconds,
-        "samples_per_second": samples / seconds,
-        "interrupted": interrupted,
-    }
-    if unwritten:
-        write_preset(output, best, settings, pair.sample_rate, record, overwrite=overwrite)
-    model.load_state_dict(best)
-    esr_test = measure_esr(model, test_pair.dry, test_pair.wet, test_stretches, pair.sample_rate)
-    record["esr_test"] = esr_test
-    record["divergence"] = divergence = measure_divergence(model, pair.sample_rate)
+    epochs = at.batches * settings.batch // feed.per_epoch
+    record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
+    if unsaved:
+        write_preset(output, at.best, settings, sample_rate, record, overwrite=overwrite)
+    model.load_state_dict(at.best)
+    esr_test = measure_esr(model, tested, sample_rate, threads=threads)
+    divergence = measure_divergence(model, sample_rate)
     if divergence > CALM:
         notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
         logger.warning("%s", notes[-1])
-        record["notes"] = list(notes)
-    write_preset(output, best, settings, pair.sample_rate, record, overwrite=True)
+    record |= {"esr_test": esr_test, "divergence": divergence, "notes": list(notes)}
+    write_preset(output, at.best, settings, sample_rate, record, overwrite=True)
+    if not interrupted:
+        checkpoint_path(output).unlink(missing_ok=True)
     return Result(
-        esr_validation=best_esr,
+        esr_validation=at.best_esr,
         esr_test=esr_test,
         epochs=epochs,
-        seconds=seconds,
-        samples_per_second=samples / seconds,
-        delay_frames=0,
+        seconds=at.seconds,
+        samples_per_second=at.samples / at.seconds,
+        delay_frames=recordings[0].delay_frames,
         preset=output,
         interrupted=interrupted,
         notes=notes,
+        history=tuple(Progress(**entry) for entry in at.history),
+        tested=tuple(tested),
+        sample_rate=sample_rate,
     )
 
 
+@dataclass
+class _Course:
+    """Where a training stands, but for the model, the optimiser and the feed."""
+
+    best: dict[str, Tensor]  # the weights with the lowest validation ESR
+    best_esr: float = math.inf
+    batches: int = 0
+    updates: int = 0
+    samples: int = 0
+    rescues: int = 0
+    slowdown: float = 1.0  # what rescues leave of the learning rate
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)  # since the last validation
+    history: list[dict[str, Any]] = field(default_factory=list)  # of `Progress`
+
+    def record(self) -> dict[str, Any]:
+        """What the preset tells of it."""
+        return {
+            "esr_validation": self.best_esr,
+            "seconds": self.seconds,
+            "samples_per_second": self.samples / self.seconds,
+        }
+
+
 def _train_batch(
-    model: EffectLSTM,
-    play: Play,
+    network: Network,
     optimiser: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
-    scale: Scale,
+    model: EffectLSTM,
+    weights: LossWeights,
     settings: Settings,
-    *,
     rate: float,
-    emphasised: bool,
-) -> float:
-    """Update the model once for each window of a batch of segments; the mean loss, NaN if a gradient was not finite.
-
-    `play` is the model, or does the same faster.
-    """
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+    updates: int,
+) -> tuple[float, int]:
+    """Update once a window of a batch; the mean loss (NaN if a gradient was not finite), and the updates so far."""
     x, y = x.to(settings.device), y.to(settings.device)  # (batch, warm-up + segment, 1), (batch, segment)
     h, c = zero_state(model, len(x))
     warm_up, audio = x[:, : settings.warm_up_frames], x[:, settings.warm_up_frames :]
-    if settings.warm_up_frames:
-        with torch.no_grad():  # sets the state and nothing else: no loss, no gradient
-            _, h, c = play(warm_up, h, c)
+    for start in range(0, settings.warm_up_frames, settings.truncation_frames):
+        window = warm_up[:, start : start + settings.truncation_frames]
+        _, h, c = network.play(window, h, c)  # sets the state and nothing else: no loss, no gradient
     windows = torch.split(audio, settings.truncation_frames, dim=1)  # the last one may be shorter
     targets = torch.split(y, settings.truncation_frames, dim=1)
     total = torch.zeros((), device=x.device)
     for window, target in zip(windows, targets, strict=True):
-        out, h, c = play(window, h, c)  # (batch, window, 1), state (layers, batch, hidden)
-        loss = training_loss(target, out[:, :, 0], scale, emphasised=emphasised)
+        updates += 1
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, updates / settings.rise_updates)
+        loss, h, c = network.loss(window, target, h, c, weights)  # the state goes on, the gradient ends here
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        norm = nn.utils.clip_grad_norm_(network.weights, settings.clip)
         optimiser.step()
-        h, c = h.detach(), c.detach()  # the state goes on, the gradient ends here
         total += torch.where(norm.isfinite(), loss.detach(), torch.nan)
-    return total.item() / len(windows)
+    return total.item() / len(windows), updates
 
 
-def _make_optimiser(model: EffectLSTM, settings: Settings) -> torch.optim.Optimizer:
+def _make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:
     # with the usual epsilon of 1e-8 the last steps of an almost perfect preset, whose gradients are tinier, would die
     betas = (0.9, settings.beta2)
-    return torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)
+    return torch.optim.Adam(network.weights, lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)
 
 
 def _copy_state(model: EffectLSTM) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
-def _read_test(paths: tuple[Path, Path], pair: Pair) -> Pair:
-    test = read_pair(*paths)
-    if test.sample_rate != pair.sample_rate:
-        raise TrainingError(
-            f"{paths[0]} has {test.sample_rate} Hz, expected {pair.sample_rate} Hz as in the training pair; "
-            "export both at the same rate"
+def _check_output(
+    output: Path,
+    pairs: Sequence[tuple[Path, Path]],
+    test: tuple[Path, Path] | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    if output.exists() and checkpoint_path(output).exists() and not (overwrite or resume):
+        raise FileError(
+            f"{output} exists already, from a training that was cut off; go on with it by --resume, "
+            "or add --force to replace it"
         )
-    if pair.dry_sha256 in (test.dry_sha256, test.wet_sha256):
-        raise TrainingError(f"{paths[0]} is what is trained on; test on another recording or leave the test out")
-    return test
-
-
-def _refuse_to_replace(output: Path, recordings: tuple[Path, ...]) -> None:
-    for path in recordings:
+    check_output(output, overwrite=overwrite or resume)
+    for path in (path for pair in (*pairs, *([test] if test else [])) for path in pair):
         if output.exists() and path.exists() and output.samefile(path):
             raise FileError(f"{output} is one of the recordings; choose another name for the preset")
+
+
+def _check_rates(
+    pairs: Sequence[tuple[Path, Path]],
+    recordings: Sequence[Pair],
+    test: tuple[Path, Path] | None,
+    test_pair: Pair | None,
+) -> None:
+    """Refuse recordings of different rates, and a test on what is trained on."""
+    first = recordings[0]
+    others = [*zip(pairs, recordings, strict=True), *([(test, test_pair)] if test and test_pair else [])]
+    for paths, pair in others:
+        if pair.sample_rate != first.sample_rate:
+            raise TrainingError(
+                f"{paths[0]} has {pair.sample_rate} Hz, expected {first.sample_rate} Hz as {pairs[0][0]} has; "
+                "export all at the same rate"
+            )
+    if test and test_pair:
+        for pair in recordings:
+            if pair.dry_sha256 in (test_pair.dry_sha256, test_pair.wet_sha256):
+                raise TrainingError(f"{test[0]} is what is trained on; test on another recording or leave the test out")
+
+
+def _refuse_other_settings(output: Path, saved: dict[str, Any], settings: Settings) -> None:
+    given = asdict(replace(settings, threads=saved["threads"]))  # changes nothing but the time
+    for key, value in given.items():
+        if saved[key] != value:
+            raise TrainingError(
+                f"{output} was begun with {key} {saved[key]}, got {value}; give the same, or train anew "
+                "without --resume"
+            )

@@ -7,7 +7,7 @@ weights are broadcast from memory. All arrays are float32, row-major, aligned to
     Z  (T + 1, Zr, lanes)     what the weights multiply at step t: h of the step before (H rows), input (I rows), ones;
                               further rows are padding, zero
     G  (T, H, 4, lanes)       the gates i, f, g, o after their activation
-    DG (STRETCH, H, 4, lanes) the gradients of their sums, of the last few steps
+    DG (stretch, H, 4, lanes) the gradients of their sums, of the last few steps
     C  (T + 1, H, lanes)      the cell state before step t;  TC (T, H, lanes) tanh of the cell state after it
     Y  (T, lanes)             the head's output, of the top layer
     D  (T, ·, lanes)          the gradient of h that comes from the layer above
@@ -19,19 +19,20 @@ forward, K = H + I + 1 columns, gate rows of two units side by side, those of i,
 σ(x) = ½ + ½ tanh(x/2); `Wb` (Dr / 8, 4H, 8) for the step back.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from numba import njit
+import numpy as np
+from numba import carray, cfunc, from_dtype, types
 
-from fxhost.vectors import Vectors, kernel, register_lanes
+from fxhost.native import address_of
+from fxhost.vectors import QUICK_TANH, Vectors, kernel, register_lanes
 
 UNITS = 2  # units whose gates are summed at once: 8 rows × 2 vectors of sums stay in registers
 BACK_ROWS = 8  # rows of DZ that are summed at once
 PREFETCH = 2  # steps that the backward pass asks the memory ahead
-STRETCH = 16  # steps between two visits to the weights' gradient: what it reads of them is still in the L2 cache
+DGATES_BYTES = 640 << 10  # of the L2 cache for DG
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,34 @@ class Tiling:
         return self.width * self.vectors
 
 
-def choose_tiling() -> Tiling:
-    """The tiling for the CPU at hand: 32 registers hold twice the sums of 16."""
+def choose_tiling(columns: int) -> Tiling:
+    """The tiling for the CPU at hand and so many columns of weights: 32 registers hold twice the sums of 16."""
     width, registers = register_lanes()
-    return Tiling(width, 2, 4, 6) if registers >= 32 else Tiling(width, 1, 2, 6)
+    if registers >= 32:
+        tilings = [Tiling(width, 2, 4, 6), Tiling(width, 2, 8, 3)]
+    else:
+        tilings = [Tiling(width, 1, 2, 6), Tiling(width, 1, 4, 3)]
+    return min(tilings, key=lambda tiling: -columns % tiling.gradient_columns)  # the fewest columns of padding
+
+
+# One layer and the memory of one thread for it: what the kernels read. Addresses but for the numbers at the end.
+LAYER = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            *("forward", "backward"),  # the kernels, `void kernel(LAYER *, float *Y or dY, int64 steps)`
+            *("weights_forward", "weights_backward", "head"),  # Wf, Wb and the head's weights
+            *("z", "gates", "cell", "tanh_cell"),  # Z, G, C, TC
+            *("upstream", "upstream_step"),  # D, and how many float32 lie between its steps
+            *("dz", "dz_step"),  # DZ, and the same; 0 if only one step of it is kept
+            *("dc", "dgates", "gradient"),  # the gradient of C from the future; DG; A
+            *("inputs", "z_rows", "d_rows"),  # I, Zr, Dr
+            *("column_tiles", "row_tiles", "tile_rows", "tile_columns"),  # of A
+        )
+    ]
+)
+
+_SIGNATURE = types.void(types.CPointer(from_dtype(LAYER)), types.CPointer(types.float32), types.int64)
 
 
 @dataclass(frozen=True)
@@ -71,21 +96,25 @@ class LayerKernels:
 
     Attributes
     ----------
-    forward : callable
-        `forward(Wf, Z, G, C, TC, head, Y, T)`: addresses, and the number of steps; Z[0], C[0] and the inputs are set.
-        With `head` the output of the top layer is added to Y.
-    backward : callable
-        `backward(Wb, Z, G, C, TC, head, dY, D, d_stride, DZ, dz_stride, dC, DG, A, T)`: DZ[T] (or, with `dz_stride` 0,
-        the one DZ) and dC hold the gradients from the future. `d_stride` and `dz_stride` are in float32 a step.
+    forward, backward : compiled functions with an `address`
+        As `LAYER` says. Forward needs Z[0], C[0] and the inputs, and adds the output of the top layer's head to Y.
+        Backward needs DZ[T] (or, with `dz_step` 0, the one DZ) and dC, the gradients from the future, and adds to A.
     z_rows, d_rows : int
         Zr and Dr above.
+    row_tiles, column_tiles : int
+        Of A.
+    stretch : int
+        Steps between two visits to the weights' gradient: what it reads of them is still in the L2 cache.
     tiling : Tiling
     """
 
-    forward: Callable[..., None]
-    backward: Callable[..., None]
+    forward: Any
+    backward: Any
     z_rows: int
     d_rows: int
+    row_tiles: int
+    column_tiles: int
+    stretch: int
     tiling: Tiling
 
 
@@ -104,13 +133,14 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
     needs_input_gradient : bool
         Whether there is a layer below.
     """
-    tiling = choose_tiling()
-    width, vectors, lanes = tiling.width, tiling.vectors, tiling.lanes
     columns = hidden + inputs + 1
+    tiling = choose_tiling(columns)
+    width, vectors, lanes = tiling.width, tiling.vectors, tiling.lanes
     tile_rows, tile_columns = tiling.gradient_rows, tiling.gradient_columns
     column_tiles, row_tiles = -(-columns // tile_columns), 4 * hidden // tile_rows
     z_rows = column_tiles * tile_columns
     back_tiles = -(-(hidden + inputs if needs_input_gradient else hidden) // BACK_ROWS)
+    stretch = min(32, max(1, DGATES_BYTES // (16 * hidden * lanes)))
     z_step, g_step, c_step = (4 * lanes * rows for rows in (z_rows, 4 * hidden, hidden))  # bytes
 
     @kernel(width, 9)
@@ -118,8 +148,9 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
         weights, z, z_next, gates, cell, cell_next, tanh_cell, head, output = map(v.pointer, addresses)
         y = [v.variable(v.load(output, n * width)) for n in range(vectors)] if is_top else []
         with v.repeat(hidden // UNITS) as pair:
-            sums = [[v.variable(v.constant(0.0)) for _ in range(vectors)] for _ in range(4 * UNITS)]
-            with v.repeat(columns) as k:
+            biases = v.offset(weights, (pair, columns * 4 * UNITS), (columns - 1) * 4 * UNITS)
+            sums = [[v.variable(v.broadcast(biases, row)) for _ in range(vectors)] for row in range(4 * UNITS)]
+            with v.repeat(columns - 1) as k:
                 inputs_k = [v.load(v.offset(z, (k, lanes)), n * width) for n in range(vectors)]
                 weights_k = v.offset(weights, (pair, columns * 4 * UNITS), (k, 4 * UNITS))
                 for row in range(4 * UNITS):
@@ -130,9 +161,9 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
                 unit = (pair, UNITS * lanes)
                 for n in range(vectors):
                     at = u * lanes + n * width
-                    i, f, g, o = v.activate_gates([v.get(sums[4 * u + gate][n]) for gate in range(4)])
+                    i, f, g, o = v.activate_gates([v.get(sums[4 * u + gate][n]) for gate in range(4)], QUICK_TANH)
                     c = v.multiply_add(f, v.load(v.offset(cell, unit), at), v.multiply(i, g))
-                    tanh_c = v.divide(*v.tanh_ratio(c))
+                    tanh_c = v.divide(*v.tanh_ratio(c, QUICK_TANH))
                     h = v.multiply(o, tanh_c)
                     for gate, value in enumerate((i, f, g, o)):
                         target = v.offset(gates, (pair, UNITS * 4 * lanes))
@@ -207,65 +238,52 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
                 gates_t = v.offset(gates, (row_tile, tile_rows * lanes), (step, 4 * hidden * lanes))
                 z_t = v.offset(z, (column_tile, tile_columns * lanes), (step, z_rows * lanes))
                 for n in range(vectors):
-                    rows = [v.load(gates_t, row * lanes + n * width) for row in range(tile_rows)]
-                    for column in range(tile_columns):
-                        value = v.load(z_t, column * lanes + n * width)
-                        for row in range(tile_rows):
+                    columns_t = [v.load(z_t, column * lanes + n * width) for column in range(tile_columns)]
+                    for row in range(tile_rows):
+                        value = v.load(gates_t, row * lanes + n * width)
+                        for column in range(tile_columns):
                             total = sums[row * tile_columns + column]
-                            v.set(total, v.multiply_add(rows[row], value, v.get(total)))
+                            v.set(total, v.multiply_add(value, columns_t[column], v.get(total)))
             for n in range(size):
                 v.store(v.get(sums[n]), target, n * width)
 
-    @njit(nogil=True, error_model="numpy")
-    def forward(weights: int, z: int, gates: int, cell: int, tanh_cell: int, head: int, y: int, steps: int) -> None:
+    @cfunc(_SIGNATURE, error_model="numpy")
+    def forward(layer: Any, y: Any, steps: int) -> None:
+        place, output = carray(layer, 1)[0], address_of(y)
         for t in range(steps):
             step_forward(
-                weights,
-                z + z_step * t,
-                z + z_step * (t + 1),
-                gates + g_step * t,
-                cell + c_step * t,
-                cell + c_step * (t + 1),
-                tanh_cell + c_step * t,
-                head,
-                y + 4 * lanes * t,
+                place.weights_forward,
+                place.z + z_step * t,
+                place.z + z_step * (t + 1),
+                place.gates + g_step * t,
+                place.cell + c_step * t,
+                place.cell + c_step * (t + 1),
+                place.tanh_cell + c_step * t,
+                place.head,
+                output + 4 * lanes * t,
             )
 
-    @njit(nogil=True, error_model="numpy")
-    def backward(
-        weights: int,
-        z: int,
-        gates: int,
-        cell: int,
-        tanh_cell: int,
-        head: int,
-        dy: int,
-        upstream: int,
-        upstream_step: int,
-        dz: int,
-        dz_step: int,
-        dc: int,
-        dgates: int,
-        gradient: int,
-        steps: int,
-    ) -> None:
+    @cfunc(_SIGNATURE, error_model="numpy")
+    def backward(layer: Any, dy: Any, steps: int) -> None:
+        place, slopes = carray(layer, 1)[0], address_of(dy)
         end = steps
         while end > 0:
-            start = max(0, end - STRETCH)
+            start = max(0, end - stretch)
             for t in range(end - 1, start - 1, -1):
+                dgates = place.dgates + g_step * (t - start)
                 differentiate_gates(
-                    gates + g_step * t,
-                    cell + c_step * t,
-                    tanh_cell + c_step * t,
-                    head,
-                    dy + 4 * lanes * t,
-                    upstream + 4 * upstream_step * t,
-                    dz + 4 * dz_step * (t + 1),
-                    dc,
-                    dgates + g_step * (t - start),
+                    place.gates + g_step * t,
+                    place.cell + c_step * t,
+                    place.tanh_cell + c_step * t,
+                    place.head,
+                    slopes + 4 * lanes * t,
+                    place.upstream + 4 * place.upstream_step * t,
+                    place.dz + 4 * place.dz_step * (t + 1),
+                    place.dc,
+                    dgates,
                 )
-                step_back(weights, dgates + g_step * (t - start), dz + 4 * dz_step * t)
-            add_weight_gradient(dgates, z + z_step * start, gradient, end - start)
+                step_back(place.weights_backward, dgates, place.dz + 4 * place.dz_step * t)
+            add_weight_gradient(place.dgates, place.z + z_step * start, place.gradient, end - start)
             end = start
 
-    return LayerKernels(forward, backward, z_rows, back_tiles * BACK_ROWS, tiling)
+    return LayerKernels(forward, backward, z_rows, back_tiles * BACK_ROWS, row_tiles, column_tiles, stretch, tiling)

@@ -12,7 +12,8 @@ Metrics
 
 Losses
 ------
-* :func:`training_loss`: ESR and DC, with or without pre-emphasis, of a window; differentiable, float32.
+* :func:`training_loss`: mean squares of a window, weighted to be ESR and DC with or without pre-emphasis;
+  differentiable, float32.
 
 References
 ----------
@@ -22,6 +23,7 @@ References
    first-order pre-emphasis filter 1 − 0.85 z⁻¹ (eq. 4).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,7 @@ from torch import Tensor
 from fxhost.errors import TrainingError
 
 PRE_EMPHASIS = 0.85
+BLOCK_FRAMES = 1 << 20
 
 
 def check_shapes(target: NDArray[Any], output: NDArray[Any]) -> None:
@@ -87,41 +90,60 @@ def pre_emphasise(x: Tensor, coefficient: float = PRE_EMPHASIS) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """The mean squares of the training target, per sample: what makes a ratio of an error.
+class LossWeights:
+    """What a unit of each mean square costs.
 
-    They are those of the whole training stretch, so that a window which happens to be silent neither divides by zero
-    nor weighs more than it does in the pooled ESR.
+    They divide by the mean squares of the whole training target, so that a window which happens to be silent neither
+    divides by zero nor weighs more than it does in the pooled ESR.
+
+    Attributes
+    ----------
+    plain, emphasised : float
+        Of the error, and of the pre-emphasised error, over all samples.
+    direct : float
+        Of the mean error of a sequence in a window (DC), over the sequences.
     """
 
     plain: float
     emphasised: float
+    direct: float
 
 
-def measure_scale(target: Tensor) -> Scale:
-    """The `Scale` of a target `(sequences, frames)`.
+def weigh_losses(targets: Iterable[NDArray[np.float32]]) -> tuple[LossWeights, LossWeights]:
+    """The weights that make a loss ESR + DC, without and with pre-emphasis.
+
+    Parameters
+    ----------
+    targets : iterable of float32 (frames,)
+        All that is trained on.
 
     Raises
     ------
     TrainingError
-        If `target` is silent.
+        If they are silent.
     """
-    plain, emphasised = target.square().mean().item(), pre_emphasise(target).square().mean().item()
+    frames, plain, emphasised = 0, 0.0, 0.0
+    for target in targets:
+        for start in range(0, len(target), BLOCK_FRAMES):  # a recording may be longer than memory
+            y = target[start : start + BLOCK_FRAMES].astype(np.float64)
+            frames += len(y)
+            plain += float(y @ y)
+            p = y - PRE_EMPHASIS * np.concatenate([target[start - 1 : start] if start else [0.0], y[:-1]])
+            emphasised += float(p @ p)
     if not plain > 0.0:
         raise TrainingError("the part of the wet recording that is trained on is silent; record again")
-    return Scale(plain, emphasised)
+    plain, emphasised = frames / plain, frames / emphasised
+    return LossWeights(plain, 0.0, plain), LossWeights(0.0, emphasised, plain)
 
 
-def training_loss(target: Tensor, output: Tensor, scale: Scale, *, emphasised: bool) -> Tensor:
-    """ESR + DC of one window.
+def training_loss(target: Tensor, output: Tensor, weights: LossWeights) -> Tensor:
+    """The loss of one window: weighted mean squares.
 
     Parameters
     ----------
     target, output : Tensor (sequences, frames)
-    scale : Scale
-        From `measure_scale`, of the whole training target.
-    emphasised : bool
-        Whether both are pre-emphasised before the ESR; the DC term never is.
+    weights : LossWeights
+        From `weigh_losses`, of the whole training target.
 
     Returns
     -------
@@ -129,10 +151,10 @@ def training_loss(target: Tensor, output: Tensor, scale: Scale, *, emphasised: b
 
     Notes
     -----
-    Wright et al. 2020, eq. 10–13, but for the denominators, which are constants (see `Scale`).
+    Wright et al. 2020, eq. 10–13, but for the denominators, which are constants (see `LossWeights`).
     """
     error = target - output
-    direct = error.mean(dim=1).square().mean() / scale.plain
-    if emphasised:
-        return pre_emphasise(error).square().mean() / scale.emphasised + direct
-    return error.square().mean() / scale.plain + direct
+    loss = weights.plain * error.square().mean() + weights.direct * error.mean(dim=1).square().mean()
+    if weights.emphasised:
+        loss = loss + weights.emphasised * pre_emphasise(error).square().mean()
+    return loss

@@ -4,22 +4,27 @@ Audio is float32 `(frames,)`, mono. Both sides of a pair have the same length an
 what the effect made of the dry side up to frame n.
 """
 
-import hashlib
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fxhost.audio import Recording
 from fxhost.errors import AudioError, TrainingError
-from fxhost.preset import SAMPLE_RATES, Float32Array
+from fxhost.preset import Float32Array
+from train.align import choose_correction, take_out
+from train.check import describe_levels, inspect_pair, note_findings
+from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
+from train.levels import Levels, measure_levels
+from train.source import Source, read_source
 
+ENDINGS = (".wav", ".flac", ".aiff", ".aif")
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
-LONGEST_S = 7200.0  # of memory: 1.4 GB a file at 48 kHz
 SHORT_S = 30.0  # less is accepted with a note
 LENGTH_SLACK_S = 1.0  # by how much the two files may differ
+FAR_S = 30.0  # how far a delay is looked for that is too long to be taken out, to say so
 SILENCE = 1e-4  # a peak below −80 dB is no recording
 PART_S = 25.0  # a recording is split part by part, so that every kind of playing is in every split
 MAX_PARTS = 8
@@ -59,6 +64,10 @@ class Pair:
         Of the files.
     notes : tuple of str
         What is odd about the recordings but does not stop the training.
+    delay_frames : float
+        How many frames late the wet side was before they were taken out; negative if it was early.
+    findings : dict
+        Everything that was measured, JSON-able; see `train.check.format_findings` for what people read.
     """
 
     dry: Float32Array
@@ -67,6 +76,8 @@ class Pair:
     dry_sha256: str
     wet_sha256: str
     notes: tuple[str, ...]
+    delay_frames: float = 0.0
+    findings: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def seconds(self) -> float:
@@ -74,13 +85,34 @@ class Pair:
         return len(self.dry) / self.sample_rate
 
 
+def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """The recordings `X-dry.wav` and `X-wet.wav` in a folder (also flac and aiff), in the order of their names.
+
+    Raises
+    ------
+    AudioError
+        If there are none, or one of them is alone.
+    """
+    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS}
+    names = sorted({stem[:-4] for stem in files if stem.endswith(("-dry", "-wet"))})
+    for name in names:
+        for side, other in (("dry", "wet"), ("wet", "dry")):
+            if f"{name}-{side}" not in files:
+                alone = files[f"{name}-{other}"]
+                raise AudioError(f"{alone} is alone: got no {name}-{side} beside it; add it or move {alone.name} away")
+    if not names:
+        raise AudioError(f"{folder} has no pairs: got no files named X-dry.wav and X-wet.wav; name your recordings so")
+    return [(files[f"{name}-dry"], files[f"{name}-wet"]) for name in names]
+
+
 def read_pair(dry: Path, wet: Path) -> Pair:
-    """Read and check two recordings.
+    """Read two recordings, check them, and take the delay of the wet one out.
 
     Parameters
     ----------
     dry, wet : Path
-        wav, flac or aiff; mono; 16, 24 or 32 bit, or float.
+        wav, flac or aiff; mono, or stereo with one channel used; 16, 24 or 32 bit, or float. What lasts longer than
+        20 minutes is kept in a temporary file instead of in memory.
 
     Returns
     -------
@@ -93,58 +125,103 @@ def read_pair(dry: Path, wet: Path) -> Pair:
     TrainingError
         If the two do not belong together.
     """
-    (x, rate, x_hash), (y, wet_rate, y_hash) = _read_recording(dry), _read_recording(wet)
-    if rate != wet_rate:
+    x, y = read_source(dry), read_source(wet)
+    rate = x.sample_rate
+    if rate != y.sample_rate:
         raise TrainingError(
-            f"the sample rates differ: {dry} has {rate} Hz, {wet} has {wet_rate} Hz; export both at the same rate"
+            f"the sample rates differ: {dry} has {rate} Hz, {wet} has {y.sample_rate} Hz; export both at the same rate"
         )
-    notes = [note for path, audio in ((dry, x), (wet, y)) for note in _find_clipping(path, audio)]
-    frames = min(len(x), len(y))
-    if difference := abs(len(x) - len(y)):
-        if difference > LENGTH_SLACK_S * rate:
-            raise TrainingError(
-                f"the lengths differ: {dry} has {len(x)} frames, {wet} has {len(y)}, expected at most "
-                f"{LENGTH_SLACK_S:g} s between them; cut both to the same performance"
-            )
+    frames = min(len(x.audio), len(y.audio))
+    difference = abs(len(x.audio) - len(y.audio))
+    if difference > LENGTH_SLACK_S * rate:
+        raise TrainingError(
+            f"the lengths differ: {dry} has {len(x.audio)} frames, {wet} has {len(y.audio)}, expected at most "
+            f"{LENGTH_SLACK_S:g} s between them; cut both to the same performance"
+        )
+    if frames < SHORTEST_S * rate:
+        raise TrainingError(
+            f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
+        )
+    levels = _measure_source(x), _measure_source(y)
+    notes = [source.note for source in (x, y) if source.note]
+    notes += [note for source, level in zip((x, y), levels, strict=True) for note in _note_clipping(source, level)]
+
+    delay = find_delay(x.audio, y.audio, rate)
+    if not delay.is_of_a_pair:
+        raise _explain_no_pair(x, y, delay)
+    correction = choose_correction(delay)
+    aligned = take_out(x.audio, y.audio, correction)
+    if correction:
         notes.append(
-            f"{(dry if len(x) > frames else wet).name} is {difference} frames longer than the other; its end was cut"
+            f"{wet.name} is {abs(correction):.2f} frames {'late' if correction > 0 else 'early'} "
+            f"({1000 * abs(correction) / rate:.2f} ms); that was taken out"
         )
-    seconds = frames / rate
-    if seconds < SHORTEST_S:
-        raise TrainingError(
-            f"{dry} and {wet} are too short: got {seconds:.2f} s, expected at least {SHORTEST_S:g} s; record more"
-        )
+        levels = measure_levels(aligned[0], rate), measure_levels(aligned[1], rate)
+    # what is left over at the end once the delay is out
+    if difference and (over := abs(len(x.audio) - len(y.audio) + round(correction))):
+        longer = dry if len(x.audio) + round(correction) > len(y.audio) else wet
+        notes.append(f"{longer.name} is {over} frames longer than the other; its end was cut")
+    seconds = len(aligned[0]) / rate
     if seconds < SHORT_S:
         notes.append(f"only {seconds:.1f} s of audio: two or three minutes of varied playing make a better preset")
-    return Pair(x[:frames], y[:frames], rate, x_hash, y_hash, tuple(notes))
+    findings = {
+        "sample_rate": rate,
+        "dry": _describe_source(x) | describe_levels(levels[0]),
+        "wet": _describe_source(y) | describe_levels(levels[1]),
+        "delay": {
+            "frames": delay.frames,
+            "uncertainty_frames": delay.uncertainty_frames,
+            "confidence": delay.confidence,
+            "correlation": delay.correlation,
+            "peak": delay.peak,
+        },
+        "delay_frames": correction,
+        "polarity": delay.polarity,
+        "drift_frames": delay.drift_frames,
+        "drift_ppm": 1e6 * delay.drift_frames / len(aligned[0]),
+        **inspect_pair(*aligned, *levels, rate),
+    }
+    notes += note_findings(findings)
+    return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, findings)
 
 
-def _read_recording(path: Path) -> tuple[Float32Array, int, str]:
-    """The samples, the rate in Hz and the SHA-256 of a file."""
-    with Recording(path) as recording:
-        rate = recording.sample_rate
-        if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
-            raise AudioError(
-                f"{path} has {rate} Hz, expected {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; export it at 48000 Hz"
-            )
-        if recording.frames > LONGEST_S * rate:  # before memory is taken for it
-            raise AudioError(f"{path} lasts {recording.frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
-        audio = recording.read()
-    peak = float(np.abs(audio).max())
-    if peak < SILENCE:
-        raise AudioError(f"{path} is silent: got a peak of {peak:.1e}, expected at least {SILENCE:g}; record again")
-    with open(path, "rb") as file:
-        return audio, rate, hashlib.file_digest(file, "sha256").hexdigest()
+def _measure_source(source: Source) -> Levels:
+    levels = measure_levels(source.audio, source.sample_rate)
+    if levels.peak < SILENCE:
+        raise AudioError(
+            f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
+        )
+    return levels
 
 
-def _find_clipping(path: Path, audio: Float32Array) -> list[str]:
-    """A note if three samples in a row stand at the peak and the peak is at full scale, else nothing."""
-    peak = np.abs(audio).max()
-    at_peak = np.abs(audio) > peak - 1e-4
-    count = int(np.count_nonzero(at_peak[:-2] & at_peak[1:-1] & at_peak[2:]))
-    if peak < 0.99 or not count:
+def _note_clipping(source: Source, levels: Levels) -> list[str]:
+    if not levels.clipped_places:
         return []
-    return [f"{path.name} is clipped at full scale in at least {count} places; record it at a lower level"]
+    return [
+        f"{source.path.name} is clipped at full scale in at least {levels.clipped_places} places; "
+        "record it at a lower level"
+    ]
+
+
+def _describe_source(source: Source) -> dict[str, Any]:
+    return {"frames": len(source.audio), "channels": source.channels, "channel": source.channel}
+
+
+def _explain_no_pair(dry: Source, wet: Source, delay: Delay) -> TrainingError:
+    """What is wrong with two recordings that do not correlate: an error that says whether they would further apart."""
+    far = find_delay(dry.audio, wet.audio, dry.sample_rate, min(FAR_S, len(dry.audio) / dry.sample_rate / 2))
+    if far.is_of_a_pair:
+        seconds = far.frames / dry.sample_rate
+        late, side = ("late", wet.path.name) if seconds > 0 else ("early", dry.path.name)
+        return TrainingError(
+            f"{wet.path} is {abs(seconds):.2f} s {late}, expected at most {SEARCH_S:g} s; cut that off the beginning "
+            f"of {side}"
+        )
+    return TrainingError(
+        f"{dry.path} and {wet.path} are no pair: got a correlation of {delay.correlation:.3f}, {delay.peak:.1f} times "
+        f"what chance gives, expected at least {LOWEST_PEAK:g} times within ±{SEARCH_S:g} s; give both sides of one "
+        "performance"
+    )
 
 
 def split_pair(pair: Pair, *, with_test: bool) -> Split:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from train.segments import Material
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -43,13 +45,19 @@ class Result:
         Epochs completed.
     seconds, samples_per_second : float
         As in `Progress`.
-    delay_frames : int
-        By how much the wet recording was moved; 0: recordings are taken as aligned.
+    delay_frames : float
+        How many frames late the wet recording was (the first, of several) before that was taken out.
     preset : Path
     interrupted : bool
         Whether Ctrl-C ended it before its time.
     notes : tuple of str
-        What is odd about the recordings.
+        What is odd about the recordings or the preset.
+    history : tuple of Progress
+        All reports, also those of the trainings that this one has resumed.
+    tested : tuple of Material
+        What `esr_test` was measured on.
+    sample_rate : int
+        In Hz.
     """
 
     esr_validation: float
@@ -57,7 +65,10 @@ class Result:
     epochs: int
     seconds: float
     samples_per_second: float
-    delay_frames: int
+    delay_frames: float
     preset: Path
     interrupted: bool
     notes: tuple[str, ...]
+    history: tuple[Progress, ...]
+    tested: tuple[Material, ...]
+    sample_rate: int

@@ -13,17 +13,23 @@ from train.pair import Pair
 from train.settings import Settings
 
 
-def start_record(settings: Settings, pair: Pair, test: Pair | None, notes: Sequence[str]) -> dict[str, Any]:
+def start_record(
+    settings: Settings, pairs: Sequence[Pair], test: Pair | None, notes: Sequence[str], start_from: Path | None
+) -> dict[str, Any]:
     """What the preset tells about its training, as far as it is known before the first update."""
-    tested = pair if test is None else test
+    tested = pairs[0] if test is None else test
     return {
         "settings": asdict(settings),
         "torch_version": torch.__version__,
-        "audio_seconds": pair.seconds,
-        "dry_sha256": pair.dry_sha256,
-        "wet_sha256": pair.wet_sha256,
+        "audio_seconds": sum(pair.seconds for pair in pairs),
+        "pairs": [
+            {"dry_sha256": pair.dry_sha256, "wet_sha256": pair.wet_sha256, "findings": pair.findings} for pair in pairs
+        ],
+        "dry_sha256": pairs[0].dry_sha256,
+        "wet_sha256": pairs[0].wet_sha256,
         "notes": list(notes),
-        "delay_frames": 0,
+        "delay_frames": pairs[0].delay_frames,
+        "start_from": start_from.name if start_from else None,
         "esr_test": None,
         "test": {
             "on": "held-out stretches of the pair" if test is None else "another recording",
@@ -43,7 +49,7 @@ def write_preset(
     overwrite: bool,
 ) -> None:
     """Write weights as a preset, through a module of their own on the CPU."""
-    finished = EffectLSTM(settings.layers, settings.hidden_size, 1, settings.residual)
+    finished = EffectLSTM(settings.layers, settings.hidden_size, 1, bool(settings.residual))
     finished.load_state_dict(dict(weights))
     save_preset(
         output,

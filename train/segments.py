@@ -1,75 +1,106 @@
 """Audio as the network takes it: batches of segments for training, whole stretches for evaluation."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights
-from train.losses import Scale, esr, measure_scale
 from train.pair import Stretch, cut_warmed
 from train.settings import Settings
 
 EVALUATION_WARM_UP_S = 1.0
+BLOCK_FRAMES = 1 << 18
 
 
-def place_segments(stretches: Sequence[Stretch], segment_frames: int) -> list[int]:
-    """The first frame of each segment, so that the segments lie inside the stretches and cover every frame of them.
+class Material(NamedTuple):
+    """Stretches of a dry recording (frames,) and of its wet counterpart."""
 
-    The last segment of a stretch that the length does not divide overlaps the one before.
-
-    Raises
-    ------
-    TrainingError
-        If no stretch is as long as a segment.
-    """
-    starts = []
-    for stretch in stretches:
-        last = stretch.end - segment_frames
-        if last >= stretch.start:
-            starts += [*range(stretch.start, last, segment_frames), last]
-    if not starts:
-        raise TrainingError(
-            f"segment_frames is {segment_frames}, longer than the training stretches of {len(stretches[0])} frames; "
-            "record more or take shorter segments"
-        )
-    return starts
+    dry: Float32Array
+    wet: Float32Array
+    stretches: Sequence[Stretch]
 
 
-def draw_batches(
-    dry: Float32Array, wet: Float32Array, starts: Sequence[int], settings: Settings, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor, bool]]:
-    """Every segment once in each epoch, in random order, without end.
+class Feed:
+    """Endless batches of segments; it can be put back to where it was.
 
     Parameters
     ----------
-    dry, wet : float32 (frames,)
-    starts : sequence of int
-        From `place_segments`.
+    material : sequence of Material
+        What is trained on.
     settings : Settings
+        Segments are shorter than asked for if a stretch is.
     generator : torch.Generator
-        The source of the order.
+        Of the places and the order of the segments.
 
-    Yields
-    ------
-    x : Tensor (batch, warm_up_frames + segment_frames, 1)
-        Dry, with the audio before the segment in front. The last batch of an epoch may have fewer segments.
-    y : Tensor (batch, segment_frames)
-        Wet.
-    ends_epoch : bool
+    Attributes
+    ----------
+    segment_frames : int
+    per_epoch : int
+        Segments that are as long as the material together.
     """
-    frames, batch = settings.segment_frames, settings.batch
-    while True:
-        order = torch.randperm(len(starts), generator=generator).tolist()
-        for first in range(0, len(order), batch):
-            segments = [Stretch(starts[n], starts[n] + frames) for n in order[first : first + batch]]
-            x = np.stack([cut_warmed(dry, segment, settings.warm_up_frames) for segment in segments])
-            y = np.stack([wet[segment.start : segment.end] for segment in segments])
-            yield torch.from_numpy(x)[..., None], torch.from_numpy(y), first + batch >= len(order)
+
+    def __init__(self, material: Sequence[Material], settings: Settings, generator: torch.Generator) -> None:
+        self.material = material
+        self.settings = settings
+        self.generator = generator
+        self.segment_frames = min(settings.segment_frames, *(len(s) for m in material for s in m.stretches))
+        self.per_epoch = len(self._place())
+        self.queue: list[tuple[int, int]] = []  # recording and first frame of the segments to come
+
+    def _place(self) -> list[tuple[int, int]]:
+        """Segments that cover the material about once, at random places, in random order."""
+        places = [
+            (number, start)
+            for number, part in enumerate(self.material)
+            for stretch in part.stretches
+            for start in place_segments(stretch, self.segment_frames, self.generator)
+        ]
+        return [places[n] for n in torch.randperm(len(places), generator=self.generator).tolist()]
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """The next batch.
+
+        Returns
+        -------
+        x : Tensor (batch, warm_up_frames + segment_frames, 1)
+            Dry, with the audio before the segment in front.
+        y : Tensor (batch, segment_frames)
+            Wet.
+        """
+        while len(self.queue) < self.settings.batch:
+            self.queue += self._place()
+        drawn, self.queue = self.queue[: self.settings.batch], self.queue[self.settings.batch :]
+        frames, warm_up = self.segment_frames, self.settings.warm_up_frames
+        x = [cut_warmed(self.material[n].dry, Stretch(start, start + frames), warm_up) for n, start in drawn]
+        y = [self.material[n].wet[start : start + frames] for n, start in drawn]
+        return torch.from_numpy(np.stack(x))[..., None], torch.from_numpy(np.stack(y))
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes."""
+        return {"queue": [list(place) for place in self.queue], "generator": self.generator.get_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where a feed of the same material was."""
+        self.queue = [(number, start) for number, start in state["queue"]]
+        self.generator.set_state(state["generator"])
+
+
+def place_segments(stretch: Stretch, segment_frames: int, generator: torch.Generator) -> list[int]:
+    """The first frames of as many segments as a stretch is long, inside it.
+
+    They begin and end with the stretch and lie evenly between, each moved by up to half its length.
+    """
+    count = -(-len(stretch) // segment_frames)
+    space = len(stretch) - segment_frames
+    even = torch.arange(count, dtype=torch.float64) * (space / max(1, count - 1))
+    moved = even + (torch.rand(count, dtype=torch.float64, generator=generator) - 0.5) * segment_frames
+    return [stretch.start + int(start) for start in moved.clamp(0, space)]
 
 
 def zero_state(model: EffectLSTM, batch: int) -> tuple[Tensor, Tensor]:
@@ -78,34 +109,31 @@ def zero_state(model: EffectLSTM, batch: int) -> tuple[Tensor, Tensor]:
     return state, state
 
 
-def play_stretches(
-    model: EffectLSTM, dry: Float32Array, stretches: Sequence[Stretch], warm_up_frames: int
-) -> list[Float32Array]:
-    """What the compiled engine makes of each stretch with the model's weights, from the state of no sound.
+def play_stretch(stage: Lstm, dry: Float32Array, stretch: Stretch, warm_up_frames: int) -> Iterator[Float32Array]:
+    """What a compiled network makes of a stretch, from the state of no sound, in blocks.
 
     Parameters
     ----------
-    model : EffectLSTM
-        With one input.
+    stage : Lstm
+        From `compile_model`.
     dry : float32 (frames,)
         The whole recording.
-    stretches : sequence of Stretch
+    stretch : Stretch
     warm_up_frames : int
-        Audio before each stretch that sets the state and is not returned.
+        Audio before the stretch that sets the state and is not returned.
 
-    Returns
-    -------
-    list of float32 (frames of the stretch,)
-        All of its samples, the state carried from the first to the last.
+    Yields
+    ------
+    float32 (frames of the block,)
+        All samples of the stretch, one after the other.
     """
-    stage = compile_model(model)
-    played = []
-    for stretch in stretches:
-        audio = np.array(cut_warmed(dry, stretch, warm_up_frames), np.float32)
-        stage.reset()
-        stage.process(audio)
-        played.append(audio[warm_up_frames:])
-    return played
+    stage.reset()
+    warm_up = np.array(cut_warmed(dry, Stretch(stretch.start, stretch.start), warm_up_frames), np.float32)
+    stage.process(warm_up)
+    for start in range(stretch.start, stretch.end, BLOCK_FRAMES):
+        block = np.array(dry[start : min(start + BLOCK_FRAMES, stretch.end)], np.float32)
+        stage.process(block)
+        yield block
 
 
 def compile_model(model: EffectLSTM) -> Lstm:
@@ -122,16 +150,37 @@ def compile_model(model: EffectLSTM) -> Lstm:
     )
 
 
-def measure_esr(
-    model: EffectLSTM, dry: Float32Array, wet: Float32Array, stretches: Sequence[Stretch], sample_rate: int
-) -> float:
-    """The ESR of the model on stretches of a recording, pooled over all their samples."""
-    played = play_stretches(model, dry, stretches, int(EVALUATION_WARM_UP_S * sample_rate))
-    target = np.concatenate([wet[stretch.start : stretch.end] for stretch in stretches])
-    return esr(target, np.concatenate(played))
+def measure_esr(model: EffectLSTM, material: Sequence[Material], sample_rate: int, *, threads: int = 1) -> float:
+    """The ESR of a model, pooled over all samples of all stretches.
 
+    Parameters
+    ----------
+    model : EffectLSTM
+        With one input. It is played by the compiled engine.
+    material : sequence of Material
+    sample_rate : int
+        In Hz.
+    threads : int
+        How many stretches are played at once.
 
-def measure_training_scale(wet: Float32Array, stretches: Sequence[Stretch]) -> Scale:
-    """The `Scale` of the wet side of the training stretches, for the loss."""
-    target = np.concatenate([wet[stretch.start : stretch.end] for stretch in stretches])
-    return measure_scale(torch.from_numpy(target)[None])
+    Returns
+    -------
+    float
+        As `train.losses.esr`; NaN or infinite if the model plays such numbers.
+    """
+    warm_up = int(EVALUATION_WARM_UP_S * sample_rate)
+
+    def measure(job: tuple[Material, Stretch]) -> tuple[float, float]:
+        part, stretch = job
+        error, power, start = 0.0, 0.0, stretch.start
+        for block in play_stretch(compile_model(model), part.dry, stretch, warm_up):
+            target = part.wet[start : start + len(block)].astype(np.float64)
+            error += float(np.sum((target - block) ** 2))
+            power += float(np.sum(target**2))
+            start += len(block)
+        return error, power
+
+    jobs = [(part, stretch) for part in material for stretch in part.stretches]
+    with ThreadPoolExecutor(threads) as pool:
+        errors, powers = zip(*pool.map(measure, jobs), strict=True)
+    return float(sum(errors) / sum(powers))

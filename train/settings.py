@@ -20,9 +20,9 @@ class Settings:
     author: str = ""  # who made it
     licence: str = ""  # under what it may be passed on
     # the network
-    hidden_size: int = 24  # units; 8 for a filter, 24 for an overdrive, 40 and more for an amplifier
+    hidden_size: int = 32  # units; 8 are enough for a filter, 24 for a mild overdrive
     layers: int = 1  # LSTM layers on top of each other
-    residual: bool = False  # whether the network learns only the difference from the dry signal
+    residual: bool | None = None  # whether it learns only the difference from the dry signal; None: where that is small
     # how long: one of the two, or neither for 10 minutes
     minutes: float | None = None  # wall time from the first update to the last
     epochs: int | None = None  # passes over the training stretches; the same seed then gives the same preset
@@ -30,16 +30,20 @@ class Settings:
     seed: int = 0  # of the first weights and of the order of the segments
     device: str = "cpu"  # cpu or cuda
     threads: int = 0  # of the fused kernels on the CPU, which change nothing but the time; 0 for one a core
+    # what it learns from
+    augment: str = ""  # names of `train.augment.AUGMENTATIONS`, with spaces between them
     # truncated backpropagation through time
     batch: int = 64  # segments side by side
-    segment_frames: int = 4096  # length of a segment, through which the state is carried
-    truncation_frames: int = 128  # frames between two updates; the gradient reaches no further back
-    warm_up_frames: int = 512  # dry audio before each segment that only sets the state: no loss, no gradient
-    validation_batches: int = 100  # batches of segments between two validations, where an epoch has more
+    segment_frames: int = 32768  # length of a segment, through which the state is carried
+    truncation_frames: int = 512  # frames between two updates; the gradient reaches no further back
+    warm_up_frames: int = 8192  # dry audio before each segment that only sets the state: no loss, no gradient
+    validation_batches: int = 8  # batches of segments between two validations
+    # the weights at the start
+    memory_ms: float = 400.0  # the longest time constant among the units: a bias that wanders takes so long
     # the optimiser (Adam)
     learning_rate: float = 1e-2  # at the start
     learning_rate_end: float = 1e-5  # at the end; between them half a cosine over the minutes or epochs
-    rise_batches: int = 4  # batches of segments over which the rate rises from zero
+    rise_updates: int = 200  # updates over which the rate rises from zero
     beta2: float = 0.99  # forgetting of the squared gradients, per update
     clip: float = 1.0  # largest norm of a gradient
     emphasised_share: float = 0.0  # the first share of the training, with a pre-emphasised loss; the rest is plain ESR
@@ -68,7 +72,8 @@ class Settings:
             "validation_batches": (1, 1_000_000),
             "learning_rate": (1e-9, 1.0),
             "learning_rate_end": (0.0, self.learning_rate),
-            "rise_batches": (1, 1_000_000),
+            "rise_updates": (1, 1_000_000),
+            "memory_ms": (0.0, 60_000.0),
             "beta2": (0.5, 0.99999),
             "clip": (1e-6, 1e6),
             "emphasised_share": (0.0, 1.0),

@@ -1,0 +1,228 @@
+"""`fxhost train` and `fxhost signal`: from words to the trainer and back."""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from train.augment import AUGMENTATIONS
+
+from fxhost.errors import FxhostError
+from fxhost.words import end_like_ctrl_c, format_esr, format_time, make_console, make_table, print_error
+from train.check import format_findings
+from train.checkpoint import read_checkpoint
+from train.fit import Progress, Result, Settings, fit
+from train.pair import Pair, find_pairs
+from train.report import check_report_folder, write_report
+
+STATUS_EVERY_S = 5.0
+SETTINGS = ("name", "author", "licence", "hidden_size", "layers", "residual", "minutes", "epochs", "seed", "device")
+
+Show = Callable[[Progress], None]
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """`fxhost train`."""
+    logging.getLogger("train").addHandler(logging.NullHandler())  # warnings are in the findings and the result
+    end_like_ctrl_c()
+    if options.selftest:
+        return _run_selftest(options)
+    pairs = _find_recordings(options)
+    if options.output is None:
+        raise FxhostError("where does the preset go? Add -o PRESET.pt")
+    given = {field: value for field in SETTINGS if (value := getattr(options, field)) is not None}
+    if options.augment:
+        given["augment"] = " ".join(name for name in AUGMENTATIONS if name in options.augment)
+    saved = {}
+    if options.resume:
+        saved = read_checkpoint(options.output)["settings"]
+        if {"minutes", "epochs"} & given.keys():
+            saved |= {"minutes": None, "epochs": None}
+    settings = Settings(**(saved | given))
+    if options.start_from is not None:
+        settings = _take_sizes(settings, options.start_from, given)
+    if options.report is not None:
+        check_report_folder(options.report, overwrite=options.force or options.resume)
+    test = tuple(options.test) if options.test else None
+    shown: list[str] = []
+
+    def check(pair: Pair) -> None:
+        shown.extend(pair.notes)
+        if not options.json:
+            _print_findings(pair)
+
+    with showing_progress(quiet=options.json) as show:
+        if options.search:
+            result = _search(options, settings, pairs, test, frozenset(given), show)
+        else:
+            result = fit(
+                settings,
+                pairs,
+                options.output,
+                test=test,
+                overwrite=options.force,
+                resume=options.resume,
+                start_from=options.start_from,
+                check=check,
+                report=show,
+            )
+    page = _write_report(options, result) if options.report is not None else None
+    if options.json:
+        print(json.dumps(_as_dict(result, page)))
+    else:
+        _print_result(result, page)
+        for note in result.notes:
+            if note not in shown:
+                print_error(f"note: {note}")
+    return 0
+
+
+def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """The pairs that are named: two files, a folder, `--pair` as often as one likes, or all of that."""
+    named: list[Path] = options.recordings
+    pairs = [(dry, wet) for dry, wet in options.pair]
+    if len(named) == 1 and named[0].is_dir():
+        pairs = find_pairs(named[0]) + pairs
+    elif len(named) == 2:
+        pairs = [(named[0], named[1]), *pairs]
+    elif named:
+        raise FxhostError(
+            f"got {len(named)} recordings ({', '.join(map(str, named))}), expected a dry and a wet one or a folder of "
+            "X-dry.wav and X-wet.wav; several pairs are given by --pair DRY WET each"
+        )
+    if not pairs:
+        raise FxhostError("there is nothing to learn from; give DRY.wav WET.wav, a folder, or --selftest")
+    return pairs
+
+
+def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> Settings:
+    """The sizes of the preset that is started from, unless others are asked for (and then refused)."""
+    from fxhost.preset import read_preset
+
+    sizes = read_preset(start_from).architecture
+    own: dict[str, Any] = {"hidden_size": sizes.hidden_size, "layers": sizes.layers, "residual": sizes.residual}
+    return replace(settings, **{key: value for key, value in own.items() if key not in given})
+
+
+def _search(
+    options: argparse.Namespace,
+    settings: Settings,
+    pairs: list[tuple[Path, Path]],
+    test: Any,
+    fixed: frozenset[str],
+    show: Show,
+) -> Result:
+    raise NotImplementedError
+
+
+def _run_selftest(options: argparse.Namespace) -> int:
+    from train.selftest import run_selftest
+
+    with showing_progress(quiet=options.json) as show:
+        rows = run_selftest(report=lambda name, progress: show(progress))
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        table = make_table("lesson", "what", "ESR of dry", "learned", "limit", "seconds", "")
+        for row in rows:
+            esrs = (format_esr(value) for value in (row.esr_dry, row.esr_after, row.limit))
+            table.add_row(row.name, row.what, *esrs, f"{row.seconds:.0f}", "learned" if row.passed else "NOT LEARNED")
+        make_console().print(table)
+    if not all(row.passed for row in rows):
+        failed = ", ".join(row.name for row in rows if not row.passed)
+        raise FxhostError(f"this installation does not learn ({failed}); is the machine very busy? Try again")
+    return 0
+
+
+def _write_report(options: argparse.Namespace, result: Result) -> Path:
+    part = result.tested[0]
+    return write_report(
+        options.report,
+        result.preset,
+        result.history,
+        part.dry,
+        part.wet,
+        result.sample_rate,
+        part.stretches,
+        overwrite=options.force or options.resume,
+    )
+
+
+def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:
+    keys = ("esr_validation", "esr_test", "epochs", "seconds", "samples_per_second", "delay_frames", "interrupted")
+    report = None if page is None else str(page)
+    values = {key: getattr(result, key) for key in keys}
+    return {**values, "preset": str(result.preset), "notes": list(result.notes), "report": report}
+
+
+def _print_findings(pair: Pair) -> None:
+    for line in format_findings(pair):
+        print(line)
+    for note in pair.notes:
+        print_error(f"note: {note}")
+    sys.stdout.flush()
+
+
+def _print_result(result: Result, page: Path | None) -> None:
+    ended = "interrupted after" if result.interrupted else "trained for"
+    print(
+        f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
+        f"{result.samples_per_second:,.0f} samples a second"
+    )
+    print(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
+    if page is not None:
+        print(f"report: {page}")
+    if result.interrupted:
+        print("go on where it was: the same command with --resume")
+    print(f"play it: fxhost run {result.preset}")
+
+
+def run_signal(options: argparse.Namespace) -> int:
+    """`fxhost signal`."""
+    from train.signal import write_signal
+
+    write_signal(options.output, options.sample_rate, seconds=options.seconds, overwrite=options.force)
+    print(
+        f"{options.output}: {options.seconds:g} s at {options.sample_rate} Hz, peak −1 dB; play it through the device, "
+        f"record that as WET.wav, then: fxhost train {options.output} WET.wav -o mine.pt"
+    )
+    return 0
+
+
+@contextmanager
+def showing_progress(*, quiet: bool) -> Iterator[Show]:
+    """Yield what shows how a training goes: a line that changes, or new ones now and then without a terminal."""
+    from rich.live import Live
+    from rich.text import Text
+
+    console = make_console(stderr=True)
+    if quiet:
+        yield lambda progress: None
+    elif console.is_terminal:
+        with Live(Text("reading the recordings …"), console=console, auto_refresh=False) as live:
+            yield lambda progress: live.update(Text(format_progress(progress)), refresh=True)
+    else:
+        next_line = time.perf_counter()
+
+        def report(progress: Progress) -> None:
+            nonlocal next_line
+            if time.perf_counter() >= next_line:
+                print(format_progress(progress), file=sys.stderr, flush=True)
+                next_line = time.perf_counter() + STATUS_EVERY_S
+
+        yield report
+
+
+def format_progress(progress: Progress) -> str:
+    """Where a training stands, in one line."""
+    return (
+        f"epoch {progress.epoch:4d}   {progress.samples_per_second / 1e6:5.2f} M samples/s   "
+        f"loss {progress.loss:8.2g}   validation ESR {progress.esr_validation:8.2g}   best {progress.esr_best:8.2g}   "
+        f"{format_time(progress.seconds)} done, {format_time(progress.seconds_left)} left"
+    )

@@ -1,0 +1,59 @@
+"""What the commands share: the consoles, tables, numbers as words, and how a command is ended."""
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def end_like_ctrl_c() -> None:
+    """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+def print_error(message: str) -> None:
+    """One line on stderr."""
+    print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
+
+
+def make_console(*, stderr: bool = False) -> "Console":
+    """The console that everything for people goes to."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def make_table(*columns: str, header: bool = True) -> Any:
+    """A plain table."""
+    from rich.table import Table
+
+    table = Table(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def format_esr(esr: Any) -> str:
+    """An error-to-signal ratio, where it is known."""
+    return f"{esr:.2g}" if isinstance(esr, int | float) else "–"
+
+
+def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as rows of dotted key and printable value."""
+    if isinstance(value, dict) and value:
+        return [
+            row for key, child in value.items() for row in flatten(child, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    text = value if isinstance(value, str) else json.dumps(value)
+    key, text = ("".join(letter if letter.isprintable() else "?" for letter in part) for part in (prefix, text))
+    return [(key, text)]
+
+
+def format_time(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

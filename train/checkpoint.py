@@ -1,0 +1,78 @@
+"""Where a training stands, in a file beside the preset: what `--resume` goes on from, as if nothing had happened.
+
+The file holds tensors and plain numbers only; reading it executes nothing.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fxhost.errors import FileError, TrainingError
+from fxhost.files import replacing
+
+VERSION = 1
+SUFFIX = ".training"
+
+
+def checkpoint_path(output: Path) -> Path:
+    """The file that belongs to a preset."""
+    return output.with_name(output.name + SUFFIX)
+
+
+def write_checkpoint(output: Path, state: dict[str, Any]) -> None:
+    """Write where a training stands; the file is never half written.
+
+    Parameters
+    ----------
+    output : Path
+        The preset that is trained.
+    state : dict
+        Of tensors, numbers, strings, lists and dicts.
+    """
+    with replacing(checkpoint_path(output), overwrite=True) as unfinished:
+        torch.save({"version": VERSION, **state}, unfinished)
+
+
+def read_checkpoint(output: Path) -> dict[str, Any]:
+    """What `write_checkpoint` was given.
+
+    Raises
+    ------
+    FileError
+        If there is none, or none that this version reads.
+    """
+    path = checkpoint_path(output)
+    if not path.exists():
+        raise FileError(
+            f"there is nothing to resume: {path} does not exist (a training that has ended has none); "
+            "leave out --resume to train anew"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError) as err:
+        raise FileError(f"{path} cannot be read: {type(err).__name__}; train anew without --resume") from err
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        version = state.get("version") if isinstance(state, dict) else None
+        raise FileError(f"{path} has version {version}, expected {VERSION}; train anew without --resume")
+    return state
+
+
+def refuse_other_recordings(output: Path, state: dict[str, Any], hashes: list[str]) -> None:
+    """See that a training goes on with the recordings that it began with.
+
+    Raises
+    ------
+    TrainingError
+        If the SHA-256 of the files differ.
+    """
+    if state["recordings"] != hashes:
+        raise TrainingError(
+            f"{output} was begun with other recordings: got files {_shorten(hashes)}, "
+            f"expected {_shorten(state['recordings'])} (SHA-256); give the same files, or train anew without --resume"
+        )
+
+
+def _shorten(hashes: list[str]) -> str:
+    return " ".join(text[:8] for text in hashes)

@@ -1,0 +1,62 @@
+"""What a training starts with: the residual path or not, and the weights of another preset."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fxhost.errors import TrainingError
+from fxhost.preset import read_preset
+from fxhost.torchscript import EffectLSTM, build_module
+from train.segments import Material
+from train.settings import Settings
+
+NEAR = 0.3  # an ESR of the dry recording below which the network learns only the difference
+
+
+def choose_residual(settings: Settings, material: Sequence[Material], start_from: Path | None) -> Settings:
+    """Settings in which `residual` is decided: as asked for, as in the preset to start from, or by the recordings.
+
+    Where the dry recording is already near the wet one (a booster, a tape, an equaliser), the network that learns only
+    the difference begins near its goal.
+    """
+    if settings.residual is not None:
+        return settings
+    if start_from is not None:
+        return replace(settings, residual=read_preset(start_from).architecture.residual)
+    error = power = 0.0
+    for part in material:
+        for stretch in part.stretches:
+            dry, wet = (side[stretch.start : stretch.end] for side in (part.dry, part.wet))
+            error += float(np.sum((wet - dry) ** 2, dtype=np.float64))
+            power += float(np.sum(wet**2, dtype=np.float64))
+    return replace(settings, residual=error < NEAR * power)
+
+
+def load_start(model: EffectLSTM, path: Path, sample_rate: int) -> None:
+    """Give a model the weights of a preset.
+
+    Raises
+    ------
+    PresetError
+        If the preset cannot be read.
+    TrainingError
+        If its sizes or its sample rate are others.
+    """
+    preset = read_preset(path)
+    sizes = preset.architecture
+    lstm = model.lstm
+    for name, got, expected in (
+        ("layers", sizes.layers, lstm.num_layers),
+        ("hidden size", sizes.hidden_size, lstm.hidden_size),
+        ("inputs", sizes.inputs, 1),
+        ("residual", sizes.residual, bool(model.residual)),
+        ("sample rate", preset.sample_rate, sample_rate),
+    ):
+        if got != expected:
+            raise TrainingError(
+                f"{path} cannot be started from: its {name} is {got}, expected {expected}; "
+                "train with the sizes and the rate of the preset"
+            )
+    model.load_state_dict(build_module(sizes, preset.weights).state_dict())
