@@ -143,10 +143,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--report", type=Path, metavar="DIR", help="write a page with figures and players into DIR")
     train.add_argument(
-        "--search", type=number(1, 100_000, int), metavar="N", help="try N networks of other sizes and rates first"
+        "--search",
+        type=number(1, 100_000, int),
+        metavar="N",
+        help="try N short trainings with other sizes and rates, then train with the best",
     )
     train.add_argument(
-        "--storage", metavar="URL", help="the database that several machines search in (default: a file beside -o)"
+        "--storage",
+        metavar="URL",
+        help="where the trials are kept: a file or a shared database, postgresql://… (default: beside -o)",
     )
     train.add_argument(
         "--selftest", action="store_true", help="learn three known effects in two minutes, to see that it works here"

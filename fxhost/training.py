@@ -11,14 +11,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from train.augment import AUGMENTATIONS
-
 from fxhost.errors import FxhostError
 from fxhost.words import end_like_ctrl_c, format_esr, format_time, make_console, make_table, print_error
+from train.augment import AUGMENTATIONS
 from train.check import format_findings
 from train.checkpoint import read_checkpoint
 from train.fit import Progress, Result, Settings, fit
-from train.pair import Pair, find_pairs
+from train.pair import Pair, find_pairs, read_pair
 from train.report import check_report_folder, write_report
 
 STATUS_EVERY_S = 5.0
@@ -45,11 +44,15 @@ def run_train(options: argparse.Namespace) -> int:
         if {"minutes", "epochs"} & given.keys():
             saved |= {"minutes": None, "epochs": None}
     settings = Settings(**(saved | given))
+    if options.storage is not None and not options.search:
+        raise FxhostError("--storage is where a search keeps its trials; add --search N")
+    if options.search and (options.resume or options.start_from is not None):
+        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
     if options.start_from is not None:
         settings = _take_sizes(settings, options.start_from, given)
     if options.report is not None:
         check_report_folder(options.report, overwrite=options.force or options.resume)
-    test = tuple(options.test) if options.test else None
+    test = (options.test[0], options.test[1]) if options.test else None
     shown: list[str] = []
 
     def check(pair: Pair) -> None:
@@ -59,7 +62,7 @@ def run_train(options: argparse.Namespace) -> int:
 
     with showing_progress(quiet=options.json) as show:
         if options.search:
-            result = _search(options, settings, pairs, test, frozenset(given), show)
+            result = _search(options, settings, pairs, test, frozenset(given), show, check)
         else:
             result = fit(
                 settings,
@@ -72,6 +75,8 @@ def run_train(options: argparse.Namespace) -> int:
                 check=check,
                 report=show,
             )
+    if result is None:
+        return 0
     page = _write_report(options, result) if options.report is not None else None
     if options.json:
         print(json.dumps(_as_dict(result, page)))
@@ -114,11 +119,46 @@ def _search(
     options: argparse.Namespace,
     settings: Settings,
     pairs: list[tuple[Path, Path]],
-    test: Any,
+    test: tuple[Path, Path] | None,
     fixed: frozenset[str],
     show: Show,
-) -> Result:
-    raise NotImplementedError
+    check: Callable[[Pair], None],
+) -> Result | None:
+    """Search; the training that made the preset, or None if nothing here could better what another worker made."""
+    from train.search import TrialReport, search
+
+    for dry, wet in pairs:
+        check(read_pair(dry, wet))
+
+    def report(trial: TrialReport) -> None:
+        if trial.state == "running" or (trial.state == "full" and trial.progress):
+            if trial.progress:
+                show(trial.progress)
+        elif not options.json:
+            values = ", ".join(f"{key} {format_value(value)}" for key, value in trial.values.items())
+            best = f"best ESR {format_esr(trial.esr_best)}"
+            print(
+                f"trial {trial.nth} of {trial.trials} (no. {trial.number}) {trial.state}: {values}; {best}", flush=True
+            )
+
+    found = search(
+        settings,
+        pairs,
+        options.output,
+        trials=options.search,
+        storage=options.storage,
+        fixed=fixed,
+        test=test,
+        overwrite=options.force,
+        report=report,
+    )
+    if not options.json:
+        print(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
+        for note in found.notes:
+            print_error(f"note: {note}")
+    elif found.result is None:
+        print(json.dumps({"preset": str(found.preset), "esr_validation": found.esr_validation}))
+    return found.result
 
 
 def _run_selftest(options: argparse.Namespace) -> int:
@@ -217,6 +257,11 @@ def showing_progress(*, quiet: bool) -> Iterator[Show]:
                 next_line = time.perf_counter() + STATUS_EVERY_S
 
         yield report
+
+
+def format_value(value: Any) -> str:
+    """A setting, in a few digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def format_progress(progress: Progress) -> str:

@@ -69,6 +69,13 @@ def run_fxhost(
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, cwd=ROOT, check=False)
 
 
+def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
 @contextmanager
 def jack_server(period: int) -> Iterator[dict[str, str]]:
     """A JACK server of our own on the dummy driver, at 48 kHz; yields the environment in which clients find it."""
@@ -88,3 +95,25 @@ def jack_server(period: int) -> Iterator[dict[str, str]]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A folder on a disk of 64 KiB."""
+    folder = Path("/dev/shm") / f"fxhost-small-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("there is no /dev/shm to mount a small disk in")
+    try:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], capture_output=True, check=False
+        )
+        if mounted.returncode:
+            pytest.skip("only root can mount a small disk")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", folder], check=True)
+    finally:
+        folder.rmdir()

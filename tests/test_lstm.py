@@ -40,8 +40,10 @@ def state(architecture: Architecture, seed: int) -> tuple[Float32Array, Float32A
     return rng.uniform(-0.9, 0.9, shape).astype(np.float32), rng.uniform(-1.5, 1.5, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("hidden_size", [1, 8, 16, 20, 24, 32, 40, 64, 96, 128])
+@pytest.mark.parametrize(
+    ("layers", "hidden_size"),
+    [(1, size) for size in (1, 8, 16, 20, 24, 32, 40, 64, 96, 128)] + [(2, size) for size in (8, 16, 24, 40)],
+)
 def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
     layers: int, hidden_size: int, guitar: Float32Array
 ) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -530,3 +531,23 @@ def test_the_best_preset_is_playable_while_the_training_goes_on(pair: tuple[Path
     fit(replace(TINY, epochs=3), [pair], output, report=look)
     assert found[0] is False
     assert found[1] is True
+
+
+def test_a_full_disk_does_not_end_a_training_and_the_preset_is_kept_elsewhere(
+    pair: tuple[Path, Path],
+    tmp_path: Path,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (small_disk / "filler").write_bytes(bytes(60 << 10))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[Progress] = []
+    with pytest.raises(FileError, match="No space left on device; the trained preset is kept as") as caught:
+        fit(replace(TINY, epochs=3), [pair], small_disk / "tiny.pt", report=seen.append)
+    assert len(seen) == 3
+    assert "the training goes on" in caplog.text
+    (refuge,) = tmp_path.glob("fxhost-*/tiny.pt")
+    assert str(refuge) in str(caught.value)
+    assert read_preset(refuge).metadata["training"]["esr_validation"] == seen[-1].esr_best
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

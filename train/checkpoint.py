@@ -3,6 +3,7 @@
 The file holds tensors and plain numbers only; reading it executes nothing.
 """
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,16 @@ def write_checkpoint(output: Path, state: dict[str, Any]) -> None:
         The preset that is trained.
     state : dict
         Of tensors, numbers, strings, lists and dicts.
+
+    Raises
+    ------
+    FileError
+        If the disk refuses it.
     """
+    archive = io.BytesIO()  # through memory, because torch tells of a full disk in many ways
+    torch.save({"version": VERSION, **state}, archive)
     with replacing(checkpoint_path(output), overwrite=True) as unfinished:
-        torch.save({"version": VERSION, **state}, unfinished)
+        unfinished.write_bytes(archive.getbuffer())
 
 
 def read_checkpoint(output: Path) -> dict[str, Any]:

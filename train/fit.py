@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -94,7 +95,7 @@ def fit(
     settings.check()
     torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     threads = settings.threads or os.cpu_count() or 1
-    _check_output(output, pairs, test, overwrite=overwrite, resume=resume)
+    _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
     recordings = [read_pair(dry, wet) for dry, wet in pairs]
     test_pair = read_pair(*test) if test else None
@@ -146,10 +147,9 @@ def fit(
         feed.restore(saved["feed"])
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        overwrite = True
 
     def save() -> None:
-        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=overwrite)
+        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
         write_checkpoint(
             output,
             {
@@ -214,15 +214,18 @@ def fit(
             at.losses = []
             report(progress)
             if at.seconds >= saves_from and math.isfinite(at.best_esr):
-                save()
+                try:
+                    save()
+                    unsaved = False
+                except FileError as err:  # a disk that is full now may have room later; nothing is lost yet
+                    logger.warning("%s; the training goes on", err)
                 written = time.monotonic() - began
                 saves_from = written + (written - at.seconds) / WRITING_SHARE
-                unsaved, overwrite = False, True  # what is replaced from now on is our own
     except KeyboardInterrupt:
         interrupted = True
     except TrainingError:
         if unsaved:
-            write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=overwrite)
+            _write_somewhere(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
         raise
     at.seconds = time.monotonic() - began
     if not math.isfinite(at.best_esr):
@@ -233,7 +236,7 @@ def fit(
     epochs = at.batches * settings.batch // feed.per_epoch
     record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
     if unsaved:
-        write_preset(output, at.best, settings, sample_rate, record, overwrite=overwrite)
+        _write_somewhere(output, at.best, settings, sample_rate, record, overwrite=True)
     model.load_state_dict(at.best)
     esr_test = measure_esr(model, tested, sample_rate, threads=threads)
     divergence = measure_divergence(model, sample_rate)
@@ -241,7 +244,7 @@ def fit(
         notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
         logger.warning("%s", notes[-1])
     record |= {"esr_test": esr_test, "divergence": divergence, "notes": list(notes)}
-    write_preset(output, at.best, settings, sample_rate, record, overwrite=True)
+    _write_somewhere(output, at.best, settings, sample_rate, record, overwrite=True)
     if not interrupted:
         checkpoint_path(output).unlink(missing_ok=True)
     return Result(
@@ -326,6 +329,16 @@ def _make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimiz
 
 def _copy_state(model: EffectLSTM) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
+
+
+def _write_somewhere(output: Path, *args: Any, **kwargs: Any) -> None:
+    """`write_preset`; in the system's temporary folder if the output's refuses it, and then say so."""
+    try:
+        write_preset(output, *args, **kwargs)
+    except FileError as err:
+        refuge = Path(tempfile.mkdtemp(prefix="fxhost-")) / output.name
+        write_preset(refuge, *args, **kwargs)
+        raise FileError(f"{err}; the trained preset is kept as {refuge}") from err
 
 
 def _check_output(

@@ -19,6 +19,7 @@ from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
 from train.levels import Levels, measure_levels
 from train.source import Source, read_source
+from train.verify import verify_delay
 
 ENDINGS = (".wav", ".flac", ".aiff", ".aif")
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
@@ -149,7 +150,7 @@ def read_pair(dry: Path, wet: Path) -> Pair:
     delay = find_delay(x.audio, y.audio, rate)
     if not delay.is_of_a_pair:
         raise _explain_no_pair(x, y, delay)
-    correction = choose_correction(delay)
+    correction = verify_delay(x.audio, y.audio, choose_correction(delay))
     aligned = take_out(x.audio, y.audio, correction)
     if correction:
         notes.append(

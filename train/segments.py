@@ -15,6 +15,7 @@ from train.pair import Stretch, cut_warmed
 from train.settings import Settings
 
 EVALUATION_WARM_UP_S = 1.0
+SHORTEST_SEGMENT = 8192  # frames, of a segment that is shortened because there is little to learn from
 BLOCK_FRAMES = 1 << 18
 
 
@@ -34,7 +35,7 @@ class Feed:
     material : sequence of Material
         What is trained on.
     settings : Settings
-        Segments are shorter than asked for if a stretch is.
+        Segments are shorter than asked for if a stretch is, or if there are fewer than a batch of them.
     generator : torch.Generator
         Of the places and the order of the segments.
 
@@ -49,7 +50,9 @@ class Feed:
         self.material = material
         self.settings = settings
         self.generator = generator
-        self.segment_frames = min(settings.segment_frames, *(len(s) for m in material for s in m.stretches))
+        lengths = [len(stretch) for part in material for stretch in part.stretches]
+        fair = max(SHORTEST_SEGMENT, sum(lengths) // settings.batch)  # a batch with everything twice teaches no more
+        self.segment_frames = min(settings.segment_frames, fair, *lengths)
         self.per_epoch = len(self._place())
         self.queue: list[tuple[int, int]] = []  # recording and first frame of the segments to come
 

@@ -31,7 +31,9 @@ SECONDS = 30.0  # of audio for each effect
 MINUTES = 0.45  # of training for each effect
 CORNER_HZ = TONE_HZ = 1000.0
 NOISE_LEFT = 0.01  # linear
-SETTINGS = Settings(author="fxhost", hidden_size=8, residual=False, batch=32)  # small batches: many updates in a short time
+SETTINGS = Settings(
+    author="fxhost", hidden_size=8, residual=False, batch=32
+)  # small batches: many updates in a short time
 
 
 @dataclass(frozen=True)
