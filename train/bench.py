@@ -1,6 +1,9 @@
 """Training throughput of the fused kernel beside `torch.nn.LSTM`: forward, backward and optimiser step, in one run.
 
     python -m train.bench [--hidden-size H ...] [--seconds S] [--threads N] [--json]
+    python -m train.bench --epoch [--hidden-size H] [--threads N] [--json]
+
+The second tells where the time of an epoch of a default training goes, on three minutes of the test signal.
 
 Each side gets the batch size that suits it best; the figure is training samples a second, the best of several turns
 that the two sides take one after the other, because the machine may be busy with something else now and then.
@@ -10,15 +13,23 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from fxhost.torchscript import EffectLSTM
 from train.fused import FusedLSTM
-from train.losses import LossWeights
+from train.losses import LossWeights, weigh_losses
+from train.model import make_model
+from train.pair import Pair, split_pair
 from train.plain import PlainLSTM
+from train.segments import Feed, Material, measure_esr, zero_state
+from train.settings import Settings
+from train.signal import make_signal
 
 HIDDEN_SIZES = (16, 24, 32, 40, 64)
 BATCHES = (32, 64, 128, 256, 512)
@@ -77,14 +88,74 @@ def compare(hidden: int, threads: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def profile_epoch(hidden: int, threads: int, seconds: float) -> list[dict[str, Any]]:
+    """The seconds that each step of a default training takes for one epoch, the mean of several."""
+    settings = Settings(hidden_size=hidden)
+    rate, dry = 48_000, make_signal(48_000)
+    pair = Pair(dry, np.tanh(3 * dry), rate, "", "", ())
+    split = split_pair(pair, with_test=True)
+    taught, validated = (Material(pair.dry, pair.wet, stretches) for stretches in (split.train, split.validation))
+    generator = torch.Generator().manual_seed(1)
+    feed = Feed([taught], settings, generator)
+    model = make_model(1, hidden, residual=False, memory_frames=settings.memory_ms * rate / 1000, generator=generator)
+    network = FusedLSTM(model, threads)
+    optimiser = torch.optim.Adam(network.weights, lr=1e-4, fused=True)
+    weights, _ = weigh_losses(taught.wet[s.start : s.end] for s in taught.stretches)
+    torch.set_num_threads(1)
+    spent: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def counting(what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        spent[what] += time.perf_counter() - began
+
+    batches, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds or batches < 2 * settings.validation_batches:
+        with counting("feeding"):
+            x, y = feed.draw()
+        h, c = zero_state(model, len(x))
+        warm_up = settings.warm_up_frames
+        with counting("warm-up"):
+            for start in range(0, warm_up, settings.truncation_frames):
+                _, h, c = network.play(x[:, start : start + settings.truncation_frames], h, c)
+        for start in range(0, feed.segment_frames, settings.truncation_frames):
+            end = start + settings.truncation_frames
+            with counting("forward, loss and backward"):
+                loss, h, c = network.loss(x[:, warm_up + start : warm_up + end], y[:, start:end], h, c, weights)
+            with counting("clipping and update"):
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(network.weights, settings.clip)
+                optimiser.step()
+        batches += 1
+        if batches % settings.validation_batches == 0:
+            with counting("validation"):
+                measure_esr(model, [validated], rate, threads=threads)
+    total, epochs = sum(spent.values()), batches * settings.batch / feed.per_epoch
+    return [
+        {"step": what, "seconds": value / epochs, "share": value / total}
+        for what, value in [*sorted(spent.items(), key=lambda item: -item[1]), ("an epoch", total)]
+    ]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m train.bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hidden-size", type=int, nargs="+", default=HIDDEN_SIZES, metavar="H")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size and side (default 2)")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--epoch", action="store_true", help="tell where the time of an epoch goes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.epoch:
+        hidden = Settings().hidden_size if options.hidden_size is HIDDEN_SIZES else options.hidden_size[0]
+        steps = profile_epoch(hidden, options.threads, 5 * options.seconds)
+        if options.json:
+            sys.stdout.write(json.dumps(steps) + "\n")
+        for step in [] if options.json else steps:
+            sys.stdout.write(f"{step['step']:28s} {step['seconds']:7.3f} s {step['share']:6.1%}\n")
+        return
     rows = []
     if not options.json:
         sys.stdout.write(f"{'hidden':>6s} {'fused':>10s} {'torch':>10s} {'ratio':>6s}   M samples/s (batch)\n")

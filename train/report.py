@@ -23,8 +23,8 @@ from train.losses import check_shapes, esr
 from train.pair import Stretch
 from train.progress import Progress
 from train.report_page import FIGURES, Facts, Summary, format_db, format_esr, format_page
+from train.segments import EVALUATION_WARM_UP_S
 
-WARM_UP_S = 1.0  # before each stretch, as in `train.segments`, so that the ESR is the one of the trainer
 SINES_HZ, SINE_LEVELS_DB = (110.0, 220.0, 440.0, 1000.0), (-30.0, -20.0, -10.0, -3.0)
 ALIASING_HZ = (1245.0, 4186.0)
 EXCERPT_S, EXCERPT_FRAMES = 10.0, 720_000  # the second keeps the page below 8 MB at every sample rate
@@ -121,7 +121,7 @@ def write_report(
         stage.process(played)
         return played
 
-    model = _play_test(play, dry, stretches, int(WARM_UP_S * sample_rate))
+    model = _play_test(play, dry, stretches, int(EVALUATION_WARM_UP_S * sample_rate))
     dry, target = (np.concatenate([side[s.start : s.end] for s in stretches]) for side in (dry, wet))
     signals = {"dry": dry, "target": target, "model": model, "difference": model - target}
     esr_test = esr(target, model)

@@ -77,5 +77,4 @@ def _solve(features: NDArray[np.float64], target: NDArray[np.float64]) -> NDArra
     """Least squares with a little ridge, because neighbouring frames are nearly alike."""
     products = features.T @ features
     products[np.diag_indices_from(products)] += 1e-7 * np.trace(products) / len(products)
-    solved: NDArray[np.float64] = np.linalg.solve(products, features.T @ target)
-    return solved
+    return np.asarray(np.linalg.solve(products, features.T @ target), np.float64)
