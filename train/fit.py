@@ -38,6 +38,8 @@ Network = FusedLSTM | PlainLSTM
 logger = logging.getLogger(__name__)
 
 MAX_RESCUES = 8  # how often a training that blew up is taken back to its best weights before it is given up
+SETTLING_UPDATES = 50  # until the running mean of the gradient's norm means something
+NORM_FORGETTING = 0.01  # of that mean, per update
 WRITING_SHARE = 0.05  # of the time may go into writing files; what comes sooner waits in memory
 
 
@@ -173,7 +175,7 @@ def fit(
             x, y = augmentation.apply(*feed.draw(), generator)
             rate = settings.rate_at(share) * at.slowdown
             weights = emphasised if share < settings.emphasised_share else plain
-            loss, at.updates = _train_batch(network, optimiser, x, y, model, weights, settings, rate, at.updates)
+            loss = _train_batch(network, optimiser, x, y, zero_state(model, len(x)), weights, settings, rate, at)
             at.batches += 1
             at.samples += y.numel()
             if not math.isfinite(loss):
@@ -271,6 +273,7 @@ class _Course:
     best_esr: float = math.inf
     batches: int = 0
     updates: int = 0
+    norm: float = 0.0  # the running mean of the gradient's norm
     samples: int = 0
     rescues: int = 0
     slowdown: float = 1.0  # what rescues leave of the learning rate
@@ -292,33 +295,37 @@ def _train_batch(
     optimiser: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
-    model: EffectLSTM,
+    state: tuple[Tensor, Tensor],
     weights: LossWeights,
     settings: Settings,
     rate: float,
-    updates: int,
-) -> tuple[float, int]:
-    """Update once a window of a batch; the mean loss (NaN if a gradient was not finite), and the updates so far."""
+    at: _Course,
+) -> float:
+    """Update once for each window of a batch; the mean loss, NaN if a gradient was not finite."""
     x, y = x.to(settings.device), y.to(settings.device)  # (batch, warm-up + segment, 1), (batch, segment)
-    h, c = zero_state(model, len(x))
+    h, c = state
     warm_up, audio = x[:, : settings.warm_up_frames], x[:, settings.warm_up_frames :]
     for start in range(0, settings.warm_up_frames, settings.truncation_frames):
         window = warm_up[:, start : start + settings.truncation_frames]
         _, h, c = network.play(window, h, c)  # sets the state and nothing else: no loss, no gradient
     windows = torch.split(audio, settings.truncation_frames, dim=1)  # the last one may be shorter
     targets = torch.split(y, settings.truncation_frames, dim=1)
-    total = torch.zeros((), device=x.device)
+    total = 0.0
     for window, target in zip(windows, targets, strict=True):
-        updates += 1
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, updates / settings.rise_updates)
         loss, h, c = network.loss(window, target, h, c, weights)  # the state goes on, the gradient ends here
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(network.weights, settings.clip)
+        limit = min(settings.clip, settings.clip_ratio * at.norm) if at.updates >= SETTLING_UPDATES else settings.clip
+        norm = nn.utils.clip_grad_norm_(network.weights, limit).item()
+        if not math.isfinite(norm):
+            return math.nan
+        at.norm += (min(norm, 2 * limit) - at.norm) * (NORM_FORGETTING if at.updates else 1.0)
+        at.updates += 1
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, at.updates / settings.rise_updates)
         optimiser.step()
-        total += torch.where(norm.isfinite(), loss.detach(), torch.nan)
-    return total.item() / len(windows), updates
+        total += loss.item()
+    return total / len(windows)
 
 
 def _make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:

@@ -46,6 +46,7 @@ class Settings:
     rise_updates: int = 200  # updates over which the rate rises from zero
     beta2: float = 0.99  # forgetting of the squared gradients, per update
     clip: float = 1.0  # largest norm of a gradient
+    clip_ratio: float = 2.0  # the same in units of its running mean: one odd window does not undo what was learned
     emphasised_share: float = 0.0  # the first share of the training, with a pre-emphasised loss; the rest is plain ESR
 
     def check(self) -> None:
@@ -76,6 +77,7 @@ class Settings:
             "memory_ms": (0.0, 60_000.0),
             "beta2": (0.5, 0.99999),
             "clip": (1e-6, 1e6),
+            "clip_ratio": (0.01, 1e6),
             "emphasised_share": (0.0, 1.0),
         }
         for key, (lowest, highest) in ranges.items():
