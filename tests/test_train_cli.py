@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,31 @@ import pytest
 import soundfile
 from conftest import RATE, ROOT, assert_one_line, run_fxhost
 
+import fxhost.training
+from fxhost.cli import main
 from fxhost.preset import Float32Array, read_preset
 
+RunHere = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("--hidden-size", 4)
+pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit\.\w+` is (deprecated|not supported):DeprecationWarning")
 
 
 def write(path: Path, audio: Float32Array, rate: int = RATE) -> Path:
     soundfile.write(path, audio, rate, subtype="FLOAT")
     return path
+
+
+@pytest.fixture
+def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunHere:
+    """`run_fxhost` in this process, which has torch loaded already."""
+    monkeypatch.setattr(fxhost.training, "end_like_ctrl_c", lambda: None)
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    return run
 
 
 @pytest.fixture
@@ -29,7 +47,7 @@ def pair(tmp_path: Path, guitar: Float32Array) -> tuple[Path, Path]:
 
 
 def test_a_trained_preset_is_reported_plays_and_is_not_replaced_unasked(
-    pair: tuple[Path, Path], tmp_path: Path
+    pair: tuple[Path, Path], tmp_path: Path, run_here: RunHere
 ) -> None:
     preset = tmp_path / "mine.pt"
     done = run_fxhost("train", *pair, "-o", preset, *SMALL, "--epochs", 11, "--json")
@@ -40,11 +58,11 @@ def test_a_trained_preset_is_reported_plays_and_is_not_replaced_unasked(
     assert (result["epochs"], result["preset"]) == (11, str(preset))
     assert read_preset(preset).metadata["training"]["esr_test"] == result["esr_test"]
     assert run_fxhost("run", preset, "--device", "virtual", "--duration", 0.3).returncode == 0
-    assert_one_line(run_fxhost("train", *pair, "-o", preset, "--epochs", 1), "exists already")
+    assert_one_line(run_here("train", *pair, "-o", preset, "--epochs", 1), "exists already")
 
 
 def test_what_was_found_is_said_and_a_folder_a_further_pair_and_a_report_are_taken(
-    pair: tuple[Path, Path], tmp_path: Path, guitar: Float32Array
+    pair: tuple[Path, Path], tmp_path: Path, guitar: Float32Array, run_here: RunHere
 ) -> None:
     pytest.importorskip("matplotlib", reason="the report needs matplotlib")
     more = (
@@ -52,7 +70,7 @@ def test_what_was_found_is_said_and_a_folder_a_further_pair_and_a_report_are_tak
         write(tmp_path / "y.wav", np.tanh(3 * guitar[-5 * RATE :]) / 2),
     )
     preset, report = tmp_path / "mine.pt", tmp_path / "report"
-    done = run_fxhost("train", tmp_path, "--pair", *more, "-o", preset, *SMALL, "--epochs", 6, "--report", report)
+    done = run_here("train", tmp_path, "--pair", *more, "-o", preset, *SMALL, "--epochs", 6, "--report", report)
     assert done.returncode == 0, done.stderr
     for word in ("delay: ", "polarity: kept", "drift: ", "floor: ", "play it: fxhost run", f"report: {report}"):
         assert word in done.stdout
@@ -61,7 +79,9 @@ def test_what_was_found_is_said_and_a_folder_a_further_pair_and_a_report_are_tak
     assert [entry["findings"]["dry"]["frames"] for entry in pairs] == [6 * RATE, 5 * RATE]
 
 
-def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(
+    pair: tuple[Path, Path], tmp_path: Path, run_here: RunHere
+) -> None:
     preset = tmp_path / "mine.pt"
     command = [
         sys.executable,
@@ -88,14 +108,14 @@ def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(pair: tupl
     assert "validation ESR" in stderr  # progress was shown
     cut = read_preset(preset).metadata["training"]
     assert cut["interrupted"] is True
-    assert_one_line(run_fxhost("train", *pair, "-o", preset), "--resume")
-    assert_one_line(run_fxhost("train", *pair, "-o", preset, "--resume", "--seed", 5), "begun with seed 0, got 5")
-    done = run_fxhost("train", *pair, "-o", preset, "--resume", "--json")
+    assert_one_line(run_here("train", *pair, "-o", preset), "--resume")
+    assert_one_line(run_here("train", *pair, "-o", preset, "--resume", "--seed", 5), "begun with seed 0, got 5")
+    done = run_here("train", *pair, "-o", preset, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     whole = read_preset(preset).metadata["training"]
     assert (whole["epochs"], whole["interrupted"]) == (150, False)
     assert whole["esr_validation"] <= cut["esr_validation"]
-    assert_one_line(run_fxhost("train", *pair, "-o", preset, "--resume"), "nothing to resume")
+    assert_one_line(run_here("train", *pair, "-o", preset, "--resume"), "nothing to resume")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +127,7 @@ def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(pair: tupl
     ],
 )  # fmt: skip
 def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(
-    what: str, message: str, pair: tuple[Path, Path], tmp_path: Path
+    what: str, message: str, pair: tuple[Path, Path], tmp_path: Path, run_here: RunHere
 ) -> None:
     wet, bad = soundfile.read(pair[1], dtype="float32")[0], tmp_path / "bad.wav"
     if what == "no audio":
@@ -122,7 +142,7 @@ def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(
         write(bad, 0 * wet)
     elif what == "unrelated":
         write(bad, np.random.default_rng(1).uniform(-0.5, 0.5, len(wet)).astype(np.float32))
-    assert_one_line(run_fxhost("train", pair[0], bad, "-o", tmp_path / "mine.pt"), message)
+    assert_one_line(run_here("train", pair[0], bad, "-o", tmp_path / "mine.pt"), message)
     assert not (tmp_path / "mine.pt").exists()
 
 
@@ -135,8 +155,8 @@ def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(
         (["a.wav", "b.wav", "-o", "x.pt", "--report", "/dev/null"], "/dev/null"),
     ],
 )  # fmt: skip
-def test_words_that_do_not_go_together_are_one_clear_line(words: list[str], message: str) -> None:
-    assert_one_line(run_fxhost("train", *words), message)
+def test_words_that_do_not_go_together_are_one_clear_line(words: list[str], message: str, run_here: RunHere) -> None:
+    assert_one_line(run_here("train", *words), message)
 
 
 def test_a_test_signal_is_written_and_not_replaced_unasked(tmp_path: Path) -> None:

@@ -102,8 +102,6 @@ def fit(
     recordings = [read_pair(dry, wet) for dry, wet in pairs]
     test_pair = read_pair(*test) if test else None
     _check_rates(pairs, recordings, test, test_pair)
-    for pair in recordings:
-        check(pair)
     splits = [split_pair(pair, with_test=test is None) for pair in recordings]
     taught, validated, tested = (
         [Material(p.dry, p.wet, getattr(s, name)) for p, s in zip(recordings, splits, strict=True)]
@@ -111,6 +109,13 @@ def fit(
     )
     if test_pair:
         tested = [Material(test_pair.dry, test_pair.wet, (Stretch(0, len(test_pair.dry)),))]
+    settings = choose_residual(settings, taught, start_from)
+    hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
+    if saved:
+        refuse_other_recordings(output, saved, hashes)
+        _refuse_other_settings(output, saved["settings"], settings)
+    for pair in recordings:
+        check(pair)
     notes = tuple(note for pair in (*recordings, *([test_pair] if test_pair else [])) for note in pair.notes)
     for note in notes:
         logger.warning("%s", note)
@@ -119,7 +124,6 @@ def fit(
     augmentation = prepare_augmentation(settings.augment.split(), recordings)
 
     # --- the model
-    settings = choose_residual(settings, taught, start_from)
     generator = torch.Generator().manual_seed(settings.seed)
     model = make_model(
         settings.layers,
@@ -140,19 +144,15 @@ def fit(
     budget_s = settings.budget_seconds()
     record = start_record(settings, recordings, test_pair, notes, start_from)
     record["augmentation"] = augmentation.findings
-    hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
     at = _Course(best=_copy_state(model))
     if saved:
-        refuse_other_recordings(output, saved, hashes)
-        _refuse_other_settings(output, saved["settings"], settings)
         at = _Course(**saved["course"])
         feed.restore(saved["feed"])
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
 
     def save() -> None:
-        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
-        write_checkpoint(
+        write_checkpoint(  # first: where there is a preset there is something to go on from
             output,
             {
                 "recordings": hashes,
@@ -163,6 +163,7 @@ def fit(
                 "optimiser": optimiser.state_dict(),
             },
         )
+        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
 
     # --- the loop
     saves_from, unsaved, interrupted = 0.0, False, False
