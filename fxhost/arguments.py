@@ -125,15 +125,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--epochs", type=number(1, 1_000_000, int), metavar="E", help="how often to go through the recording"
     )
     train.add_argument(
-        "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="the same seed gives the same preset"
+        "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="with --epochs, the same seed gives the same preset"
     )
     train.add_argument("--device", choices=("cpu", "cuda"))
     train.add_argument(
         "--resume", action="store_true", help="go on with a training that was cut off, as if it had not been"
     )
-    train.add_argument(
-        "--from", type=Path, dest="start_from", metavar="PRESET.pt", help="start from the weights of this preset"
-    )
+    train.add_argument("--from", dest="start_from", metavar="PRESET", help="start from the weights of this preset")
     train.add_argument(
         "--augment",
         nargs="+",

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.errors import FxhostError
+from fxhost.preset import find_preset, read_preset
 from fxhost.words import end_like_ctrl_c, format_esr, format_time, make_console, make_table, print_error
 from train.augment import AUGMENTATIONS
 from train.check import format_findings
@@ -28,7 +28,6 @@ Show = Callable[[Progress], None]
 
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
-    logging.getLogger("train").addHandler(logging.NullHandler())  # warnings are in the findings and the result
     end_like_ctrl_c()
     if options.selftest:
         return _run_selftest(options)
@@ -39,6 +38,8 @@ def run_train(options: argparse.Namespace) -> int:
     if options.augment:
         given["augment"] = " ".join(name for name in AUGMENTATIONS if name in options.augment)
     saved = {}
+    if options.search and (options.resume or options.start_from is not None):
+        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
     if options.resume:
         saved = read_checkpoint(options.output)["settings"]
         if {"minutes", "epochs"} & given.keys():
@@ -46,11 +47,13 @@ def run_train(options: argparse.Namespace) -> int:
     settings = Settings(**(saved | given))
     if options.storage is not None and not options.search:
         raise FxhostError("--storage is where a search keeps its trials; add --search N")
-    if options.search and (options.resume or options.start_from is not None):
-        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
+    start_from = None
     if options.start_from is not None:
-        settings = _take_sizes(settings, options.start_from, given)
+        start_from = find_preset(options.start_from)
+        settings = _take_sizes(settings, start_from, given)
     if options.report is not None:
+        if options.report.resolve() == options.output.resolve().parent:
+            raise FxhostError(f"{options.report} is where the preset goes; give the report a folder of its own")
         check_report_folder(options.report, overwrite=options.force or options.resume)
     test = (options.test[0], options.test[1]) if options.test else None
     shown: list[str] = []
@@ -71,20 +74,25 @@ def run_train(options: argparse.Namespace) -> int:
                 test=test,
                 overwrite=options.force,
                 resume=options.resume,
-                start_from=options.start_from,
+                start_from=start_from,
                 check=check,
                 report=show,
             )
     if result is None:
         return 0
-    page = _write_report(options, result) if options.report is not None else None
-    if options.json:
-        print(json.dumps(_as_dict(result, page)))
-    else:
-        _print_result(result, page)
+    if not options.json:
+        _print_result(result)
         for note in result.notes:
             if note not in shown:
                 print_error(f"note: {note}")
+        if result.interrupted and not options.search:
+            print("go on where it was: the same command with --resume")
+    page = _write_report(options, result) if options.report is not None else None
+    if options.json:
+        print(json.dumps(_as_dict(result, page)))
+    elif page is not None:
+        of = f" (of the first of {len(result.tested)} recordings)" if len(result.tested) > 1 else ""
+        print(f"report: {page}{of}")
     return 0
 
 
@@ -108,8 +116,6 @@ def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
 
 def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> Settings:
     """The sizes of the preset that is started from, unless others are asked for (and then refused)."""
-    from fxhost.preset import read_preset
-
     sizes = read_preset(start_from).architecture
     own: dict[str, Any] = {"hidden_size": sizes.hidden_size, "layers": sizes.layers, "residual": sizes.residual}
     return replace(settings, **{key: value for key, value in own.items() if key not in given})
@@ -154,11 +160,16 @@ def _search(
     )
     if not options.json:
         print(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
-        for note in found.notes:
-            print_error(f"note: {note}")
-    elif found.result is None:
-        print(json.dumps({"preset": str(found.preset), "esr_validation": found.esr_validation}))
-    return found.result
+    if found.result is None:  # what is there already is better than what was trained now
+        if options.json:
+            known = {key: getattr(found, key) for key in ("esr_validation", "esr_test", "interrupted")}
+            print(json.dumps({**known, "preset": str(found.preset), "notes": list(found.notes), "report": None}))
+        else:
+            print(f"ESR: validation {format_esr(found.esr_validation)}, test {format_esr(found.esr_test)}")
+            if options.report is not None:
+                print_error("note: no report was written, because the preset is that of an earlier training")
+        return None
+    return replace(found.result, notes=found.result.notes + found.notes, interrupted=found.interrupted)
 
 
 def _run_selftest(options: argparse.Namespace) -> int:
@@ -209,17 +220,13 @@ def _print_findings(pair: Pair) -> None:
     sys.stdout.flush()
 
 
-def _print_result(result: Result, page: Path | None) -> None:
+def _print_result(result: Result) -> None:
     ended = "interrupted after" if result.interrupted else "trained for"
     print(
         f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
         f"{result.samples_per_second:,.0f} samples a second"
     )
     print(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
-    if page is not None:
-        print(f"report: {page}")
-    if result.interrupted:
-        print("go on where it was: the same command with --resume")
     print(f"play it: fxhost run {result.preset}")
 
 

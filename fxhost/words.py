@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def end_like_ctrl_c() -> None:
     """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as under nohup
             signal.signal(getattr(signal, name), signal.default_int_handler)
 
 

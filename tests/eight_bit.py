@@ -34,7 +34,7 @@ from fxhost.torchscript import build_module
 from train.fit import fit
 from train.losses import esr
 from train.pair import Pair, Stretch, cut_warmed, read_pair, split_pair
-from train.segments import play_stretches
+from train.segments import compile_model, play_stretch
 from train.settings import Settings
 from train.signal import make_signal
 
@@ -143,10 +143,12 @@ def train_regression(
     paths: tuple[Path, Path], output: Path, pair: Pair, stretches: tuple[Stretch, ...], hidden: int, minutes: float
 ) -> tuple[np.ndarray, int]:
     """Train a preset; return what it makes of the stretches, and how many samples it saw."""
-    result = fit(Settings(hidden_size=hidden, minutes=minutes, threads=1), *paths, output)
+    result = fit(Settings(hidden_size=hidden, minutes=minutes, threads=1), [paths], output)
     preset = read_preset(result.preset)
     module = build_module(preset.architecture, preset.weights)
-    played = np.concatenate(play_stretches(module, pair.dry, stretches, pair.sample_rate))
+    stage = compile_model(module)
+    blocks = (block for stretch in stretches for block in play_stretch(stage, pair.dry, stretch, pair.sample_rate))
+    played = np.concatenate(list(blocks))
     return played, round(result.samples_per_second * result.seconds)
 
 

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "session": {"audio", "devices", "engine", "errors", "preset", "rack", "riff", "stages", "stream"},
     "arguments": {""},
     "words": set(),
-    "training": {"errors", "words"},
+    "training": {"errors", "preset", "words"},
     "cli": {"arguments", "errors", "words"},
 }
 HEAVY = {"torch": {"torchscript"}, "sounddevice": set(), "rich": {"live"}, "soundfile": {"audio"}}

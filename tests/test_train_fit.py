@@ -16,7 +16,7 @@ import torch
 
 import train.fit
 from fxhost.errors import AudioError, FileError, TrainingError
-from fxhost.preset import Preset, read_preset
+from fxhost.preset import Preset, read_preset, shipped_presets_folder
 from fxhost.torchscript import EffectLSTM, build_module, play_module, probe_error
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
@@ -473,8 +473,12 @@ def test_only_what_was_cut_off_can_be_resumed_and_only_with_the_same_recordings_
     before = output.read_bytes()
     with pytest.raises(TrainingError, match="begun with other recordings"):
         fit(settings, [other], output, resume=True)
+    with pytest.raises(TrainingError, match="begun with other recordings"):  # a test changes what is held out
+        fit(settings, [pair], output, resume=True, test=other)
     with pytest.raises(TrainingError, match="begun with seed 3, got 4"):
         fit(replace(settings, seed=4), [pair], output, resume=True)
+    with pytest.raises(TrainingError, match="begun with start_from None, got"):
+        fit(settings, [pair], output, resume=True, start_from=shipped_presets_folder() / "identity.pt")
     with pytest.raises(FileError, match="by --resume, or add --force"):
         fit(settings, [pair], output)
     checkpoint = checkpoint_path(output)

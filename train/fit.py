@@ -26,7 +26,7 @@ from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
 from train.segments import Feed, Material, measure_esr, zero_state
-from train.settings import Settings
+from train.settings import DEFAULT_MINUTES, Settings
 from train.source import release_pages
 from train.stability import CALM, measure_divergence
 from train.start import choose_residual, load_start
@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 MAX_RESCUES = 8  # how often a training that blew up is taken back to its best weights before it is given up
 SETTLING_UPDATES = 50  # until the running mean of the gradient's norm means something
 NORM_FORGETTING = 0.01  # of that mean, per update
+VALIDATION_WEIGHT = 8  # samples to be trained on for each that is validated on: then that takes a few per cent
 WRITING_SHARE = 0.05  # of the time may go into writing files; what comes sooner waits in memory
 
 
@@ -64,7 +65,7 @@ def fit(
     pairs : sequence of pair of Path
         The recordings, dry and wet; see `train.pair.read_pair`.
     output : Path
-        The preset, written whenever the validation ESR has become better.
+        The preset, written now and then as the validation ESR becomes better, and at the end.
     test : pair of Path, optional
         Other recordings, dry and wet, to measure the test ESR on. Without them a tenth of each pair is kept for it.
     overwrite : bool
@@ -96,7 +97,7 @@ def fit(
         settings = replace(settings, name=output.stem)
     settings.check()
     torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
-    threads = settings.threads or os.cpu_count() or 1
+    threads = settings.threads or _count_cores()
     _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
     recordings = [read_pair(dry, wet) for dry, wet in pairs]
@@ -111,9 +112,10 @@ def fit(
         tested = [Material(test_pair.dry, test_pair.wet, (Stretch(0, len(test_pair.dry)),))]
     settings = choose_residual(settings, taught, start_from)
     hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
+    hashes += [f"test {text}" for text in (test_pair.dry_sha256, test_pair.wet_sha256)] if test_pair else []
     if saved:
         refuse_other_recordings(output, saved, hashes)
-        _refuse_other_settings(output, saved["settings"], settings)
+        _refuse_other_settings(output, saved, settings, start_from)
     for pair in recordings:
         check(pair)
     notes = tuple(note for pair in (*recordings, *([test_pair] if test_pair else [])) for note in pair.notes)
@@ -141,6 +143,8 @@ def fit(
     # --- where it stands
     feed = Feed(taught, settings, generator)
     total_batches = math.ceil(feed.per_epoch * (settings.epochs or 1) / settings.batch)
+    held_out = sum(len(s) for m in validated for s in m.stretches) * VALIDATION_WEIGHT
+    validation_batches = max(settings.validation_batches, held_out // (settings.batch * feed.segment_frames))
     budget_s = settings.budget_seconds()
     record = start_record(settings, recordings, test_pair, notes, start_from)
     record["augmentation"] = augmentation.findings
@@ -157,6 +161,7 @@ def fit(
             {
                 "recordings": hashes,
                 "settings": asdict(settings),
+                "start_from": start_from and start_from.name,
                 "course": vars(at),
                 "feed": feed.state(),
                 "model": model.state_dict(),
@@ -194,7 +199,7 @@ def fit(
             at.losses.append(loss)
             at.seconds = time.monotonic() - began
             share = at.batches / total_batches if budget_s is None else at.seconds / budget_s
-            if at.batches % settings.validation_batches and share < 1:
+            if at.batches % validation_batches and share < 1:
                 continue
 
             esr_validation = measure_esr(model, validated, sample_rate, threads=threads)
@@ -226,7 +231,7 @@ def fit(
                 saves_from = written + (written - at.seconds) / WRITING_SHARE
     except KeyboardInterrupt:
         interrupted = True
-    except TrainingError:
+    except Exception:  # a closed terminal, a full memory: whatever it is, what was learned is kept
         if unsaved:
             _write_somewhere(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
         raise
@@ -339,6 +344,11 @@ def _copy_state(model: EffectLSTM) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
 
 
+def _count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _write_somewhere(output: Path, *args: Any, **kwargs: Any) -> None:
     """`write_preset`; in the system's temporary folder if the output's refuses it, and then say so."""
     try:
@@ -357,9 +367,9 @@ def _check_output(
     overwrite: bool,
     resume: bool,
 ) -> None:
-    if output.exists() and checkpoint_path(output).exists() and not (overwrite or resume):
+    if checkpoint_path(output).exists() and not (overwrite or resume):
         raise FileError(
-            f"{output} exists already, from a training that was cut off; go on with it by --resume, "
+            f"{output} is of a training that was cut off and exists already; go on with it by --resume, "
             "or add --force to replace it"
         )
     check_output(output, overwrite=overwrite or resume)
@@ -389,11 +399,15 @@ def _check_rates(
                 raise TrainingError(f"{test[0]} is what is trained on; test on another recording or leave the test out")
 
 
-def _refuse_other_settings(output: Path, saved: dict[str, Any], settings: Settings) -> None:
-    given = asdict(replace(settings, threads=saved["threads"]))  # changes nothing but the time
+def _refuse_other_settings(output: Path, saved: dict[str, Any], settings: Settings, start_from: Path | None) -> None:
+    before = saved["settings"] | {"start_from": saved["start_from"]}
+    given = asdict(settings) | {"start_from": start_from and start_from.name, "threads": before["threads"]}
+    for each in (before, given):
+        if each["minutes"] is None and each["epochs"] is None:
+            each["minutes"] = DEFAULT_MINUTES
     for key, value in given.items():
-        if saved[key] != value:
+        if before[key] != value:  # but for the threads, which change nothing but the time
             raise TrainingError(
-                f"{output} was begun with {key} {saved[key]}, got {value}; give the same, or train anew "
+                f"{output} was begun with {key} {before[key]}, got {value}; give the same, or train anew "
                 "without --resume"
             )

@@ -29,7 +29,7 @@ class FusedLSTM:
     model : EffectLSTM
         Float32, on the CPU. Its parameters become views of one, `weights`: what changes it changes them.
     threads : int
-        How many groups of sequences are worked on at once; changes nothing but the time.
+        How many groups of sequences are worked on at once at most; changes nothing but the time.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class FusedLSTM:
         self.weights = [_make_one(model)]
         self.packed = [_Packed(self, layer) for layer in range(self.layers)]
         self.head = aligned_zeros(self.padded, np.float32)
-        self.team = team_of(threads)
+        self.threads = threads
         self.run_groups = compile_groups()
         self.memories: list[_Memory] = []
         self.gradients = zeros(0, self.weights[0].numel())
@@ -141,7 +141,10 @@ class FusedLSTM:
             packed.update()
         self.head[: self.hidden] = self.packed[-1].head
         if not self.memories or self.memories[0].steps < x.shape[1]:
-            self.memories = [_Memory(self, x.shape[1]) for _ in range(self.team.threads)]
+            self.memories = []
+        team = team_of(min(self.threads, -(-len(x) // self.lanes)))
+        while len(self.memories) < team.threads:
+            self.memories.append(_Memory(self, x.shape[1]))
         self.next_group[0] = 0
         h_out, c_out = torch.empty_like(h), torch.empty_like(c)
         network = self.hidden, self.padded, self.residual, self.packed[-1].head_bias[0]
@@ -162,7 +165,7 @@ class FusedLSTM:
                 gradients,
             )
 
-        self.team.run(work)
+        team.run(work)
         return h_out, c_out
 
 

@@ -37,8 +37,8 @@ def make_model(
       network that starts small learns to bend only as far as the recording demands, and so does better at levels that
       the recording hardly reaches;
     * the biases of the forget and input gates (chrono initialisation: C. Tallec, Y. Ollivier, "Can recurrent neural
-      networks warp time?", ICLR 2018, eq. 16): b_f = log(T), b_i = −b_f. Their T are spread evenly in log from 1 to
-      `memory_frames` over the units instead of drawn evenly, because a circuit has both fast and slow parts.
+      networks warp time?", ICLR 2018, eq. 16): b_f = log(T), b_i = −b_f. Their T are drawn evenly in log from 1 to
+      `memory_frames` instead of evenly as there, because a circuit has both fast and slow parts.
     """
     model = EffectLSTM(layers, hidden_size, 1, residual)
     spread = 1 / math.sqrt(hidden_size)

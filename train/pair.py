@@ -18,7 +18,7 @@ from train.align import choose_correction, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
 from train.levels import Levels, measure_levels
-from train.source import Source, read_source
+from train.source import Source, audio_blocks, read_source
 from train.verify import verify_delay
 
 ENDINGS = (".wav", ".flac", ".aiff", ".aif")
@@ -258,12 +258,16 @@ def split_pair(pair: Pair, *, with_test: bool) -> Split:
         test.append(Stretch(test_start, end))
     split = Split(tuple(train), tuple(validation), tuple(test) if with_test else ())
     for purpose, stretches in (("training", split.train), ("validation", split.validation), ("test", split.test)):
-        if stretches and max(np.abs(pair.wet[s.start : s.end]).max() for s in stretches) < SILENCE:
+        if stretches and all(_is_silent(pair.wet[s.start : s.end]) for s in stretches):
             raise TrainingError(
                 f"the wet recording is silent in its {purpose} stretches "
                 f"({_list_seconds(stretches, pair.sample_rate)}); record playing throughout"
             )
     return split
+
+
+def _is_silent(audio: Float32Array) -> bool:
+    return all(np.abs(block).max() < SILENCE for _, block in audio_blocks(audio))
 
 
 def _list_seconds(stretches: Iterable[Stretch], sample_rate: int) -> str:

@@ -52,7 +52,10 @@ class Feed:
         self.generator = generator
         lengths = [len(stretch) for part in material for stretch in part.stretches]
         fair = max(SHORTEST_SEGMENT, sum(lengths) // settings.batch)  # a batch with everything twice teaches no more
-        self.segment_frames = min(settings.segment_frames, fair, *lengths)
+        frames = min(settings.segment_frames, fair, *lengths)
+        if frames < settings.segment_frames:  # whole windows: a short one would be an update like any other
+            frames -= frames % min(frames, settings.truncation_frames)
+        self.segment_frames = frames
         self.per_epoch = len(self._place())
         self.queue: list[tuple[int, int]] = []  # recording and first frame of the segments to come
 

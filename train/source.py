@@ -134,6 +134,8 @@ def _choose_channel(path: Path) -> tuple[int, str]:
             power += np.sum(both**2, axis=0)
             difference += float(np.sum((both[:, 0] - both[:, 1]) ** 2))
     loud, quiet = int(power[1] > power[0]), int(power[1] <= power[0])
+    if not power[loud]:
+        return 0, ""  # what is silent is refused with the other reasons
     below_db = _ratio_db(power[loud], power[quiet])
     if below_db > UNUSED_DB:
         how = "silent" if np.isinf(below_db) else f"{below_db:.0f} dB quieter"

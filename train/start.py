@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from fxhost.errors import TrainingError
 from fxhost.preset import read_preset
 from fxhost.torchscript import EffectLSTM, build_module
 from train.segments import Material
 from train.settings import Settings
+from train.source import audio_blocks
 
 NEAR = 0.3  # an ESR of the dry recording below which the network learns only the difference
 
@@ -28,9 +27,11 @@ def choose_residual(settings: Settings, material: Sequence[Material], start_from
     error = power = 0.0
     for part in material:
         for stretch in part.stretches:
-            dry, wet = (side[stretch.start : stretch.end] for side in (part.dry, part.wet))
-            error += float(np.sum((wet - dry) ** 2, dtype=np.float64))
-            power += float(np.sum(wet**2, dtype=np.float64))
+            dry = part.dry[stretch.start : stretch.end]
+            for start, wet in audio_blocks(part.wet[stretch.start : stretch.end]):
+                difference = wet - dry[start : start + len(wet)]
+                error += float(difference @ difference)
+                power += float(wet @ wet)
     return replace(settings, residual=error < NEAR * power)
 
 

@@ -70,6 +70,7 @@ class Team:
         self._errors: list[BaseException] = []
         self._sleepers = 0
         self._wake = threading.Condition()
+        self._busy = threading.Lock()  # one caller after the other
         for member in range(1, threads):
             threading.Thread(target=self._help, args=(member,), name=f"team {member}", daemon=True).start()
 
@@ -84,22 +85,23 @@ class Team:
         BaseException
             The first that a member met.
         """
-        job = int(self._words[0]) + 1
-        self._work = work
-        publish(self._address(0), job)
-        if self._sleepers:
-            with self._wake:
-                self._wake.notify_all()
-        try:
-            work(0)
-        finally:
-            for member in range(1, self.threads):
-                while not self._wait(self._address(member), job, LOOK_NS):
-                    _yield_core()
-            self._work = None
-        if self._errors:
-            error, self._errors = self._errors[0], []
-            raise error
+        with self._busy:
+            job = int(self._words[0]) + 1
+            self._work = work
+            publish(self._address(0), job)
+            if self._sleepers:
+                with self._wake:
+                    self._wake.notify_all()
+            try:
+                work(0)
+            finally:
+                for member in range(1, self.threads):
+                    while not self._wait(self._address(member), job, LOOK_NS):
+                        _yield_core()
+                self._work = None
+            if self._errors:
+                error, self._errors = self._errors[0], []
+                raise error
 
     def _help(self, member: int) -> None:
         job = 0
