@@ -188,7 +188,10 @@ def unchanged(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if key not in ("name", "author", "licence", "threads")])
-def test_no_setting_is_ignored(key: str, pair: tuple[Path, Path], tmp_path: Path, unchanged: list[float]) -> None:
+def test_no_setting_is_ignored(
+    key: str, pair: tuple[Path, Path], tmp_path: Path, unchanged: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.fit, "VALIDATION_WEIGHT", 0)
     seen: list[Progress] = []
     settings = replace(TINY, **{key: CHANGES[key]})
     result = fit(settings, [pair], tmp_path / "tiny.pt", report=seen.append)

@@ -74,9 +74,16 @@ def test_a_batch_is_full_and_has_the_audio_before_each_segment() -> None:
 
 
 def test_segments_are_not_longer_than_the_shortest_stretch() -> None:
-    feed = make_feed(Settings(batch=2, segment_frames=5000, warm_up_frames=0))
+    feed = make_feed(Settings(batch=2, segment_frames=5000, truncation_frames=100, warm_up_frames=0))
     assert feed.segment_frames == 800
     assert feed.draw()[1].shape == (2, 800)
+
+
+def test_a_segment_that_is_shortened_is_made_of_whole_windows() -> None:
+    feed = make_feed(Settings(batch=2, segment_frames=5000, truncation_frames=300, warm_up_frames=0))
+    assert feed.segment_frames == 600
+    feed = make_feed(Settings(batch=2, segment_frames=5000, truncation_frames=5000, warm_up_frames=0))
+    assert feed.segment_frames == 800
 
 
 def test_the_order_changes_from_epoch_to_epoch_and_with_the_seed() -> None:

@@ -37,7 +37,7 @@ class Settings:
     segment_frames: int = 32768  # length of a segment, through which the state is carried
     truncation_frames: int = 512  # frames between two updates; the gradient reaches no further back
     warm_up_frames: int = 8192  # dry audio before each segment that only sets the state: no loss, no gradient
-    validation_batches: int = 8  # batches of segments between two validations
+    validation_batches: int = 8  # batches of segments between two validations, at least
     # the weights at the start
     memory_ms: float = 400.0  # the longest time constant among the units: a bias that wanders takes so long
     # the optimiser (Adam)
