@@ -40,6 +40,7 @@ TINY = Settings(
     validation_batches=6,
     rise_updates=8,
     memory_ms=5.0,
+    learning_rate=1e-2,
 )
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit\.\w+` is (deprecated|not supported):DeprecationWarning")
 
