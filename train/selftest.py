@@ -31,9 +31,8 @@ SECONDS = 30.0  # of audio for each effect
 MINUTES = 0.45  # of training for each effect
 CORNER_HZ = TONE_HZ = 1000.0
 NOISE_LEFT = 0.01  # linear
-SETTINGS = Settings(
-    author="fxhost", hidden_size=8, residual=False, batch=32
-)  # small batches: many updates in a short time
+# small batches and a high rate: much is learned in a short time
+SETTINGS = Settings(author="fxhost", hidden_size=8, residual=False, batch=32, learning_rate=1e-2)
 
 
 @dataclass(frozen=True)
