@@ -310,10 +310,10 @@ def train_one_batch(
     model = make_model(1, 4, residual=False, memory_frames=40.0, generator=generator)
     network = Watched(model)
     network.factors = factors or {}
-    optimiser = train.fit._make_optimiser(network, settings)
-    at = train.fit._Course(best={})
+    optimiser = train.fit.make_optimiser(network, settings)
+    at = train.fit.Course(best={})
     state = zero_state(model, len(x))
-    loss = train.fit._train_batch(network, optimiser, x, y, state, LossWeights(1.0, 0.0, 1.0), settings, rate, at)
+    loss = train.fit.train_batch(network, optimiser, x, y, state, LossWeights(1.0, 0.0, 1.0), settings, rate, at)
     assert at.updates == len(network.windows)
     return loss, network
 
@@ -521,7 +521,7 @@ def test_a_training_interrupted_at_once_says_that_nothing_was_written(
     def interrupt(*args: Any, **kwargs: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.fit, "_train_batch", interrupt)
+    monkeypatch.setattr(train.fit, "train_batch", interrupt)
     with pytest.raises(TrainingError, match="interrupted before the first validation"):
         fit(TINY, [pair], tmp_path / "tiny.pt")
     assert not list(tmp_path.iterdir())

@@ -637,7 +637,7 @@ def test_a_real_training_that_is_interrupted_at_once_ends_the_search(
     def interrupt(*args: Any, **options: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.fit, "_train_batch", interrupt)
+    monkeypatch.setattr(train.fit, "train_batch", interrupt)
     pair = write_audio(tmp_path)
     with pytest.raises(TrainingError, match="got 1 trials, none of which came to its end"):
         run(pair, trials=3, settings=TINY, fixed=TINY_FIXED)

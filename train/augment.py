@@ -21,6 +21,7 @@ from torch import Tensor
 from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
 from train.check import DIGITAL_SILENCE, PAUSE_DB
+from train.drift import hann_window
 from train.levels import QUIET_SHARE, TENTH_S, measure_levels
 from train.pair import Pair
 from train.source import release_pages
@@ -291,7 +292,7 @@ def _choose_noise_db(dry: Float32Array, sample_rate: int) -> float:
     if not DIGITAL_SILENCE < levels.floor**2 < levels.rms**2 / 10 ** (PAUSE_DB / 10):
         return LEAST_NOISE_DB
     quietest = np.argsort(levels.tenths)[: max(1, int(QUIET_SHARE * len(levels.tenths)))]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(tenth) / tenth)
+    hann = hann_window(tenth)
     windows = np.stack([dry[n * tenth : (n + 1) * tenth] * hann for n in quietest])
     release_pages(dry)
     spectrum = np.mean(np.abs(np.fft.rfft(windows)) ** 2, axis=0)

@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fxhost.torchscript import EffectLSTM
+from train.fit import Course, make_optimiser, train_batch
 from train.fused import FusedLSTM
 from train.losses import LossWeights, weigh_losses
 from train.model import make_model
@@ -98,10 +100,6 @@ def profile_epoch(hidden: int, threads: int, seconds: float) -> list[dict[str, A
     generator = torch.Generator().manual_seed(1)
     feed = Feed([taught], settings, generator)
     model = make_model(1, hidden, residual=False, memory_frames=settings.memory_ms * rate / 1000, generator=generator)
-    network = FusedLSTM(model, threads)
-    optimiser = torch.optim.Adam(network.weights, lr=1e-4, fused=True)
-    weights, _ = weigh_losses(taught.wet[s.start : s.end] for s in taught.stretches)
-    torch.set_num_threads(1)
     spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -110,29 +108,33 @@ def profile_epoch(hidden: int, threads: int, seconds: float) -> list[dict[str, A
         yield
         spent[what] += time.perf_counter() - began
 
-    batches, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds or batches < 2 * settings.validation_batches:
+    class Timed(FusedLSTM):
+        def play(self, *window: Any) -> tuple[Tensor, Tensor, Tensor]:
+            with counting("warm-up"):
+                return super().play(*window)
+
+        def loss(self, *window: Any) -> tuple[Tensor, Tensor, Tensor]:
+            with counting("forward, loss and backward"):
+                return super().loss(*window)
+
+    network = Timed(model, threads)
+    optimiser = make_optimiser(network, settings)
+    weights, _ = weigh_losses(taught.wet[s.start : s.end] for s in taught.stretches)
+    torch.set_num_threads(1)
+    at = Course(best={})
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds or at.batches < 2 * settings.validation_batches:
         with counting("feeding"):
             x, y = feed.draw()
-        h, c = zero_state(model, len(x))
-        warm_up = settings.warm_up_frames
-        with counting("warm-up"):
-            for start in range(0, warm_up, settings.truncation_frames):
-                _, h, c = network.play(x[:, start : start + settings.truncation_frames], h, c)
-        for start in range(0, feed.segment_frames, settings.truncation_frames):
-            end = start + settings.truncation_frames
-            with counting("forward, loss and backward"):
-                loss, h, c = network.loss(x[:, warm_up + start : warm_up + end], y[:, start:end], h, c, weights)
-            with counting("clipping and update"):
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(network.weights, settings.clip)
-                optimiser.step()
-        batches += 1
-        if batches % settings.validation_batches == 0:
+        with counting("batch"):
+            state = zero_state(model, len(x))
+            train_batch(network, optimiser, x, y, state, weights, settings, settings.learning_rate, at)
+        at.batches += 1
+        if at.batches % settings.validation_batches == 0:
             with counting("validation"):
                 measure_esr(model, [validated], rate, threads=threads)
-    total, epochs = sum(spent.values()), batches * settings.batch / feed.per_epoch
+    spent["clipping and update"] = spent.pop("batch") - spent["warm-up"] - spent["forward, loss and backward"]
+    total, epochs = sum(spent.values()), at.batches * settings.batch / feed.per_epoch
     return [
         {"step": what, "seconds": value / epochs, "share": value / total}
         for what, value in [*sorted(spent.items(), key=lambda item: -item[1]), ("an epoch", total)]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
-from train.drift import RELEASE_WINDOWS, window_frames
+from train.drift import RELEASE_WINDOWS, hann_window, window_frames
 from train.levels import TENTH_S, Levels, to_db
 from train.source import release_pages
 
@@ -62,7 +62,7 @@ def measure_coherence(dry: Float32Array, wet: Float32Array, sample_rate: int) ->
     """
     size = window_frames(sample_rate)
     count = min(MAX_WINDOWS, max(1, 2 * len(dry) // size - 1))
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    hann = hann_window(size)
     xx, yy, xy = np.zeros(size // 2 + 1), np.zeros(size // 2 + 1), np.zeros(size // 2 + 1, np.complex128)
     for n, start in enumerate(np.linspace(0, len(dry) - size, count).astype(int)):
         if n % RELEASE_WINDOWS == 0:
@@ -123,7 +123,7 @@ def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, samp
     if highest < DIGITAL_SILENCE or highest > min(loudest_pause, lowest * 10 ** (STEADY_DB / 10)):
         return None
     size = 1 << round(np.log2(0.02 * sample_rate))
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    hann = hann_window(size)
     starts = [place * tenth + n for place in quietest for n in range(0, tenth - size + 1, size // 2)]
     windows = (np.stack([side[n : n + size] for n in starts]).astype(np.float64) for side in (dry, wet))
     x, y = (np.fft.rfft((cut - cut.mean(axis=1, keepdims=True)) * hann) for cut in windows)  # (windows, bins)

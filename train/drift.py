@@ -42,6 +42,11 @@ def window_frames(sample_rate: int) -> int:
     return 1 << round(math.log2(WINDOW_S * sample_rate))
 
 
+def hann_window(size: int) -> Float64Array:
+    """A Hann window of whose copies, half a window apart, the sum is 1."""
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size), np.float64)
+
+
 def follow_lags(lags: Float64Array, middles: Float64Array, frames: int, common: float) -> Line:
     """The trend of the lags of the excerpts (Theil and Sen), if there is a clear one, else the lag that all share."""
     level = Line(float(common), 0.0, frames / 2)
@@ -74,7 +79,7 @@ def sum_spectra(
     Twice: summed over the windows as they are, and with each window brought to the same dry power. A fuzz is nearer to
     linear where it is played softly: the second finds its onset eight times as sharply.
     """
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    hann = hann_window(size)
     turn = -2j * np.pi * np.arange(size // 2 + 1) / size
     powers, crosses = np.zeros((2, size // 2 + 1)), np.zeros((2, size // 2 + 1), np.complex128)
     floor = 1e-5 * size**2 * _mean_square(dry, windows[::16], size)

@@ -138,7 +138,7 @@ def fit(
         load_start(model, start_from, sample_rate)
     model.to(settings.device)
     network: Network = PlainLSTM(model) if settings.device == "cuda" else FusedLSTM(model, threads)
-    optimiser = _make_optimiser(network, settings)
+    optimiser = make_optimiser(network, settings)
 
     # --- where it stands
     feed = Feed(taught, settings, generator)
@@ -148,9 +148,9 @@ def fit(
     budget_s = settings.budget_seconds()
     record = start_record(settings, recordings, test_pair, notes, start_from)
     record["augmentation"] = augmentation.findings
-    at = _Course(best=_copy_state(model))
+    at = Course(best=_copy_state(model))
     if saved:
-        at = _Course(**saved["course"])
+        at = Course(**saved["course"])
         feed.restore(saved["feed"])
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -168,10 +168,10 @@ def fit(
                 "optimiser": optimiser.state_dict(),
             },
         )
-        write_preset(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
+        write_preset(output, at.best, settings, sample_rate, record | at.record())
 
     # --- the loop
-    saves_from, unsaved, interrupted = 0.0, False, False
+    saves_from, unsaved, interruption = 0.0, False, None
     began = time.monotonic() - at.seconds
     try:
         while True:
@@ -181,7 +181,7 @@ def fit(
             x, y = augmentation.apply(*feed.draw(), generator)
             rate = settings.rate_at(share) * at.slowdown
             weights = emphasised if share < settings.emphasised_share else plain
-            loss = _train_batch(network, optimiser, x, y, zero_state(model, len(x)), weights, settings, rate, at)
+            loss = train_batch(network, optimiser, x, y, zero_state(model, len(x)), weights, settings, rate, at)
             at.batches += 1
             at.samples += y.numel()
             if not math.isfinite(loss):
@@ -193,7 +193,7 @@ def fit(
                     )
                 logger.warning("the loss is not finite: back to the best weights, at half the learning rate")
                 model.load_state_dict(at.best)
-                optimiser = _make_optimiser(network, settings)
+                optimiser = make_optimiser(network, settings)
                 at.slowdown /= 2
                 continue
             at.losses.append(loss)
@@ -229,22 +229,23 @@ def fit(
                     logger.warning("%s; the training goes on", err)
                 written = time.monotonic() - began
                 saves_from = written + (written - at.seconds) / WRITING_SHARE
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as err:
+        interruption = err
     except Exception:  # a closed terminal, a full memory: whatever it is, what was learned is kept
         if unsaved:
-            _write_somewhere(output, at.best, settings, sample_rate, record | at.record(), overwrite=True)
+            _write_somewhere(output, at.best, settings, sample_rate, record | at.record())
         raise
     at.seconds = time.monotonic() - began
     if not math.isfinite(at.best_esr):
-        why = "it was interrupted before the first validation" if interrupted else "no validation gave a finite ESR"
-        raise TrainingError(f"nothing was learned and nothing written: {why}; train for longer")
+        why = "it was interrupted before the first validation" if interruption else "no validation gave a finite ESR"
+        raise TrainingError(f"nothing was learned and nothing written: {why}; train for longer") from interruption
+    interrupted = interruption is not None
 
     # --- the preset: the best weights, then measured once on the test
     epochs = at.batches * settings.batch // feed.per_epoch
     record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
     if unsaved:
-        _write_somewhere(output, at.best, settings, sample_rate, record, overwrite=True)
+        _write_somewhere(output, at.best, settings, sample_rate, record)
     model.load_state_dict(at.best)
     esr_test = measure_esr(model, tested, sample_rate, threads=threads)
     divergence = measure_divergence(model, sample_rate)
@@ -252,7 +253,7 @@ def fit(
         notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
         logger.warning("%s", notes[-1])
     record |= {"esr_test": esr_test, "divergence": divergence, "notes": list(notes)}
-    _write_somewhere(output, at.best, settings, sample_rate, record, overwrite=True)
+    _write_somewhere(output, at.best, settings, sample_rate, record)
     if not interrupted:
         checkpoint_path(output).unlink(missing_ok=True)
     return Result(
@@ -272,7 +273,7 @@ def fit(
 
 
 @dataclass
-class _Course:
+class Course:
     """Where a training stands, but for the model, the optimiser and the feed."""
 
     best: dict[str, Tensor]  # the weights with the lowest validation ESR
@@ -296,7 +297,7 @@ class _Course:
         }
 
 
-def _train_batch(
+def train_batch(
     network: Network,
     optimiser: torch.optim.Optimizer,
     x: Tensor,
@@ -305,7 +306,7 @@ def _train_batch(
     weights: LossWeights,
     settings: Settings,
     rate: float,
-    at: _Course,
+    at: Course,
 ) -> float:
     """Update once for each window of a batch; the mean loss, NaN if a gradient was not finite."""
     x, y = x.to(settings.device), y.to(settings.device)  # (batch, warm-up + segment, 1), (batch, segment)
@@ -334,7 +335,7 @@ def _train_batch(
     return total / len(windows)
 
 
-def _make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:
+def make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:
     # with the usual epsilon of 1e-8 the last steps of an almost perfect preset, whose gradients are tinier, would die
     betas = (0.9, settings.beta2)
     return torch.optim.Adam(network.weights, lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)
@@ -349,13 +350,13 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _write_somewhere(output: Path, *args: Any, **kwargs: Any) -> None:
+def _write_somewhere(output: Path, *args: Any) -> None:
     """`write_preset`; in the system's temporary folder if the output's refuses it, and then say so."""
     try:
-        write_preset(output, *args, **kwargs)
+        write_preset(output, *args)
     except FileError as err:
         refuge = Path(tempfile.mkdtemp(prefix="fxhost-")) / output.name
-        write_preset(refuge, *args, **kwargs)
+        write_preset(refuge, *args)
         raise FileError(f"{err}; the trained preset is kept as {refuge}") from err
 
 
@@ -373,7 +374,18 @@ def _check_output(
             "or add --force to replace it"
         )
     check_output(output, overwrite=overwrite or resume)
-    for path in (path for pair in (*pairs, *([test] if test else [])) for path in pair):
+    refuse_recording(output, pairs, test)
+
+
+def refuse_recording(output: Path, pairs: Sequence[tuple[Path, Path]], test: tuple[Path, Path] | None) -> None:
+    """Refuse to write a preset over one of the recordings.
+
+    Raises
+    ------
+    FileError
+        If `output` is one of them.
+    """
+    for path in (path for pair in (*pairs, test or ()) for path in pair):
         if output.exists() and path.exists() and output.samefile(path):
             raise FileError(f"{output} is one of the recordings; choose another name for the preset")
 

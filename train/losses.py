@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fxhost.errors import TrainingError
+from train.source import audio_blocks
 
 PRE_EMPHASIS = 0.85
 BLOCK_FRAMES = 1 << 20
@@ -124,8 +125,8 @@ def weigh_losses(targets: Iterable[NDArray[np.float32]]) -> tuple[LossWeights, L
     """
     frames, plain, emphasised = 0, 0.0, 0.0
     for target in targets:
-        for start in range(0, len(target), BLOCK_FRAMES):  # a recording may be longer than memory
-            y = target[start : start + BLOCK_FRAMES].astype(np.float64)
+        for start, block in audio_blocks(target, BLOCK_FRAMES):  # a recording may be longer than memory
+            y = block.astype(np.float64)
             frames += len(y)
             plain += float(y @ y)
             p = y - PRE_EMPHASIS * np.concatenate([target[start - 1 : start] if start else [0.0], y[:-1]])

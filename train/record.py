@@ -45,10 +45,8 @@ def write_preset(
     settings: Settings,
     sample_rate: int,
     training: Mapping[str, Any],
-    *,
-    overwrite: bool,
 ) -> None:
-    """Write weights as a preset, through a module of their own on the CPU."""
+    """Write weights as a preset, through a module of their own on the CPU; what is at `output` is replaced."""
     finished = EffectLSTM(settings.layers, settings.hidden_size, 1, bool(settings.residual))
     finished.load_state_dict(dict(weights))
     save_preset(
@@ -59,5 +57,5 @@ def write_preset(
         author=settings.author,
         licence=settings.licence,
         training=training,
-        overwrite=overwrite,
+        overwrite=True,
     )

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fxhost.errors import FileError, TrainingError
+from fxhost.errors import TrainingError
 from fxhost.files import check_output, replacing
-from train.fit import fit
+from train.fit import fit, refuse_recording
 from train.progress import Progress, Result
 from train.settings import Settings
+from train.source import hash_file
 from train.study import (
     SEARCHED,
     STEPS,
     draw_values,
-    hash_file,
     locking,
     making_folder,
     name_study,
@@ -127,9 +127,7 @@ def search(
         raise TrainingError(f"there is nothing to search: {', '.join(SEARCHED)} are all given; leave one out")
     database = output.with_suffix(".search.db")
     check_output(output, overwrite=overwrite or storage is not None or database.exists())  # else it is of no study
-    recordings = [path for pair in (*pairs, test or ()) for path in pair if path.exists()]
-    if output.exists() and any(output.samefile(path) for path in recordings):
-        raise FileError(f"{output} is one of the recordings; choose another name for the preset")
+    refuse_recording(output, pairs, test)
     name = name_study(study_name or "fxhost", settings, pairs, test, fixed)
     url = storage or str(database)
     with opening_study(url, name, settings.seed) as (study, notes), making_folder(output) as folder:
@@ -138,7 +136,7 @@ def search(
             try:
                 return fit(chosen, pairs, folder / output.name, test=test, overwrite=True, report=listen)
             except TrainingError as err:
-                if "it was interrupted" in str(err):  # before there was anything to keep
+                if isinstance(err.__cause__, KeyboardInterrupt):  # before there was anything to keep
                     raise KeyboardInterrupt from err
                 raise
 

@@ -134,8 +134,7 @@ def play_stretch(stage: Lstm, dry: Float32Array, stretch: Stretch, warm_up_frame
         All samples of the stretch, one after the other.
     """
     stage.reset()
-    warm_up = np.array(cut_warmed(dry, Stretch(stretch.start, stretch.start), warm_up_frames), np.float32)
-    stage.process(warm_up)
+    stage.process(cut_warmed(dry, Stretch(stretch.start, stretch.start), warm_up_frames))
     for start in range(stretch.start, stretch.end, BLOCK_FRAMES):
         block = np.array(dry[start : min(start + BLOCK_FRAMES, stretch.end)], np.float32)
         stage.process(block)

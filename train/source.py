@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.audio import Recording
-from fxhost.errors import AudioError
+from fxhost.errors import AudioError, FileError
 from fxhost.preset import SAMPLE_RATES, Float32Array
 
 LONGEST_S = 7200.0  # 1.4 GB a file at 48 kHz, on disk
@@ -88,9 +88,22 @@ def read_source(path: Path) -> Source:
             if position // BLOCK_FRAMES % RELEASE_BLOCKS == 0:
                 release_pages(audio)
     release_pages(audio)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(path, audio, rate, digest, channels, channel, note)
+    return Source(path, audio, rate, hash_file(path), channels, channel, note)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as err:
+        raise FileError(f"cannot read {path}: {err.strerror or err}; give a file that exists") from err
 
 
 def audio_blocks(audio: Float32Array, frames: int = BLOCK_FRAMES) -> Iterator[tuple[int, Float32Array]]:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxhost.errors import FileError, TrainingError
+from fxhost.errors import TrainingError
 from train.settings import DEFAULT_MINUTES, Settings
+from train.source import hash_file
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -82,14 +83,6 @@ def name_study(
     given |= {"held out": test is None}  # a test of its own leaves more to train on
     hashes = (hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() for part in (recordings, given))
     return "-".join([prefix, *(text[:12] for text in hashes)])
-
-
-def hash_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as err:
-        raise FileError(f"cannot read {path}: {err.strerror or err}; give a file that exists") from err
 
 
 @contextmanager
