@@ -109,6 +109,9 @@ if sys.platform == "win32":
         _read_ticks(scratch)
         return int(carray(scratch, (2,))[0] * NS_PER_TICK)
 
+    # let another thread have this core, if one wants it: not for the audio thread
+    yield_core = types.ExternalFunction("SwitchToThread", types.int32())
+
 else:
     _read_clock = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.CPointer(types.int64)))
     # the clock of time.perf_counter: macOS counts from another beginning than CLOCK_MONOTONIC there
@@ -120,3 +123,6 @@ else:
         _read_clock(_CLOCK, scratch)
         time_spec = carray(scratch, (2,))
         return time_spec[0] * 1_000_000_000 + time_spec[1]  # type: ignore[no-any-return]
+
+    # let another thread have this core, if one wants it: not for the audio thread
+    yield_core = types.ExternalFunction("sched_yield", types.int32())

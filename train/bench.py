@@ -1,12 +1,13 @@
 """Training throughput of the fused kernel beside `torch.nn.LSTM`: forward, backward and optimiser step, in one run.
 
-    python -m train.bench [--hidden-size H ...] [--seconds S] [--threads N] [--json]
+    python -m train.bench [--hidden-size H ...] [--window-frames N] [--seconds S] [--threads N] [--json]
     python -m train.bench --epoch [--hidden-size H] [--threads N] [--json]
 
 The second tells where the time of an epoch of a default training goes, on three minutes of the test signal.
 
-Each side gets the batch size that suits it best; the figure is training samples a second, the best of several turns
-that the two sides take one after the other, because the machine may be busy with something else now and then.
+A step is one window of a default training. Each side gets the batch size that suits it best; the figure is training
+samples a second, the best of several turns that the two sides take one after the other, because the machine may be busy
+with something else now and then.
 """
 
 import argparse
@@ -35,19 +36,18 @@ from train.signal import make_signal
 
 HIDDEN_SIZES = (16, 24, 32, 40, 64)
 BATCHES = (32, 64, 128, 256, 512)
-WINDOW_FRAMES = 256
 TURNS = 3
 
 SQUARE = LossWeights(plain=1.0, emphasised=0.0, direct=0.0)
 
 
-def make_step(hidden: int, batch: int, threads: int, *, fused: bool) -> Callable[[], None]:
+def make_step(hidden: int, batch: int, frames: int, threads: int, *, fused: bool) -> Callable[[], None]:
     """One training step on random audio: forward, loss, backward, update; the state is carried from step to step."""
     generator = torch.Generator().manual_seed(1)
     model = EffectLSTM(1, hidden, 1, residual=False)
     network: FusedLSTM | PlainLSTM = FusedLSTM(model, threads) if fused else PlainLSTM(model)
     optimiser = torch.optim.Adam(network.weights, lr=1e-3, fused=True)
-    x, target = (torch.randn(batch, WINDOW_FRAMES, 1, generator=generator) * 0.3 for _ in range(2))
+    x, target = (torch.randn(batch, frames, 1, generator=generator) * 0.3 for _ in range(2))
     state = [torch.zeros(1, batch, hidden)] * 2
 
     def step() -> None:
@@ -60,25 +60,27 @@ def make_step(hidden: int, batch: int, threads: int, *, fused: bool) -> Callable
     return step
 
 
-def measure(step: Callable[[], None], batch: int, seconds: float) -> float:
-    """Training samples a second of repeated steps."""
+def measure(step: Callable[[], None], seconds: float) -> float:
+    """Repeated steps a second."""
     step()
     steps, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds or steps < 2:
         step()
         steps += 1
-    return steps * batch * WINDOW_FRAMES / (time.perf_counter() - began)
+    return steps / (time.perf_counter() - began)
 
 
-def compare(hidden: int, threads: int, seconds: float) -> dict[str, Any]:
+def compare(hidden: int, frames: int, threads: int, seconds: float) -> dict[str, Any]:
     """Both sides at one hidden size."""
     steps = {
-        (fused, batch): make_step(hidden, batch, threads, fused=fused) for fused in (True, False) for batch in BATCHES
+        (fused, batch): make_step(hidden, batch, frames, threads, fused=fused)
+        for fused in (True, False)
+        for batch in BATCHES
     }
     best = dict.fromkeys(steps, 0.0)
     for _ in range(TURNS):
         for key, step in steps.items():
-            best[key] = max(best[key], measure(step, key[1], seconds / TURNS))
+            best[key] = max(best[key], key[1] * frames * measure(step, seconds / TURNS))
     ours, theirs = (max((best[fused, batch], batch) for batch in BATCHES) for fused in (True, False))
     return {
         "hidden_size": hidden,
@@ -145,6 +147,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m train.bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hidden-size", type=int, nargs="+", default=HIDDEN_SIZES, metavar="H")
+    parser.add_argument(
+        "--window-frames",
+        type=int,
+        default=Settings().truncation_frames,
+        metavar="N",
+        help="frames of a step (default %(default)s)",
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size and side (default 2)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epoch", action="store_true", help="tell where the time of an epoch goes")
@@ -162,7 +171,7 @@ def main() -> None:
     if not options.json:
         sys.stdout.write(f"{'hidden':>6s} {'fused':>10s} {'torch':>10s} {'ratio':>6s}   M samples/s (batch)\n")
     for hidden in options.hidden_size:
-        row = compare(hidden, options.threads, options.seconds)
+        row = compare(hidden, options.window_frames, options.threads, options.seconds)
         rows.append(row)
         if not options.json:
             sys.stdout.write(

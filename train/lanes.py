@@ -20,6 +20,7 @@ Array = NDArray[np.float32]
 
 WIDTH, LANES = choose_tiling(1).width, choose_tiling(1).lanes  # constants for the compiler
 
+STRIP = 16  # frames that are turned from (sequences, frames) to (frames, lanes) at once: a cache line of each sequence
 PRE_EMPHASIS = np.float32(EMPHASIS)
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # sums in any order; NaN stays NaN
 
@@ -31,17 +32,16 @@ def spread_inputs(x: Array, bias: float, residual: bool, z: Array, output: Array
     Lanes without a sequence hear silence.
     """
     sequences, frames, inputs = x.shape
-    for n in range(frames):
+    z[:frames, :inputs, sequences:] = 0.0
+    for start in range(0, frames, STRIP):
+        end = min(start + STRIP, frames)
         for row in range(inputs):
             for lane in range(sequences):
-                z[n, row, lane] = x[lane, n, row]
-            for lane in range(sequences, LANES):
-                z[n, row, lane] = 0.0
+                for n in range(start, end):
+                    z[n, row, lane] = x[lane, n, row]
+    for n in range(frames):
         for lane in range(LANES):
-            output[n, lane] = bias
-        if residual:
-            for lane in range(sequences):
-                output[n, lane] += x[lane, n, 0]
+            output[n, lane] = bias + z[n, 0, lane] if residual else bias
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -55,13 +55,15 @@ def differentiate_loss(
     """
     sequences, frames = target.shape
     means = np.zeros(LANES, np.float32)
-    for n in range(frames):
+    output[:frames, sequences:] = 0.0
+    for start in range(0, frames, STRIP):
+        end = min(start + STRIP, frames)
         for lane in range(sequences):
-            output[n, lane] -= target[lane, n]
-        for lane in range(sequences, LANES):
-            output[n, lane] = 0.0
-        for lane in range(LANES):
-            means[lane] += output[n, lane]
+            for n in range(start, end):
+                output[n, lane] -= target[lane, n]
+        for n in range(start, end):
+            for lane in range(LANES):
+                means[lane] += output[n, lane]
     means /= np.float32(frames)
     squares, slopes = np.zeros(LANES), np.zeros(LANES)
     ahead = output[0].copy()  # the pre-emphasised error

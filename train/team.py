@@ -4,9 +4,7 @@ A thread pool wakes its threads through the operating system, which takes as lon
 threads of a team look for their next job for a while, without the GIL, before they go to sleep.
 """
 
-import os
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -14,11 +12,11 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from fxhost.native import load_acquire, now_ns, publish, words_at
+from fxhost.native import load_acquire, now_ns, publish, words_at, yield_core
 from fxhost.stages import aligned_zeros
 
-LOOKS = 100  # how often a thread looks for its next job before it sleeps: longer than what lies between two windows
-LOOK_NS = 20_000  # how long a look lasts; after it another process may have the core
+PATIENCE_NS = 2_000_000  # how long a thread looks for its next job before it sleeps: longer than between two windows
+LOOKS = 10_000  # before another thread may have the core: some microseconds
 LINE = 8  # words in a cache line: what different threads write lies apart
 
 
@@ -27,25 +25,18 @@ def _wait_for(address: int, value: int, patience_ns: int) -> bool:
     scratch = np.zeros(2, np.int64)
     began = now_ns(words_at(scratch.ctypes.data))
     while True:
-        for _ in range(64):
+        for _ in range(LOOKS):
             if load_acquire(address) == value:
                 return True
         if now_ns(words_at(scratch.ctypes.data)) - began > patience_ns:
             return False
+        yield_core()
 
 
 @cache
 def _compile() -> Any:
     signature = types.boolean(types.int64, types.int64, types.int64)
     return njit(signature, nogil=True, cache=True)(_wait_for)
-
-
-def _yield_core() -> None:
-    """Let another process have this core, if one wants it."""
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
-    else:
-        time.sleep(0)
 
 
 @cache
@@ -96,8 +87,8 @@ class Team:
                 work(0)
             finally:
                 for member in range(1, self.threads):
-                    while not self._wait(self._address(member), job, LOOK_NS):
-                        _yield_core()
+                    while not self._wait(self._address(member), job, PATIENCE_NS):
+                        pass
                 self._work = None
             if self._errors:
                 error, self._errors = self._errors[0], []
@@ -107,11 +98,7 @@ class Team:
         job = 0
         while True:
             job += 1
-            looks = 0
-            while not self._wait(self._address(0), job, LOOK_NS) and looks < LOOKS:
-                looks += 1
-                _yield_core()
-            if self._words[0] < job:
+            if not self._wait(self._address(0), job, PATIENCE_NS):
                 with self._wake:
                     self._sleepers += 1  # before the look at the job: whoever publishes one sees it
                     while self._words[0] < job:
