@@ -4,11 +4,9 @@ A kernel is an `@intrinsic` whose code generator emits LLVM IR through a `Vector
 CPU has (AVX-512, AVX2, SSE, NEON), and the width is chosen so that one vector is one register.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
@@ -24,23 +22,26 @@ class Tanh(NamedTuple):
     limit: float
     p: tuple[float, ...]
     q: tuple[float, ...]
+    short: bool  # whether it is waited for (see `Vectors.polynomial`)
 
 
 TANH = Tanh(  # error 1.1e-8; in float32 3.4e-7
     8.4,
     (0.9999999896265909, 0.13419631884946062, 0.003541678784156161, 2.138076105013515e-05, 1.4459172703479556e-08),
     (1.0, 0.46752955767844917, 0.026051674504915884, 0.0003361526639893708, 8.220511868275514e-07),
+    short=True,
 )
 QUICK_TANH = Tanh(  # error 1.0e-6
     7.0,
     (0.9999989668913836, 0.1232204809209607, 0.0022930828333619473, 3.995843454379761e-06),
     (1.0, 0.456546079010092, 0.021151585968569676, 0.00014398381153986998),
+    short=False,
 )
 
-FAST = ("contract", "nsz", "arcp")  # a multiply and an add may become one instruction; NaN stays NaN
+# How inline assembly names a vector register.
+REGISTER_CONSTRAINTS = {"x86_64": "v", "amd64": "v", "aarch64": "w", "arm64": "w"}
 
-# Changes with this file: a key for caches of what was compiled through it.
-REVISION = zlib.crc32(Path(__file__).read_bytes())
+FAST = ("contract", "nsz", "arcp")  # a multiply and an add may become one instruction; NaN stays NaN
 
 _FLOAT = ir.FloatType()
 _WORD = ir.IntType(64)
@@ -49,7 +50,7 @@ _WORD = ir.IntType(64)
 def register_lanes() -> tuple[int, int]:
     """How many float32 a vector register holds, and how many such registers there are."""
     if config.CPU_NAME and llvm.get_host_cpu_name() != config.CPU_NAME:
-        features: dict[str, bool] = {"avx2": config.CPU_NAME in ("haswell", "broadwell", "znver1", "znver2", "znver3")}
+        features: dict[str, bool] = {"avx": config.CPU_NAME in ("haswell", "broadwell", "znver1", "znver2", "znver3")}
     else:
         features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
@@ -142,6 +143,18 @@ class Vectors:
             one, undefined, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width)
         )
 
+    def part(self, value: Any, start: int, lanes: int) -> Any:
+        """So many lanes of a vector."""
+        return self.builder.shuffle_vector(value, value, self._lanes(range(start, start + lanes)))
+
+    def spread(self, value: Any, lane: int) -> Any:
+        """One lane of a vector, of any width, in every lane."""
+        return self.builder.shuffle_vector(value, value, self._lanes([lane] * self.width))
+
+    @staticmethod
+    def _lanes(lanes: Sequence[int]) -> Any:
+        return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
+
     def constant(self, value: float) -> Any:
         """A number in every lane."""
         return ir.Constant(self.type, [ir.Constant(_FLOAT, value)] * self.width)
@@ -169,12 +182,15 @@ class Vectors:
         """A b + c, in one instruction where the CPU has it."""
         return self.add(self.multiply(a, b), c)
 
-    def polynomial(self, z: Any, coefficients: Sequence[float]) -> Any:
-        """Σ coefficients[n] zⁿ by Horner's rule."""
-        total = self.constant(coefficients[-1])
-        for coefficient in coefficients[-2::-1]:
-            total = self.multiply_add(total, z, self.constant(coefficient))
-        return total
+    def polynomial(self, z: Any, coefficients: Sequence[float], *, short: bool = False) -> Any:
+        """Σ coefficients[n] zⁿ by Horner's rule; if `short`, in fewer steps after each other but one more operation."""
+        first, second, *rest = map(self.constant, coefficients)
+        total = rest[-1]
+        for coefficient in rest[-2::-1]:
+            total = self.multiply_add(total, z, coefficient)
+        if short:
+            return self.multiply_add(self.multiply(z, z), total, self.multiply_add(z, second, first))
+        return self.multiply_add(self.multiply_add(total, z, second), z, first)
 
     def tanh_ratio(self, x: Any, tanh: Tanh = TANH) -> tuple[Any, Any]:
         """Numerator and denominator of tanh(x), so that several can share one division."""
@@ -183,7 +199,8 @@ class Vectors:
             bound = self.constant(limit)
             x = builder.select(builder.fcmp_unordered(comparison, x, bound), x, bound)  # unordered: NaN stays NaN
         z = self.multiply(x, x)
-        return self.multiply(x, self.polynomial(z, tanh.p)), self.polynomial(z, tanh.q)
+        p, q = (self.polynomial(z, coefficients, short=tanh.short) for coefficients in (tanh.p, tanh.q))
+        return self.multiply(x, p), q
 
     def activate_gates(self, sums: Sequence[Any], tanh: Tanh = TANH) -> tuple[Any, Any, Any, Any]:
         """The gates i, f, g, o of an LSTM from their sums (those of i, f, o halved), with one division for all four."""
@@ -197,6 +214,22 @@ class Vectors:
             for gate, other, inverses in ((0, 1, inverse01), (1, 0, inverse01), (3, 2, inverse23))
         )
         return i, f, self.multiply(p[2], q[3], inverse23), o
+
+    def pin(self, values: Sequence[Any]) -> list[Any]:
+        """The same values, computed before what uses them from here on: left alone, LLVM reorders and spills them."""
+        register = REGISTER_CONSTRAINTS.get(llvm.get_process_triple().split("-")[0])
+        if register is None:
+            return list(values)
+        kind = ir.LiteralStructType([value.type for value in values])
+        constraints = [f"={register}" for _ in values] + [str(n) for n in range(len(values))]
+        nothing = ir.InlineAsm(
+            ir.FunctionType(kind if len(values) > 1 else kind.elements[0], kind.elements),
+            "",
+            ",".join(constraints),
+            side_effect=True,
+        )
+        result = self.builder.call(nothing, values)
+        return [self.builder.extract_value(result, n) for n in range(len(values))] if len(values) > 1 else [result]
 
     def variable(self, value: Any) -> Any:
         """A vector that changes in a loop; LLVM keeps it in a register."""

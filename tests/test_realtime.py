@@ -35,8 +35,9 @@ functions = {
     "gain": gain.gain_block,
     "dc_blocker": dc_blocker.dc_block,
     "limiter": limiter.limit_block,
-    "lstm 1x40": lstm.compile_lstm(1, 40, 1, False),
-    "lstm 3x20, 4 inputs, residual": lstm.compile_lstm(3, 20, 4, True),
+    "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False),
+    "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True),
+    "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False),
     "allocating": allocating,
     "raising": raising,
 }
@@ -45,7 +46,7 @@ print(json.dumps({name: function.inspect_llvm() for name, function in functions.
 
 ALLOWED = re.compile(r"llvm\.|clock_gettime$|memcpy$|memset$|sinf?$|cosf?$")
 ALLOWED_GROWTH = 1 << 19  # bytes; a leak of 97 bytes in each of 20,000 blocks is four times that
-CLEAN = ["callback", "gain", "dc_blocker", "limiter", "lstm 1x40", "lstm 3x20, 4 inputs, residual"]
+CLEAN = ["callback", "gain", "dc_blocker", "limiter", "lstm 1x40", "lstm 3x20, 4 inputs, residual", "gru 2x72"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,219 @@
+"""The emitter of the recurrent kernels: the loop over a block's frames, and the step of one layer.
+
+All sums of a group of units stay in registers while scaled columns are added to them, and the units' whole update
+happens there too. In small networks h and c stay in registers from frame to frame, and the last group's columns come
+last, so that one group is updated while the sums of the next are still under way. The weights of large ones do not fit
+the L1 cache: what can be of the next frame's is fetched while units are updated.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from fxhost.stages.layout import Group, Layout
+from fxhost.vectors import Vectors
+
+UNROLLED = 4  # columns in one turn of the inner loop
+MOST_UNROLLED = 512  # vectors of weights up to which there is no inner loop
+PREFETCHED = 256  # cache lines: half of the smallest L1 cache
+
+
+def emit_block(v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int) -> None:
+    """Emit the loop over a block's frames."""
+    state, block = map(v.pointer, values[:2])
+    at = layout.offsets()
+    x, knobs = at["x"], at["knob_targets"]
+    layers = [LayerEmitter(v, layout, cell, state, layer, registers) for layer in range(layout.layers)]
+    with v.repeat(values[2]) as frame:
+        audio = v.offset(block, frame)
+        dry = v.load_scalar(audio)
+        v.store_scalar(dry, state, x)
+        for k in range(1, layout.inputs):
+            glide = v.load_scalar(state, at["knob_smoothing"])
+            now = v.load_scalar(state, x + k)
+            step = v.subtract(v.load_scalar(state, knobs + k), now)
+            v.store_scalar(v.multiply_add(glide, step, now), state, x + k)
+        source: Any = v.offset(state, x)
+        for layer in layers:
+            layer.emit(source)
+            source = layer.h.all()
+        wet = v.load_scalar(state, at["head_bias"])
+        for n, (w, group) in enumerate(layers[-1].h.each()):
+            wet = v.add(wet, w.sum_lanes(w.multiply(w.load(state, at["head"] + group.first), layers[-1].h.get(n))))
+        v.store_scalar(v.add(wet, dry) if residual else wet, audio)
+    for layer in layers:
+        layer.h.save()
+        layer.c.save()
+
+
+class Cells:
+    """h or c of a layer, a vector for each group: in registers while a block plays, or in memory."""
+
+    def __init__(self, v: Vectors, layout: Layout, memory: Any, *, in_registers: bool) -> None:
+        self.memory, self.groups = memory, layout.groups
+        self.emitters = [Vectors(v.builder, group.lanes) for group in layout.groups]
+        self.kept = [w.variable(w.load(memory, g.first)) for w, g in self.each()] if in_registers else None
+
+    def each(self) -> Iterator[tuple[Vectors, Group]]:
+        """What emits for the lanes of a group, and the group."""
+        return zip(self.emitters, self.groups, strict=True)
+
+    def all(self) -> Any:
+        """What scales columns: the vectors of all groups as they are now, or where they lie in memory."""
+        return [self.get(n) for n in range(len(self.groups))] if self.kept else self.memory
+
+    def get(self, n: int) -> Any:
+        """The vector of a group."""
+        w = self.emitters[n]
+        return w.get(self.kept[n]) if self.kept else w.load(self.memory, self.groups[n].first)
+
+    def set(self, n: int, value: Any) -> None:
+        """Change it."""
+        if self.kept:
+            self.emitters[n].set(self.kept[n], value)
+        else:
+            self.emitters[n].store(value, self.memory, self.groups[n].first)
+
+    def save(self) -> None:
+        """Write to memory what was in registers."""
+        for value, (w, group) in zip(self.kept or (), self.each(), strict=False):
+            w.store(w.get(value), self.memory, group.first)
+
+
+Sums = dict[int, list[Any]]  # of the rows of a column, each in one or two parts that are added up in turn
+
+
+class LayerEmitter:
+    """Emits the step of one layer: the sums of all units, then the units that they move."""
+
+    def __init__(self, v: Vectors, layout: Layout, cell: str, state: Any, layer: int, registers: int) -> None:
+        at = layout.offsets()
+        self.v, self.layout, self.cell, self.registers = v, layout, cell, registers
+        self.stride = layout.rows * layout.width
+        self.weights = v.offset(state, at[f"weights_{layer}"])
+        self.inputs = layout.columns(layer)
+        room = 3 * registers // 4  # registers for sums
+        passes = -(-layout.rows // room)
+        self.small = passes == 1 and layout.rows * layout.hidden_size <= MOST_UNROLLED
+        count = len(layout.groups) if self.small else passes
+        ends = [turn * len(layout.groups) // count for turn in range(count + 1)]
+        self.chunks = [range(start, end) for start, end in pairwise(ends)]  # of groups that are summed at once
+        h, c = (v.offset(state, at[part] + layer * layout.padded) for part in ("h", "c"))
+        self.h, self.c = (Cells(v, layout, memory, in_registers=self.small) for memory in (h, c))
+        # with several passes the old h is needed until the last one
+        self.h_next = self.h if passes == 1 else Cells(v, layout, v.offset(state, at["h_next"]), in_registers=False)
+
+    def emit(self, source: Any) -> None:
+        """Emit the step; `source` is what scales the columns of the inputs, as `Cells.all` gives it."""
+        v, groups, hidden = self.v, self.layout.groups, self.layout.hidden_size
+        own, first = self.h.all(), 1 + self.inputs
+        late = groups[-1].first if self.small else 0  # the columns that come after those of all rows
+        sums: Sums = {}
+        for number, chunk in enumerate(self.chunks):
+            rows = [row for n in chunk for row in groups[n].rows]
+            if number == 0 or not self.small:
+                sums = self.begin(range(self.layout.rows) if self.small else rows)
+                self.add(sums, 1, range(self.inputs), source)
+                self.add(sums, first, range(late), own)
+            self.add({row: sums[row] for row in rows}, first, range(late, hidden), own)
+            for n in chunk:
+                self.prefetch(n - chunk[0], len(chunk))
+                totals = [v.get(sums[row][0]) for row in groups[n].rows]
+                for k, row in enumerate(groups[n].rows):
+                    for more in sums[row][1:]:
+                        totals[k] = v.add(totals[k], v.get(more))
+                h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n))
+                self.c.set(n, c)
+                self.h_next.set(n, h)
+        if self.h_next is not self.h:
+            for n in range(len(groups)):
+                self.h.set(n, self.h_next.get(n))
+
+    def begin(self, rows: Sequence[int]) -> Sums:
+        """The sums of these rows with nothing in them but the bias."""
+        v = self.v
+        parts = 2 if len(rows) <= self.registers // 5 else 1  # so that the adder need not wait for itself
+        return {
+            row: [
+                v.variable(v.load(self.weights, row * v.width)),
+                *(v.variable(v.constant(0.0)) for _ in range(1, parts)),
+            ]
+            for row in rows
+        }
+
+    def add(self, sums: Sums, first: int, columns: range, source: Any) -> None:
+        """Add some columns, counted from `first` on, each scaled by its number in `source`."""
+        v = self.v
+        if self.cell == "gru":  # the inputs give nothing to the fourth sum, the hidden units nothing to the third
+            idle = 3 if first == 1 else 2
+            whole = [group for group in self.layout.groups if group.vectors == 4]
+            sums = {row: parts for row, parts in sums.items() if all(row != group.row + idle for group in whole)}
+        done = columns.start
+        if not self.small:
+            turns = len(columns) // UNROLLED
+            with v.repeat(turns) as index:
+                scales = v.offset(source, columns.start, (index, UNROLLED))
+                weights = v.offset(self.weights, (first + columns.start) * self.stride, (index, UNROLLED * self.stride))
+                for k in range(UNROLLED):
+                    self.add_column(sums, k, v.broadcast(scales, k), v.offset(weights, k * self.stride))
+            done += turns * UNROLLED
+        for column in range(done, columns.stop):
+            scale = self.spread(source, column) if isinstance(source, list) else v.broadcast(source, column)
+            self.add_column(sums, column, scale, v.offset(self.weights, (first + column) * self.stride))
+
+    def add_column(self, sums: Sums, number: int, scale: Any, weights: Any) -> None:
+        """Add one scaled column."""
+        v = self.v
+        changed = [parts[number % len(parts)] for parts in sums.values()]
+        values = [
+            v.multiply_add(scale, v.load(weights, row * v.width), v.get(part))
+            for row, part in zip(sums, changed, strict=True)
+        ]
+        for part, value in zip(changed, v.pin(values), strict=True):
+            v.set(part, value)
+
+    def spread(self, vectors: list[Any], unit: int) -> Any:
+        """The number of a unit in every lane."""
+        n = next(n for n, group in enumerate(self.layout.groups) if unit < group.first + group.lanes)
+        return self.v.spread(vectors[n], unit - self.layout.groups[n].first)
+
+    def prefetch(self, turn: int, turns: int) -> None:
+        """Fetch a share of the first weights while units are updated, where the weights are larger than the cache."""
+        if not self.small:
+            for line in range(turn * PREFETCHED // turns, (turn + 1) * PREFETCHED // turns):
+                self.v.prefetch(self.weights, 16 * line)
+
+
+def _unpack(v: Vectors, w: Vectors, values: Sequence[Any]) -> list[Any]:
+    """The four vectors of a group, which share fewer if the group is narrow."""
+    share = v.width // w.width
+    return [v.part(values[n // share], w.width * (n % share), w.width) if share > 1 else values[n] for n in range(4)]
+
+
+def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any) -> tuple[Any, Any]:
+    """The new h and c of a group from the sums of i, f, g, o, those of i, f and o halved; with two divisions.
+
+    With tanh(s) = p/q, so that σ(2s) = (q + p)/2q, both f c + i g and o tanh(c) go over their common denominator.
+    """
+    ratios = zip(*(v.tanh_ratio(total) for total in totals), strict=True)
+    (pi, pf, pg, po), (qi, qf, qg, qo) = (_unpack(v, w, values) for values in ratios)
+    q_ig = w.multiply(qi, qg)
+    kept = w.multiply(w.add(qf, pf), c, q_ig)
+    over = w.multiply_add(w.multiply(w.add(qi, pi), pg), qf, kept)
+    c = w.divide(over, w.multiply(q_ig, w.add(qf, qf)))
+    p, q = w.tanh_ratio(c)
+    return w.divide(w.multiply(w.add(qo, po), p), w.multiply(w.add(qo, qo), q)), c
+
+
+def update_gru(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any) -> tuple[Any, Any]:
+    """The new h of a group from the sums of r, z (both halved), W_n x + b_n and U_n h + d_n; c is not used."""
+    ratios = zip(*(v.tanh_ratio(total) for total in totals), strict=True)
+    (pr, pz, _, _), (qr, qz, _, _) = (_unpack(v, w, values) for values in ratios)
+    _, _, from_inputs, from_hidden = _unpack(v, w, totals)
+    reset = w.divide(w.add(qr, pr), w.add(qr, qr))
+    p, q = w.tanh_ratio(w.multiply_add(reset, from_hidden, from_inputs))
+    over = w.multiply_add(w.multiply(w.add(qz, pz), h), q, w.multiply(w.subtract(qz, pz), p))
+    return w.divide(over, w.multiply(w.add(qz, qz), q)), c
+
+
+UPDATES = {"lstm": update_lstm, "gru": update_gru}
