@@ -49,6 +49,19 @@ def build_parser() -> argparse.ArgumentParser:
     def add_force(command: argparse.ArgumentParser) -> None:
         command.add_argument("--force", action="store_true", help="replace an existing output file")
 
+    def add_device(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--device", metavar="D", help="number or (part of the) name for input and output, or 'virtual'"
+        )
+        command.add_argument("--input-device", metavar="D", help="number or name of the input device")
+        command.add_argument("--output-device", metavar="D", help="number or name of the output device")
+        command.add_argument(
+            "--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)"
+        )
+        command.add_argument(
+            "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
+        )
+
     def add_playing(command: argparse.ArgumentParser) -> None:
         for side in ("input", "output"):
             command.add_argument(
@@ -69,18 +82,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = add("run", "Play presets live: one after the other, input to output.")
     run.add_argument("presets", nargs="+", metavar="PRESET", help="a .pt file, or the name of a shipped preset")
-    run.add_argument("--device", metavar="D", help="number or (part of the) name for input and output, or 'virtual'")
-    run.add_argument("--input-device", metavar="D", help="number or name of the input device")
-    run.add_argument("--output-device", metavar="D", help="number or name of the output device")
-    run.add_argument("--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)")
+    add_device(run)
     run.add_argument("--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input")
     run.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
     run.add_argument("--duration", type=number(0.01, 1e9), metavar="S", help="stop after so many seconds")
     run.add_argument(
         "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
-    )
-    run.add_argument(
-        "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
     )
     add_playing(run)
 
@@ -89,6 +96,46 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("input", type=Path, metavar="IN.wav")
     render.add_argument("output", type=Path, metavar="OUT.wav")
     add_playing(render)
+
+    bench = add("bench", "Measure how long blocks take, what jitter a device has, and the way from output to input.")
+    bench.add_argument(
+        "presets", nargs="*", default=["ts-overdrive"], metavar="PRESET", help="as for run (default ts-overdrive)"
+    )
+    modes = bench.add_mutually_exclusive_group()
+    modes.add_argument("--stream", action="store_true", help="measure on the device: time between callbacks, and xruns")
+    modes.add_argument("--loopback", action="store_true", help="measure the round trip by a cable from output to input")
+    modes.add_argument("--largest-hidden", action="store_true", help="find the largest network that this machine plays")
+    modes.add_argument("--smallest-block", action="store_true", help="find the smallest block that this machine plays")
+    bench.add_argument(
+        "--block-frames",
+        type=number(1, 65536, int),
+        nargs="+",
+        metavar="N",
+        help="default 16 to 1024; 64 for --largest-hidden; the device's own for --stream and --loopback",
+    )
+    bench.add_argument(
+        "--engine",
+        nargs="+",
+        choices=("compiled", "torchscript"),
+        default=["compiled"],
+        help="one or both (default compiled); torchscript runs code from the file",
+    )
+    bench.add_argument(
+        "--seconds",
+        type=number(0.01, 3600),
+        metavar="S",
+        help="for each row (default 1; 3 for the limits)",
+    )
+    bench.add_argument("--duration", type=number(0.01, 86_400), metavar="S", help="of --stream (default 10)")
+    bench.add_argument(
+        "--stress",
+        type=number(1, 256, int),
+        default=0,
+        metavar="N",
+        help="with --stream: so many busy Python threads beside it, which take and free memory",
+    )
+    add_device(bench)
+    add_json(bench)
 
     add_json(add("devices", "List the sound devices."))
     add_json(add("presets", "List the presets that come with fxhost."))

@@ -95,16 +95,20 @@ AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN = (
 
 Block = np.ndarray[Any, np.dtype[np.float32]]  # (MAX_BLOCK,); the first `frames` count
 
-_control = from_dtype(CONTROL)
 _c_ulong = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
-_SIGNATURE = types.intc(
-    types.CPointer(types.float32),  # input, interleaved
-    types.CPointer(types.float32),  # output, interleaved
-    _c_ulong,  # frames
-    types.voidptr,  # PaStreamCallbackTimeInfo: not needed, `now_ns` is the same clock on every host API
-    _c_ulong,  # PaStreamCallbackFlags
-    types.CPointer(_control),
-)
+
+
+def callback_signature(user_data: np.dtype[Any]) -> Any:
+    """The numba type of a `PaStreamCallback` whose user data is a record."""
+    return types.intc(
+        types.CPointer(types.float32),  # input, interleaved
+        types.CPointer(types.float32),  # output, interleaved
+        _c_ulong,  # frames
+        types.voidptr,  # PaStreamCallbackTimeInfo: not needed, `now_ns` is the same clock on every host API
+        _c_ulong,  # PaStreamCallbackFlags
+        types.CPointer(from_dtype(user_data)),
+    )
+
 
 # The same type for Python, to drive the callback without a device. Python releases the GIL around the call.
 PROTOTYPE = ctypes.CFUNCTYPE(
@@ -285,7 +289,7 @@ def count_block(s: Any, frames: int, flags: int, start: int) -> None:
     s.block_frames = frames
 
 
-@cfunc(_SIGNATURE, cache=True, error_model="numpy", forceinline=True)
+@cfunc(callback_signature(CONTROL), cache=True, error_model="numpy", forceinline=True)
 def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, flags: int, control: Any) -> Any:
     """Play one block. Every output sample is filled on every path; the answer is always paContinue (0)."""
     s = carray(control, (1,))[0]

@@ -1,4 +1,4 @@
-"""The command line: arguments in, words out, exit codes. Printing happens only here and in `training`.
+"""The command line: arguments in, words out, exit codes. Printing happens only here, in `benching` and in `training`.
 
 0 done, 1 an error that one line on stderr tells, 2 wrong usage. Nothing heavy is imported before a command needs it.
 """
@@ -234,6 +234,16 @@ def run_render(options: argparse.Namespace) -> int:
     return 0
 
 
+# --- bench -----------------------------------------------------------------------------------------------------------
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """`fxhost bench`."""
+    from fxhost import benching
+
+    return benching.run_bench(options)
+
+
 # --- what there is ---------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +344,7 @@ def run_signal(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run_run,
     "render": run_render,
+    "bench": run_bench,
     "devices": run_devices,
     "presets": run_presets,
     "info": run_info,

@@ -125,6 +125,17 @@ def find_device(wanted: str, kind: Kind) -> Device:
     return found[0]
 
 
+def choose_device(wanted: str | None, kind: Kind) -> Device:
+    """The device that a user names, or without a name the one that the system prefers.
+
+    Raises
+    ------
+    DeviceError
+        As for `find_device` and `default_device`.
+    """
+    return find_device(wanted, kind) if wanted else default_device(kind)
+
+
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keep what ALSA and JACK print to stderr, whether asked or not, off the user's screen."""

@@ -31,6 +31,20 @@ def call_stage(typing_context: Any, function: int, state: int, block: int, frame
 
 
 @intrinsic
+def call_callback(
+    typing_context: Any, function: int, data: Any, output: Any, frames: Any, time_info: Any, flags: Any, user_data: int
+) -> Any:
+    """Call a `PaStreamCallback` through its address; return its answer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        passed = [*arguments[1:6], builder.inttoptr(arguments[6], _BYTES)]
+        function_type = ir.FunctionType(ir.IntType(32), [argument.type for argument in passed])
+        return builder.call(builder.inttoptr(arguments[0], function_type.as_pointer()), passed)
+
+    return types.intc(types.int64, data, output, frames, time_info, flags, types.int64), generate
+
+
+@intrinsic
 def load_acquire(typing_context: Any, address: int) -> Any:
     """The word at an address, ordered before everything that follows."""
 

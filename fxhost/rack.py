@@ -153,7 +153,7 @@ class Rack:
         for array in (self._load, self._intervals, self._ring):
             array.fill(0)  # touches every page, so that none is fetched on the audio thread
         self._memory = aligned_zeros(1, CONTROL)
-        self._function = PROTOTYPE(callback.address)
+        self._function = PROTOTYPE(self.callback_address)
         c = self._memory[0]
         c["in_channels"], c["in_channel"], c["out_channels"] = 1, 0, 1
         c["sample_rate"] = sample_rate
@@ -260,7 +260,7 @@ class Rack:
         self._old_chain, self._chain = self._chain, _Table(chain)
         self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
         self._control["crossfade_equal_gain"] = sounds_the_same
-        publish(self.control_address + AT_TABLE, self._chain.address)
+        publish(self._memory.ctypes.data + AT_TABLE, self._chain.address)
 
     # --- what it tells -----------------------------------------------------------------------------------------------
 
@@ -330,7 +330,7 @@ class Rack:
             return np.zeros(0, np.float32)
         start, end = int(self._control["ring_read"]), int(self._control["ring_written"])
         frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
-        publish(self.control_address + AT_RING_READ, end)
+        publish(self._memory.ctypes.data + AT_RING_READ, end)
         return frames
 
     def wait_for_block(self, timeout_s: float) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.audio import Recording, Writer, writing
-from fxhost.devices import Device, default_device, find_device
+from fxhost.devices import Device, choose_device
 from fxhost.engine import build_chain, common_sample_rate
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.preset import Float32Array, Preset
@@ -53,6 +53,8 @@ class Session:
     options : Options
     notice : callable
         Told in one line where the session had to choose something that the user did not ask for.
+    rack_type : type
+        Of the rack that it makes.
 
     Raises
     ------
@@ -60,7 +62,13 @@ class Session:
         If a preset, a file or the device does not fit.
     """
 
-    def __init__(self, presets: Sequence[Preset], options: Options, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        presets: Sequence[Preset],
+        options: Options,
+        notice: Callable[[str], None],
+        rack_type: type[Rack] = Rack,
+    ) -> None:
         self.presets = presets
         self.options = options
         self.sample_rate = common_sample_rate(presets)
@@ -71,7 +79,7 @@ class Session:
         devices = None if VIRTUAL in named else self._choose_devices(notice)
         if devices is None and source is None:
             source = synthesise_riff(self.sample_rate)
-        self.rack = Rack(
+        self.rack = rack_type(
             self.build_chain(),
             self.sample_rate,
             input_gain_db=options.input_gain_db,
@@ -109,12 +117,8 @@ class Session:
         """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
         options = self.options
         try:
-            output = find_device(options.output_device, "output") if options.output_device else default_device("output")
-            if options.input_file is not None:
-                return None, output
-            return find_device(options.input_device, "input") if options.input_device else default_device(
-                "input"
-            ), output
+            output = choose_device(options.output_device, "output")
+            return None if options.input_file is not None else choose_device(options.input_device, "input"), output
         except DeviceError as err:
             if options.input_device or options.output_device:
                 raise

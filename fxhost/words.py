@@ -3,6 +3,8 @@
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +16,29 @@ def end_like_ctrl_c() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as under nohup
             signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+@contextmanager
+def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether Ctrl-C was pressed, or the like, which ends nothing by itself but the second time."""
+    heard = False
+
+    def hear(number: int, frame: object) -> None:
+        nonlocal heard
+        if heard:
+            raise KeyboardInterrupt
+        heard = True
+
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    end_like_ctrl_c()
+    ending = [number for number in before if signal.getsignal(number) is signal.default_int_handler]
+    for number in ending:
+        signal.signal(number, hear)
+    try:
+        yield lambda: heard
+    finally:
+        for number in ending:
+            signal.signal(number, before[number])
 
 
 def print_error(message: str) -> None:

@@ -35,7 +35,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         "finally: print([name for name in ('torch', 'numba', 'numpy', 'rich', 'sounddevice') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert all(command in done.stdout for command in ("run", "render", "devices", "presets", "info", "train"))
+    assert all(command in done.stdout for command in ("run", "render", "bench", "devices", "presets", "info", "train"))
     assert done.stdout.endswith("[]\n")
 
 

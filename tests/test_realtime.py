@@ -17,7 +17,8 @@ import json, numpy as np
 from numba import carray
 from fxhost.callback import callback
 from fxhost.stages import stage_function
-from fxhost.stages import gain, dc_blocker, limiter, lstm
+from fxhost.stages import gain, dc_blocker, limiter, loopback, lstm
+from fxhost.timing import timed_callback
 
 @stage_function(np.float32)
 def allocating(state, block, frames):
@@ -32,9 +33,11 @@ def raising(state, block, frames):
 
 functions = {
     "callback": callback,
+    "timed callback": timed_callback,
     "gain": gain.gain_block,
     "dc_blocker": dc_blocker.dc_block,
     "limiter": limiter.limit_block,
+    "loopback": loopback.loop_block,
     "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False),
     "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True),
     "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False),
@@ -46,7 +49,17 @@ print(json.dumps({name: function.inspect_llvm() for name, function in functions.
 
 ALLOWED = re.compile(r"llvm\.|clock_gettime$|memcpy$|memset$|sinf?$|cosf?$")
 ALLOWED_GROWTH = 1 << 19  # bytes; a leak of 97 bytes in each of 20,000 blocks is four times that
-CLEAN = ["callback", "gain", "dc_blocker", "limiter", "lstm 1x40", "lstm 3x20, 4 inputs, residual", "gru 2x72"]
+CLEAN = [
+    "callback",
+    "timed callback",
+    "gain",
+    "dc_blocker",
+    "limiter",
+    "loopback",
+    "lstm 1x40",
+    "lstm 3x20, 4 inputs, residual",
+    "gru 2x72",
+]
 
 
 @pytest.fixture(scope="module")

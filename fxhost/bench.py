@@ -1,0 +1,185 @@
+"""How long blocks take: the whole compiled callback on the built-in riff, as fast as it goes, without a device.
+
+Conventions: times are in µs; the budget of a block is its duration, frames ÷ sample rate; load is time ÷ budget. The
+first block after a start is told apart from the later ones, which alone are in the percentiles.
+"""
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fxhost import __version__
+from fxhost.engine import build_chain
+from fxhost.preset import Float32Array, Preset
+from fxhost.timing import CAPACITY, Float64Array, Spread, TimedRack, spread_of
+
+BLOCK_FRAMES = (16, 32, 64, 128, 256, 512, 1024)
+LARGEST_LOAD = 0.5  # of p99.9, for what counts as played
+FEWEST_BLOCKS = 2  # the first one and a later one
+
+Stopped = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long the blocks of one engine and size took.
+
+    Attributes
+    ----------
+    preset : str
+        The names of the presets in the chain.
+    engine : str
+    block_frames : int
+    sample_rate : int
+        In Hz.
+    first_block_us : float
+    times_us : float64 (blocks,)
+        All later blocks.
+    """
+
+    preset: str
+    engine: str
+    block_frames: int
+    sample_rate: int
+    first_block_us: float
+    times_us: Float64Array
+
+    @property
+    def budget_us(self) -> float:
+        """The duration of a block, in µs."""
+        return 1e6 * self.block_frames / self.sample_rate
+
+    @property
+    def spread(self) -> Spread:
+        """The percentiles."""
+        return spread_of(self.times_us)
+
+    @property
+    def fits(self) -> bool:
+        """Whether p99.9 stays under half the budget."""
+        return self.spread.p999_us < LARGEST_LOAD * self.budget_us
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the single times, for JSON."""
+        spread = self.spread
+        return {
+            "preset": self.preset,
+            "engine": self.engine,
+            "block_frames": self.block_frames,
+            "sample_rate": self.sample_rate,
+            "blocks": 1 + len(self.times_us),
+            "budget_us": self.budget_us,
+            "first_block_us": self.first_block_us,
+            **spread.as_dict(),
+            "load_p99": spread.p99_us / self.budget_us,
+            "us_per_frame": spread.p50_us / self.block_frames,
+            "cpu": read_cpu_model(),
+        }
+
+
+def join_names(presets: Sequence[Preset]) -> str:
+    """The presets of a chain in one string."""
+    return " → ".join(preset.name for preset in presets)
+
+
+def time_blocks(
+    presets: Sequence[Preset],
+    engine: str,
+    block_frames: int,
+    riff: Float32Array,
+    *,
+    seconds: float,
+    stopped: Stopped = lambda: False,
+) -> Timing:
+    """Play presets as `--device virtual` does, but without waiting for the next block to be due.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+        At one sample rate.
+    engine : {'compiled', 'torchscript'}
+    block_frames : int
+    riff : float32 (frames,)
+        What to play, again and again.
+    seconds : float
+        How long to go on; at most `CAPACITY` blocks.
+    stopped : callable
+        Whether to end now. Two blocks are always played.
+
+    Raises
+    ------
+    EngineError
+        If the effect fails.
+    """
+    rack = TimedRack(build_chain(presets, engine), presets[0].sample_rate, source=riff, source_loops=True)
+    rack.connect(in_channels=0, in_channel=0, out_channels=1)
+    silence, out = np.zeros(block_frames, np.float32), np.zeros(block_frames, np.float32)
+    end = time.perf_counter() + seconds
+    for block in range(CAPACITY):
+        if block >= FEWEST_BLOCKS and (stopped() or time.perf_counter() >= end):
+            break
+        rack.process(silence, out)
+    rack.check()
+    took_us = np.diff(rack.times_ns())[:, 0] * 1e-3
+    return Timing(join_names(presets), engine, block_frames, presets[0].sample_rate, float(took_us[0]), took_us[1:])
+
+
+# --- the machine -----------------------------------------------------------------------------------------------------
+
+
+def read_cpu_model() -> str:
+    """What this machine's processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def describe_machine(engines: Sequence[str]) -> str:
+    """The processor, its cores and governor, and the versions of what computes on it."""
+    governor_file = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    governor = governor_file.read_text().strip() if governor_file.is_file() else "unknown"
+    packages = ["numba", "llvmlite", "numpy", *(["torch"] if "torchscript" in engines else [])]
+    versions = [f"{name} {version(name)}" for name in packages]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return (
+        f"{read_cpu_model()}, {os.cpu_count()} cores, governor {governor}\n"
+        f"fxhost {__version__}, Python {python}, {', '.join(versions)}"
+    )
+
+
+@contextmanager
+def stressing(threads: int) -> Iterator[None]:
+    """Keep so many Python threads busy with arithmetic, and with taking and freeing memory, as long as this lasts."""
+    stop = threading.Event()
+    workers = [
+        threading.Thread(target=_work, args=(stop, seed), name=f"stress {seed}", daemon=True) for seed in range(threads)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+
+
+def _work(stop: threading.Event, seed: int) -> None:
+    number, kept = seed, [bytearray()] * 64
+    while not stop.is_set():
+        for _ in range(1000):
+            number = (number * 31 + 7) % 1_000_003
+        kept[number % len(kept)] = bytearray(1 << (6 + number % 15))  # 64 bytes to 1 MiB, old ones freed

@@ -1,0 +1,234 @@
+"""`fxhost bench`: from words to measurements and back."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, TypeVar
+
+from rich.live import Live
+from rich.text import Text
+
+from fxhost.bench import BLOCK_FRAMES, Stopped, Timing, describe_machine, join_names, time_blocks
+from fxhost.engine import common_sample_rate
+from fxhost.errors import FxhostError
+from fxhost.jitter import Jitter, measure_jitter
+from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time
+from fxhost.loopback import RoundTrip, measure_round_trip
+from fxhost.preset import Preset, find_preset, read_preset
+from fxhost.riff import synthesise_riff
+from fxhost.session import Options
+from fxhost.stream import VIRTUAL_BLOCK_FRAMES
+from fxhost.tables import (
+    format_jitter,
+    format_largest_hidden,
+    format_smallest_block,
+    tabulate_jitters,
+    tabulate_round_trips,
+    tabulate_timings,
+    tabulate_trials,
+)
+from fxhost.words import hearing_ctrl_c, make_console, print_error
+
+ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
+
+# An option's default, and the modes in which it means anything; "" is the one without a device.
+MEANINGS: dict[str, tuple[Any, set[str]]] = {
+    "block_frames": (None, {"", "stream", "loopback", "largest_hidden"}),
+    "engine": (["compiled"], {"", "stream"}),
+    "seconds": (None, {"", "largest_hidden", "smallest_block"}),
+    "duration": (None, {"stream"}),
+    "stress": (0, {"stream"}),
+    "device": (None, {"stream", "loopback"}),
+    "input_device": (None, {"stream", "loopback"}),
+    "output_device": (None, {"stream", "loopback"}),
+    "input_channel": (1, {"stream", "loopback"}),
+    "latency": ("low", {"stream", "loopback"}),
+}
+
+Show = Callable[[str], None]
+Row = TypeVar("Row")
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """`fxhost bench`."""
+    presets = [read_preset(find_preset(name)) for name in options.presets]
+    common_sample_rate(presets)
+    check_meanings(options)
+    with hearing_ctrl_c() as stopped:
+        if options.stream:
+            return run_stream(options, presets, stopped)
+        if options.loopback:
+            return run_loopback(options, presets, stopped)
+        if options.largest_hidden or options.smallest_block:
+            return run_limits(options, presets, stopped)
+        return run_blocks(options, presets, stopped)
+
+
+def check_meanings(options: argparse.Namespace) -> None:
+    """Refuse what would be read and then ignored."""
+    modes = "stream", "loopback", "largest_hidden", "smallest_block"
+    mode = next((mode for mode in modes if getattr(options, mode)), "")
+    for name, (default, meant) in MEANINGS.items():
+        value = getattr(options, name)
+        if value != default and mode not in meant:
+            words = " ".join(map(str, value)) if isinstance(value, list) else value
+            where = f"with {as_option(mode)}" if mode else f"without {' or '.join(map(as_option, sorted(meant)))}"
+            raise FxhostError(f"{as_option(name)} {words} means nothing {where}; leave it out")
+
+
+def as_option(name: str) -> str:
+    """The name of an argument as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def collect(measure: Callable[[Show], Iterable[Row]], options: argparse.Namespace, stopped: Stopped) -> list[Row]:
+    """All that is measured, or what was measured until Ctrl-C: one row or more."""
+    rows = []
+    with showing_progress(quiet=options.json) as show:
+        try:
+            for row in measure(show):
+                rows.append(row)
+                if stopped():
+                    break
+        except KeyboardInterrupt:  # in a row that has nothing to tell yet
+            if not rows:
+                raise
+    return rows
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------------
+
+
+def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
+    """Compute time, without a device."""
+    riff, seconds = synthesise_riff(presets[0].sample_rate), options.seconds or ROW_S
+
+    def measure(show: Show) -> Iterator[Timing]:
+        for engine, frames in product(options.engine, options.block_frames or BLOCK_FRAMES):
+            show(f"{engine} engine, blocks of {frames} frames")
+            yield time_blocks(presets, engine, frames, riff, seconds=seconds, stopped=stopped)
+
+    timings = collect(measure, options, stopped)
+    if options.json:
+        print(json.dumps([timing.as_dict() for timing in timings]))
+        return 0
+    console = make_console()
+    console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
+    console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", markup=False, soft_wrap=True)
+    console.print("compute time of a block in µs; its load, and how its load is spread\n")
+    console.print(tabulate_timings(timings))
+    return 0
+
+
+# --- the device ------------------------------------------------------------------------------------------------------
+
+
+def device_options(options: argparse.Namespace, block_frames: int, engine: str = "compiled") -> Options:
+    """What a session has to know."""
+    return Options(
+        engine=engine,
+        input_device=options.input_device or options.device,
+        output_device=options.output_device or options.device,
+        input_channel=options.input_channel - 1,
+        block_frames=block_frames,
+        latency=options.latency,
+        duration_s=(options.duration or STREAM_S) if options.stream else None,
+    )
+
+
+def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
+    """Jitter, compute time and xruns on a device, until it fails."""
+
+    def measure(show: Show) -> Iterator[Jitter]:
+        for engine, frames in product(options.engine, options.block_frames or [0]):
+            chosen = device_options(options, frames, engine)
+            show(f"{engine} engine, {chosen.duration_s:g} s on the device")
+            jitter = measure_jitter(presets, chosen, stress=options.stress, notice=print_error, stopped=stopped)
+            yield jitter
+            if jitter.summary.error is not None:
+                return
+
+    jitters = collect(measure, options, stopped)
+    if options.json:
+        print(json.dumps([jitter.as_dict() for jitter in jitters]))
+    else:
+        console = make_console()
+        console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
+        for jitter in jitters:
+            console.print(format_jitter(jitter), markup=False, soft_wrap=True)
+        console.print("times in µs; the bars are shares of the budget: how far off it is between two")
+        console.print("blocks, and their compute time\n")
+        console.print(tabulate_jitters(jitters))
+    if (error := jitters[-1].summary.error) is not None:
+        print_error(str(error))
+        return 1
+    return 0
+
+
+def run_loopback(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
+    """The round trip through a cable."""
+
+    def measure(show: Show) -> Iterator[RoundTrip]:
+        for frames in options.block_frames or [0]:
+            show("listening for bursts of noise")
+            yield measure_round_trip(presets, device_options(options, frames), stopped=stopped)
+
+    trips = collect(measure, options, stopped)
+    if options.json:
+        print(json.dumps([trip.as_dict() for trip in trips]))
+        return 0
+    console, first = make_console(), trips[0]
+    console.print(f"{first.device} ({first.host_api}) at {first.sample_rate} Hz\n", markup=False, soft_wrap=True)
+    console.print(tabulate_round_trips(trips))
+    return 0
+
+
+# --- what this machine can do ----------------------------------------------------------------------------------------
+
+
+def run_limits(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
+    """The largest network for each block size, or the smallest block."""
+    trials: list[Timing] = []
+    rate = presets[0].sample_rate
+
+    def look(show: Show) -> Iterator[str]:
+        def measure(tried: Sequence[Preset], frames: int) -> Timing:
+            show(f"trying {join_names(tried)} in blocks of {frames} frames")
+            trials.append(play_in_real_time(tried, frames, seconds=options.seconds or TRIAL_S, stopped=stopped))
+            return trials[-1]
+
+        try:
+            if options.smallest_block:
+                yield format_smallest_block(find_smallest_block(presets, measure), presets)
+            else:
+                for frames in options.block_frames or [VIRTUAL_BLOCK_FRAMES]:
+                    yield format_largest_hidden(find_largest_hidden(rate, frames, measure), frames, rate)
+        except KeyboardInterrupt:
+            if not trials:
+                raise
+            yield "interrupted: no answer yet"
+
+    answers = collect(look, options, stopped)
+    if options.json:
+        print(json.dumps([{**timing.as_dict(), "fits": timing.fits} for timing in trials]))
+        return 0
+    console = make_console()
+    console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
+    console.print("compute time of a block in µs; it fits where p99.9 is under half the budget\n")
+    console.print(tabulate_trials(trials))
+    console.print("", *answers, sep="\n", markup=False, soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def showing_progress(*, quiet: bool) -> Iterator[Show]:
+    """Yield what shows in one line what is being measured; nothing without a terminal."""
+    console = make_console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda text: None
+        return
+    # without a refreshing thread, which would be measured too
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(Text(f"{text} …"), refresh=True)

@@ -1,0 +1,111 @@
+"""What a device does with time while it plays: the time between its callbacks, their compute time, and xruns."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
+from fxhost.errors import DeviceError
+from fxhost.preset import Preset
+from fxhost.session import Options, Session, Summary
+from fxhost.timing import Float64Array, Spread, TimedRack, spread_of
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How the blocks of one run came.
+
+    Attributes
+    ----------
+    timing : Timing
+        Their compute time.
+    intervals_us : float64 (blocks - 1,)
+        From the beginning of each block to that of the next one; the nominal is `timing.budget_us`.
+    summary : Summary
+        What the run came to.
+    stress : int
+        How many busy threads were beside it.
+    """
+
+    timing: Timing
+    intervals_us: Float64Array
+    summary: Summary
+    stress: int
+
+    @property
+    def spread(self) -> Spread:
+        """The percentiles of the time between callbacks."""
+        return spread_of(self.intervals_us)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the single times, for JSON."""
+        stream, statistics = self.summary.session.stream, self.summary.statistics
+        return {
+            **self.timing.as_dict(),
+            **self.spread.as_dict("interval_"),
+            "device": stream.name,
+            "host_api": stream.host_api,
+            "stream_latency_s": stream.latency_s,
+            "seconds": self.summary.seconds,
+            "blocks": statistics.blocks,
+            "blocks_due": self.summary.blocks_due,
+            "xruns": statistics.xruns.total,
+            "xruns_by_kind": asdict(statistics.xruns),
+            "stress": self.stress,
+        }
+
+
+def measure_jitter(
+    presets: Sequence[Preset],
+    options: Options,
+    *,
+    stress: int,
+    notice: Callable[[str], None],
+    stopped: Stopped,
+) -> Jitter:
+    """Play presets on a device, as a run does, and keep the time.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+        At one sample rate.
+    options : Options
+        With a duration.
+    stress : int
+        How many Python threads to keep busy beside it.
+    notice : callable
+        As for `Session`.
+    stopped : callable
+        Whether to end now.
+
+    Raises
+    ------
+    FxhostError
+        If the device does not fit or does not start, or ends before there is anything to tell.
+    KeyboardInterrupt
+        If it was stopped before that.
+    """
+    session = Session(presets, options, notice, TimedRack)
+    assert isinstance(session.rack, TimedRack)
+    with stressing(stress):
+        summary = session.play(lambda: "quit" if stopped() else "")
+    times_ns = session.rack.times_ns()[: summary.statistics.blocks]  # without those that came while it ended
+    if len(times_ns) < FEWEST_BLOCKS:
+        if stopped():
+            raise KeyboardInterrupt
+        raise summary.error or DeviceError(
+            f"'{session.stream.name}' called for {len(times_ns)} block in {summary.seconds:.2g} s, expected "
+            f"{FEWEST_BLOCKS} or more; give a longer --duration or smaller --block-frames"
+        )
+    took_us = np.diff(times_ns)[:, 0] * 1e-3
+    timing = Timing(
+        join_names(presets),
+        options.engine,
+        summary.statistics.block_frames,
+        session.sample_rate,
+        float(took_us[0]),
+        took_us[1:],
+    )
+    return Jitter(timing, np.diff(times_ns[:, 0]) * 1e-3, summary, stress)
