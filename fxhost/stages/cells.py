@@ -107,6 +107,7 @@ class LayerEmitter:
         """Emit the step; `source` is what scales the columns of the inputs, as `Cells.all` gives it."""
         v, groups, hidden = self.v, self.layout.groups, self.layout.hidden_size
         own, first = self.h.all(), 1 + self.inputs
+        short = hidden <= self.layout.width  # then a step mostly waits for its own results
         late = groups[-1].first if self.small else 0  # the columns that come after those of all rows
         sums: Sums = {}
         for number, chunk in enumerate(self.chunks):
@@ -122,7 +123,7 @@ class LayerEmitter:
                 for k, row in enumerate(groups[n].rows):
                     for more in sums[row][1:]:
                         totals[k] = v.add(totals[k], v.get(more))
-                h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n))
+                h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n), short)
                 self.c.set(n, c)
                 self.h_next.set(n, h)
         if self.h_next is not self.h:
@@ -190,28 +191,28 @@ def _unpack(v: Vectors, w: Vectors, values: Sequence[Any]) -> list[Any]:
     return [v.part(values[n // share], w.width * (n % share), w.width) if share > 1 else values[n] for n in range(4)]
 
 
-def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any) -> tuple[Any, Any]:
+def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
     """The new h and c of a group from the sums of i, f, g, o, those of i, f and o halved; with two divisions.
 
     With tanh(s) = p/q, so that σ(2s) = (q + p)/2q, both f c + i g and o tanh(c) go over their common denominator.
     """
-    ratios = zip(*(v.tanh_ratio(total) for total in totals), strict=True)
+    ratios = zip(*(v.tanh_ratio(total, short=short) for total in totals), strict=True)
     (pi, pf, pg, po), (qi, qf, qg, qo) = (_unpack(v, w, values) for values in ratios)
     q_ig = w.multiply(qi, qg)
     kept = w.multiply(w.add(qf, pf), c, q_ig)
     over = w.multiply_add(w.multiply(w.add(qi, pi), pg), qf, kept)
     c = w.divide(over, w.multiply(q_ig, w.add(qf, qf)))
-    p, q = w.tanh_ratio(c)
+    p, q = w.tanh_ratio(c, short=short)
     return w.divide(w.multiply(w.add(qo, po), p), w.multiply(w.add(qo, qo), q)), c
 
 
-def update_gru(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any) -> tuple[Any, Any]:
+def update_gru(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
     """The new h of a group from the sums of r, z (both halved), W_n x + b_n and U_n h + d_n; c is not used."""
-    ratios = zip(*(v.tanh_ratio(total) for total in totals), strict=True)
+    ratios = zip(*(v.tanh_ratio(total, short=short) for total in totals), strict=True)
     (pr, pz, _, _), (qr, qz, _, _) = (_unpack(v, w, values) for values in ratios)
     _, _, from_inputs, from_hidden = _unpack(v, w, totals)
     reset = w.divide(w.add(qr, pr), w.add(qr, qr))
-    p, q = w.tanh_ratio(w.multiply_add(reset, from_hidden, from_inputs))
+    p, q = w.tanh_ratio(w.multiply_add(reset, from_hidden, from_inputs), short=short)
     over = w.multiply_add(w.multiply(w.add(qz, pz), h), q, w.multiply(w.subtract(qz, pz), p))
     return w.divide(over, w.multiply(w.add(qz, qz), q)), c
 

@@ -37,8 +37,11 @@ class Group:
 
 
 @cache
-def group_units(hidden_size: int, width: int) -> tuple[Group, ...]:
-    """The groups of a layer: whole vectors, and for what is left the narrowest that hold it, of 4 lanes at least."""
+def group_units(hidden_size: int, width: int, most: int) -> tuple[Group, ...]:
+    """The groups of a layer: whole vectors, and for what is left the narrowest that hold it, of 4 lanes at least.
+
+    No group is wider than `most`.
+    """
     groups: list[Group] = []
     first = row = 0
     while first < hidden_size:
@@ -50,6 +53,7 @@ def group_units(hidden_size: int, width: int) -> tuple[Group, ...]:
             lanes = half
         else:
             lanes = width
+        lanes = min(lanes, most)
         groups.append(Group(first, lanes, row, 4 * lanes // width))
         first, row = first + lanes, row + 4 * lanes // width
     return tuple(groups)
@@ -67,7 +71,9 @@ class Layout:
     @property
     def groups(self) -> tuple[Group, ...]:
         """The groups of each layer."""
-        return group_units(self.hidden_size, self.width)
+        # a lone vector of units would be waited for; of two halves one is updated while the other is summed
+        halved = self.layers == 1 and self.hidden_size <= self.width and self.width >= 16
+        return group_units(self.hidden_size, self.width, self.width // 2 if halved else self.width)
 
     @property
     def rows(self) -> int:
