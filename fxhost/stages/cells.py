@@ -185,36 +185,42 @@ class LayerEmitter:
                 self.v.prefetch(self.weights, 16 * line)
 
 
-def _unpack(v: Vectors, w: Vectors, values: Sequence[Any]) -> list[Any]:
-    """The four vectors of a group, which share fewer if the group is narrow."""
+def part_of(v: Vectors, w: Vectors, vectors: Sequence[Any], n: int) -> Any:
+    """Sum `n` of the four of a group, or what became of it: a vector, or a part of one if the group is narrow."""
     share = v.width // w.width
-    return [v.part(values[n // share], w.width * (n % share), w.width) if share > 1 else values[n] for n in range(4)]
+    return v.part(vectors[n // share], w.width * (n % share), w.width) if share > 1 else vectors[n // share]
 
 
 def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
-    """The new h and c of a group from the sums of i, f, g, o, those of i, f and o halved; with two divisions.
+    """The new h and c of a group, with two divisions.
 
-    With tanh(s) = p/q, so that σ(2s) = (q + p)/2q, both f c + i g and o tanh(c) go over their common denominator.
+    The sums are those of i and f times −log₂ e, of g, and half that of o. With σ = 1/q for i and f, and tanh = p/q, so
+    that σ(2s) = (q + p)/2q for o, both f c + i g and o tanh(c) go over their common denominator. i and f are made of
+    powers because those are exact near 1 too: a ratio of polynomials would shorten or lengthen a memory of seconds.
     """
-    ratios = zip(*(v.tanh_ratio(total, short=short) for total in totals), strict=True)
-    (pi, pf, pg, po), (qi, qf, qg, qo) = (_unpack(v, w, values) for values in ratios)
-    q_ig = w.multiply(qi, qg)
-    kept = w.multiply(w.add(qf, pf), c, q_ig)
-    over = w.multiply_add(w.multiply(w.add(qi, pi), pg), qf, kept)
-    c = w.divide(over, w.multiply(q_ig, w.add(qf, qf)))
+    half, one = len(totals) // 2, w.constant(1.0)
+    powers = [v.power_of_two(total, short=short) for total in totals[: half or 1]]
+    over, under = zip(
+        *[(None, None)] * half, *(v.tanh_ratio(total, short=short) for total in totals[half:]), strict=True
+    )
+    q_i, q_f = (w.add(part_of(v, w, powers, n), one) for n in (0, 1))
+    (p_g, q_g), (p_o, q_o) = ((part_of(v, w, over, n), part_of(v, w, under, n)) for n in (2, 3))
+    q_ig = w.multiply(q_i, q_g)
+    c = w.divide(w.multiply_add(p_g, q_f, w.multiply(c, q_ig)), w.multiply(q_ig, q_f))
     p, q = w.tanh_ratio(c, short=short)
-    return w.divide(w.multiply(w.add(qo, po), p), w.multiply(w.add(qo, qo), q)), c
+    return w.divide(w.multiply(w.add(q_o, p_o), p), w.multiply(w.add(q_o, q_o), q)), c
 
 
 def update_gru(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
-    """The new h of a group from the sums of r, z (both halved), W_n x + b_n and U_n h + d_n; c is not used."""
-    ratios = zip(*(v.tanh_ratio(total, short=short) for total in totals), strict=True)
-    (pr, pz, _, _), (qr, qz, _, _) = (_unpack(v, w, values) for values in ratios)
-    _, _, from_inputs, from_hidden = _unpack(v, w, totals)
-    reset = w.divide(w.add(qr, pr), w.add(qr, qr))
-    p, q = w.tanh_ratio(w.multiply_add(reset, from_hidden, from_inputs), short=short)
-    over = w.multiply_add(w.multiply(w.add(qz, pz), h), q, w.multiply(w.subtract(qz, pz), p))
-    return w.divide(over, w.multiply(w.add(qz, qz), q)), c
+    """The new h of a group; c is not used.
+
+    The sums are those of r and z times −log₂ e, W_n x + b_n, and U_n h + d_n.
+    """
+    r, z, from_inputs, from_hidden = (part_of(v, w, totals, n) for n in range(4))
+    one = w.constant(1.0)
+    power_r, power_z = (w.power_of_two(total, short=short) for total in (r, z))
+    p, q = w.tanh_ratio(w.add(from_inputs, w.divide(from_hidden, w.add(power_r, one))), short=short)
+    return w.divide(w.multiply_add(power_z, p, w.multiply(h, q)), w.multiply(w.add(power_z, one), q)), c
 
 
 UPDATES = {"lstm": update_lstm, "gru": update_gru}

@@ -131,6 +131,8 @@ def weight_columns(
         sums[0, :, :hidden] = bias
         sums[1 : 1 + len(w_ih), :3, :hidden] = w_ih
         sums[1 + len(w_ih) :, [0, 1, 3], :hidden] = w_hh
-    sums[:, [0, 1, 3] if cell == "lstm" else [0, 1]] *= 0.5  # σ(x) = ½ + ½ tanh(x/2)
+    sums[:, :2] *= -np.log2(np.e)  # σ(x) = 1 / (1 + 2^(−x log2 e))
+    if cell == "lstm":
+        sums[:, 3] *= 0.5  # σ(x) = ½ + ½ tanh(x/2)
     groups = [sums[:, :, g.first : g.first + g.lanes].reshape(len(sums), -1) for g in layout.groups]
     return np.concatenate(groups, axis=1).astype(np.float32)
