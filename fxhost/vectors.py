@@ -219,17 +219,22 @@ class Vectors:
         return self.multiply(x, p), q
 
     def activate_gates(self, sums: Sequence[Any], tanh: Tanh = TANH) -> tuple[Any, Any, Any, Any]:
-        """The gates i, f, g, o of an LSTM from their sums (those of i, f, o halved), with one division for all four."""
-        p, q = zip(*(self.tanh_ratio(total, tanh) for total in sums), strict=True)
-        q01, q23 = self.multiply(q[0], q[1]), self.multiply(q[2], q[3])
-        inverse = self.divide(self.constant(1.0), self.multiply(q01, q23))  # the product of all four is below 1e10
-        inverse01, inverse23 = self.multiply(inverse, q23), self.multiply(inverse, q01)
-        half = self.constant(0.5)
-        i, f, o = (
-            self.multiply_add(self.multiply(p[gate], q[other], inverses), half, half)
-            for gate, other, inverses in ((0, 1, inverse01), (1, 0, inverse01), (3, 2, inverse23))
+        """The gates i, f, g, o of an LSTM, with one division for all four.
+
+        The sums are those of i and f times −log₂ e, of g, and half that of o.
+        """
+        one, half = self.constant(1.0), self.constant(0.5)
+        q_i, q_f = (self.add(self.power_of_two(total), one) for total in sums[:2])
+        (p_g, q_g), (p_o, q_o) = (self.tanh_ratio(total, tanh) for total in sums[2:])
+        q_if, q_go = self.multiply(q_i, q_f), self.multiply(q_g, q_o)
+        inverse = self.divide(one, self.multiply(q_if, q_go))  # the product of all four is below 1e20
+        inverse_if, inverse_go = self.multiply(inverse, q_go), self.multiply(inverse, q_if)
+        return (
+            self.multiply(q_f, inverse_if),
+            self.multiply(q_i, inverse_if),
+            self.multiply(p_g, q_o, inverse_go),
+            self.multiply_add(self.multiply(p_o, q_g, inverse_go), half, half),
         )
-        return i, f, self.multiply(p[2], q[3], inverse23), o
 
     def pin(self, values: Sequence[Any]) -> list[Any]:
         """The same values, computed before what uses them from here on: left alone, LLVM reorders and spills them."""

@@ -15,8 +15,8 @@ weights are broadcast from memory. All arrays are float32, row-major, aligned to
     A  (Zr / k, 4H / r, r k, width)   the weights' gradient, still to be summed over its last axis
 
 H is even (padded by a unit with zero weights if need be). Weights come in two orders: `Wf` (H / 2, K, 8) for the step
-forward, K = H + I + 1 columns, gate rows of two units side by side, those of i, f and o halved, because
-σ(x) = ½ + ½ tanh(x/2); `Wb` (Dr / 8, 4H, 8) for the step back.
+forward, K = H + I + 1 columns, gate rows of two units side by side, scaled as `Vectors.activate_gates` takes their
+sums; `Wb` (Dr / 8, 4H, 8) for the step back.
 """
 
 from dataclasses import dataclass

@@ -22,6 +22,7 @@ WIDTH, LANES = choose_tiling(1).width, choose_tiling(1).lanes  # constants for t
 
 STRIP = 16  # frames that are turned from (sequences, frames) to (frames, lanes) at once: a cache line of each sequence
 PRE_EMPHASIS = np.float32(EMPHASIS)
+SCALES = tuple(np.float32(scale) for scale in (-np.log2(np.e), -np.log2(np.e), 1.0, 0.5))  # of the sums of i, f, g, o
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # sums in any order; NaN stays NaN
 
 
@@ -106,13 +107,13 @@ def pack_forward(weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Ar
         for gate in range(4):
             row = gate * hidden + unit
             place = 4 * (unit % units) + gate
-            half = np.float32(1.0 if gate == 2 else 0.5)  # σ(x) = ½ + ½ tanh(x/2)
+            scale = SCALES[gate]
             rows = out[unit // units]
             for k in range(hidden):
-                rows[k, place] = half * weight_hh[row, k]
+                rows[k, place] = scale * weight_hh[row, k]
             for k in range(weight_ih.shape[1]):
-                rows[padded + k, place] = half * weight_ih[row, k]
-            rows[-1, place] = half * (bias_ih[row] + bias_hh[row])
+                rows[padded + k, place] = scale * weight_ih[row, k]
+            rows[-1, place] = scale * (bias_ih[row] + bias_hh[row])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
