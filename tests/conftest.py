@@ -69,6 +69,17 @@ def run_fxhost(
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, cwd=ROOT, check=False)
 
 
+def assert_torch_stays_out(*arguments: object) -> None:
+    """Run the command line in a process of its own, and look whether it has imported torch."""
+    script = (
+        "import sys; from fxhost.cli import main\n"
+        f"code = main({[str(argument) for argument in arguments]!r})\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.endswith("0 False\n"), done.stderr
+
+
 def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> None:
     assert done.returncode == 1
     assert message in done.stderr

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost
+from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, jack_server, run_fxhost
 
 from fxhost import benching, session
 from fxhost.bench import Timing, stressing
@@ -514,13 +514,7 @@ def test_the_table_tells_the_machine_and_a_row_for_each_engine_and_size(make_pre
 
 
 def test_a_measurement_of_the_compiled_engine_does_not_load_torch(make_preset: MakePreset) -> None:
-    script = (
-        "import sys; from fxhost.cli import main\n"
-        f"code = main(['bench', {str(make_preset())!r}, '--block-frames', '64', '--seconds', '0.01'])\n"
-        "print(code, 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout.endswith("0 False\n"), done.stderr
+    assert_torch_stays_out("bench", make_preset(), "--block-frames", 64, "--seconds", 0.01)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, ROOT, assert_one_line, run_fxhost
+from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, run_fxhost
 
 from fxhost.engine import build_chain
 from fxhost.preset import Float32Array, read_preset
@@ -97,13 +97,7 @@ def test_the_summary_of_a_run_has_every_field(make_preset: MakePreset) -> None:
 
 
 def test_a_running_host_has_not_imported_torch(make_preset: MakePreset) -> None:
-    script = (
-        "import sys; from fxhost.cli import main\n"
-        f"code = main(['run', {str(make_preset())!r}, '--device', 'virtual', '--duration', '0.3', '--json'])\n"
-        "print(code, 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout.endswith("0 False\n"), done.stderr
+    assert_torch_stays_out("run", make_preset(), "--device", "virtual", "--duration", 0.3, "--json")
 
 
 def test_without_a_terminal_a_run_prints_status_lines(make_preset: MakePreset) -> None:

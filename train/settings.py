@@ -41,7 +41,7 @@ class Settings:
     # the weights at the start
     memory_ms: float = 400.0  # the longest time constant among the units: a bias that wanders takes so long
     # the optimiser (Adam)
-    learning_rate: float = 4e-3  # at the start; 0.01 learns no better in ten minutes, and what it learns scatters more
+    learning_rate: float = 4e-3  # at the start; at 0.01 other playing than that of the recording came out worse
     learning_rate_end: float = 1e-5  # at the end; between them half a cosine over the minutes or epochs
     rise_updates: int = 200  # updates over which the rate rises from zero
     beta2: float = 0.99  # forgetting of the squared gradients, per update
