@@ -158,6 +158,8 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
         console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
         for jitter in jitters:
             console.print(format_jitter(jitter), markup=False, soft_wrap=True)
+        if (advice := jitters[0].summary.advice) is not None:
+            console.print(advice, markup=False, soft_wrap=True)
         console.print("times in µs; the bars are shares of the budget: how far off it is between two")
         console.print("blocks, and their compute time\n")
         console.print(tabulate_jitters(jitters))

@@ -6,6 +6,7 @@ then for each stage the addresses of its function, its memory and its initial st
 
     input channel (or source) ─► head ─► chain (crossfading to the next one) ─► guard ─► bypass mix ─► tail ─► outputs
 
+Denormal numbers count as zero from the first line of the callback to its last, so that a fade costs no more than music.
 The guard turns a block with NaN, infinity or a runaway level into silence and resets the chain; a fade-in follows.
 """
 
@@ -13,9 +14,22 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, njit, types
 
-from fxhost.native import address_of, call_stage, floats_at, load_acquire, now_ns, store_release, words_at
+from fxhost.caching import cached_cfunc
+from fxhost.native import (
+    FLUSH_DENORMALS,
+    address_of,
+    call_stage,
+    float_mode,
+    floats_at,
+    load_acquire,
+    now_ns,
+    set_float_mode,
+    store_release,
+    thread_number,
+    words_at,
+)
 from fxhost.stages import offset_of
 
 MAX_BLOCK = 512  # frames that go through the rack at once; a longer block is cut
@@ -66,6 +80,7 @@ CONTROL = np.dtype(
         ("source_done", "i8"),
         ("ring_written", "i8"),
         ("ring_lost", "i8"),
+        ("thread", "i8"),  # the number of the thread that played the first block, or 0
         ("blocks", "i8"),
         ("frames", "i8"),
         ("block_frames", "i8"),  # of the last block
@@ -281,6 +296,7 @@ def count_block(s: Any, frames: int, flags: int, start: int) -> None:
     s.output_overflows += 1 if flags & OUTPUT_OVERFLOW else 0
     if s.blocks == 0:
         s.first_block_ns = start
+        s.thread = thread_number()
     else:
         count_in(s.interval_histogram, (start - s.last_block_ns) // 1000)
     s.last_block_ns = start
@@ -289,12 +305,14 @@ def count_block(s: Any, frames: int, flags: int, start: int) -> None:
     s.block_frames = frames
 
 
-@cfunc(callback_signature(CONTROL), cache=True, error_model="numpy", forceinline=True)
+@cached_cfunc(callback_signature(CONTROL), error_model="numpy", forceinline=True)
 def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, flags: int, control: Any) -> Any:
     """Play one block. Every output sample is filled on every path; the answer is always paContinue (0)."""
     s = carray(control, (1,))[0]
     rack = address_of(control)
     start = now_ns(words_at(rack))
+    mode = float_mode()
+    set_float_mode(mode | FLUSH_DENORMALS)
     frames = types.int64(frame_count)
     count_block(s, frames, types.int64(flags), start)
     out = carray(output, (frames * s.out_channels,))
@@ -352,6 +370,7 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
     load = elapsed * s.sample_rate / (1e9 * max(frames, 1))
     s.max_load = max(s.max_load, load)
     count_in(s.load_histogram, types.int64(load * 1e6))
+    set_float_mode(mode)
     return types.intc(0)
 
 

@@ -129,9 +129,10 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     from rich.live import Live
 
     from fxhost.keys import reading_keys
-    from fxhost.live import Screen, format_status
+    from fxhost.live import Screen, format_grants, format_status
 
-    screen = Screen([preset.name for preset in session.presets], session.options.engine, session.rack, session.stream)
+    names = [preset.name for preset in session.presets]
+    screen = Screen(names, session.options.engine, session.rack, session.stream, session.locked_memory)
     if console.is_terminal:
         with reading_keys() as read_key, Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -155,12 +156,15 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
                 next_line += STATUS_EVERY_S
             return ""
 
-        names = " → ".join(screen.presets)
-        print(f"playing {names} on {session.stream.name} at {session.sample_rate} Hz, {session.options.engine} engine")
+        where = f"{session.stream.name} at {session.sample_rate} Hz"
+        print(f"playing {' → '.join(names)} on {where}, {session.options.engine} engine")
         summary = session.play(on_poll)
     print(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
+    print(f"audio thread: {format_grants(summary.scheduling, session.locked_memory)}")
     print(f"{result['blocks']} of {result['blocks_due']} blocks of {result['block_frames']} frames")
+    if summary.advice is not None:
+        print(summary.advice)
     if summary.statistics.limited_samples:
         print(f"{summary.statistics.limited_samples} samples were limited to full scale; lower the output gain")
     if summary.statistics.lost_frames:

@@ -54,6 +54,7 @@ class Jitter:
             "xruns": statistics.xruns.total,
             "xruns_by_kind": asdict(statistics.xruns),
             "stress": self.stress,
+            **self.summary.grants,
         }
 
 

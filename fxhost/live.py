@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fxhost.rack import Levels, Rack, Statistics
+from fxhost.realtime import LockedMemory, Scheduling, read_scheduling
 from fxhost.stream import Stream
 
 GAIN_STEP_DB = 1.0
@@ -75,6 +76,16 @@ def format_status(statistics: Statistics, seconds: float) -> str:
     )
 
 
+def format_grants(scheduling: Scheduling | None, memory: LockedMemory) -> str:
+    """What the system granted the audio thread."""
+    if scheduling is None:
+        priority = "unknown"
+    else:
+        priority = f"real-time priority {scheduling.priority}" if scheduling.is_realtime else "no real-time priority"
+    size, unit = (1e6, "MB") if memory.wanted_bytes >= 1e6 else (1e3, "kB")
+    return f"{priority}   {memory.locked_bytes / size:.1f} of {memory.wanted_bytes / size:.1f} {unit} locked in memory"
+
+
 @dataclass
 class Screen:
     """What the screen shows, and what the keys do.
@@ -86,12 +97,14 @@ class Screen:
     engine : str
     rack : Rack
     stream : Stream
+    locked_memory : LockedMemory
     """
 
     presets: Sequence[str]
     engine: str
     rack: Rack
     stream: Stream
+    locked_memory: LockedMemory
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
 
@@ -139,6 +152,7 @@ class Screen:
             "health",
             f"xruns {xruns.total}   bad samples {statistics.bad_samples}   limited {statistics.limited_samples}",
         )
+        table.add_row("thread", format_grants(read_scheduling(self.rack.thread), self.locked_memory))
         table.add_row("keys", KEYS)
         title = Text(" → ".join(self.presets))  # as text, because names may hold what rich takes for markup
         if self.rack.is_bypassed:

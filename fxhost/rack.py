@@ -7,6 +7,7 @@ and `control_address` to an audio library keeps the rack alive for as long as th
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,10 @@ class _Table:
     @property
     def address(self) -> int:
         return int(self.words.ctypes.data)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        return [self.words, *(array for stage in self.stages for array in (stage.memory, stage.initial))]
 
 
 class Rack:
@@ -207,6 +212,13 @@ class Rack:
         """
         self._function(block.ctypes.data, out.ctypes.data, len(out), None, flags, self.control_address)
 
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What the audio thread touches, but for what a stage may keep beside its memory."""
+        own = [self._memory, self._scratch, self._load, self._intervals, self._ring]
+        source = [] if self._source is None else [self._source]
+        return [*own, *source, *self._head.arrays, *self._chain.arrays, *self._tail.arrays]
+
     # --- knobs -------------------------------------------------------------------------------------------------------
 
     @property
@@ -268,6 +280,11 @@ class Rack:
     def has_finished(self) -> bool:
         """Whether a source that does not loop has been played to its end."""
         return bool(self._control["source_done"])
+
+    @property
+    def thread(self) -> int:
+        """The system's number of the thread that plays; 0 before the first block, and where the system has none."""
+        return int(self._control["thread"])
 
     @property
     def blocks(self) -> int:

@@ -15,6 +15,7 @@ from fxhost.engine import build_chain, common_sample_rate
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.preset import Float32Array, Preset
 from fxhost.rack import Rack, Statistics
+from fxhost.realtime import HOW_TO_ALLOW, Scheduling, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage
 from fxhost.stream import VIRTUAL, DeviceStream, Stream, VirtualStream
@@ -88,6 +89,7 @@ class Session:
             source_loops=options.input_file is None,
             records=options.output_file is not None,
         )
+        self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream
         if devices is None:
             self.stream = VirtualStream(
@@ -153,6 +155,7 @@ class Session:
                 writer = stack.enter_context(
                     writing(options.output_file, self.sample_rate, overwrite=options.overwrite)
                 )
+            stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
             self.stream.start()
             error: FxhostError | None = None
@@ -161,6 +164,8 @@ class Session:
                     raise DeviceError(
                         f"'{self.stream.name}' was opened but calls for no audio; restart the sound server"
                     )
+                if isinstance(self.stream, DeviceStream):
+                    ask_for_priority(self.rack.thread)
                 self._poll(on_poll, writer)
             except KeyboardInterrupt:
                 pass
@@ -169,10 +174,10 @@ class Session:
             if takes_signals:  # from here on nothing takes long, and a second Ctrl-C would lose the recording
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             stopped_ns = time.perf_counter_ns()
-            statistics = self.rack.statistics()
+            statistics, scheduling = self.rack.statistics(), read_scheduling(self.rack.thread)
             self.stream.close()
             self._keep_recording(writer)
-            return Summary(self, statistics, stopped_ns, error)
+            return Summary(self, statistics, stopped_ns, error, scheduling)
 
     def _poll(self, on_poll: Callable[[], str], writer: Writer | None) -> None:
         started = time.perf_counter()
@@ -193,6 +198,7 @@ class Session:
                 return
             if wish == "reset" and not self.rack.is_crossfading:
                 self.rack.replace_chain(self.build_chain(), sounds_the_same=True)
+                self.locked_memory = lock_memory(self.rack.arrays)
             if self.options.duration_s is not None and self._is_over(now - started, writer):
                 return
             time.sleep(POLL_S)
@@ -226,12 +232,15 @@ class Summary:
         That moment, on the clock of `time.perf_counter_ns`.
     error : FxhostError or None
         What ended it, if something did.
+    scheduling : Scheduling or None
+        How the system scheduled the audio thread, where that is known.
     """
 
     session: Session
     statistics: Statistics
     stopped_ns: int
     error: FxhostError | None
+    scheduling: Scheduling | None
 
     @property
     def seconds(self) -> float:
@@ -245,6 +254,21 @@ class Summary:
         s = self.statistics
         # a tenth of a block for the jitter of the first and the last
         return int(self.seconds * self.session.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
+
+    @property
+    def advice(self) -> str | None:
+        """How to allow a real-time priority, where the thread of a device has none."""
+        has_none = self.scheduling is not None and not self.scheduling.is_realtime
+        return HOW_TO_ALLOW if has_none and isinstance(self.session.stream, DeviceStream) else None
+
+    @property
+    def grants(self) -> dict[str, Any]:
+        """What the system granted the audio thread, for JSON."""
+        return {
+            "scheduling": None if self.scheduling is None else asdict(self.scheduling),
+            "scheduling_advice": self.advice,
+            **asdict(self.session.locked_memory),
+        }
 
     def as_dict(self, process_start_s: float) -> dict[str, Any]:
         """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""
@@ -269,5 +293,6 @@ class Summary:
             "bad_samples": s.bad_samples,
             "limited_samples": s.limited_samples,
             "lost_frames": s.lost_frames,
+            **self.grants,
             "first_block_s": s.first_block_ns * 1e-9 - process_start_s if s.blocks else None,
         }

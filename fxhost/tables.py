@@ -10,6 +10,7 @@ from rich.text import Text
 from fxhost.bench import Timing, join_names
 from fxhost.jitter import Jitter
 from fxhost.limits import LARGEST_BLOCK
+from fxhost.live import format_grants
 from fxhost.loopback import RoundTrip
 from fxhost.preset import MAX_HIDDEN_SIZE, Preset
 from fxhost.timing import Float64Array, Spread
@@ -103,7 +104,8 @@ def format_jitter(jitter: Jitter) -> str:
     return (
         f"{timing.preset} on {stream.name} ({stream.host_api}) at {timing.sample_rate} Hz, stream latency "
         f"{1000 * stream.latency_s:.1f} ms: {summary.statistics.blocks} of {summary.blocks_due} blocks of "
-        f"{timing.block_frames} frames, xruns {summary.statistics.xruns.total}, busy threads {jitter.stress}"
+        f"{timing.block_frames} frames, xruns {summary.statistics.xruns.total}, busy threads {jitter.stress}; audio "
+        f"thread: {format_grants(summary.scheduling, summary.session.locked_memory)}"
     )
 
 

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc
+from numba import carray
 from numpy.typing import NDArray
 
+from fxhost.caching import cached_cfunc
 from fxhost.callback import callback_signature
 from fxhost.native import address_of, call_callback, now_ns, words_at
 from fxhost.rack import Rack
@@ -33,7 +34,7 @@ Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
 
-@cfunc(callback_signature(TIMER), cache=True, error_model="numpy", forceinline=True)
+@cached_cfunc(callback_signature(TIMER), error_model="numpy", forceinline=True)
 def timed_callback(interleaved: Any, output: Any, frames: Any, time_info: Any, flags: Any, timer: Any) -> Any:
     """Play one block through the callback inside, and keep when it began and ended."""
     s = carray(timer, (1,))[0]
@@ -70,6 +71,11 @@ class TimedRack(Rack):
     def control_address(self) -> int:
         """The address of its user data."""
         return int(self._timer.ctypes.data)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What the audio thread touches."""
+        return [*super().arrays, self._timer, self._times]
 
     def times_ns(self) -> Int64Array:
         """When each block began and ended, on the clock of `time.perf_counter_ns`; int64 (blocks, 2)."""

@@ -85,6 +85,7 @@ def test_the_summary_of_a_run_has_every_field(make_preset: MakePreset) -> None:
     expected = {
         "presets", "engine", "device", "host_api", "sample_rate", "block_frames", "stream_latency_s", "seconds",
         "blocks", "blocks_due", "xruns", "load", "input_peak_db", "output_peak_db", "bad_samples", "first_block_s",
+        "scheduling", "scheduling_advice", "locked_bytes", "wanted_bytes",
     }  # fmt: skip
     assert expected <= set(result)
     assert set(result["load"]) == {"p50", "p99", "p999", "max"}
@@ -105,6 +106,7 @@ def test_without_a_terminal_a_run_prints_status_lines(make_preset: MakePreset) -
     lines = done.stdout.splitlines()
     assert "on virtual at 48000 Hz" in lines[0]
     assert "xruns" in lines[1]
+    assert lines[-2].startswith("audio thread: ")
     assert "blocks of 64 frames" in lines[-1]
 
 

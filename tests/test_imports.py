@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 # module → the modules of ours that it may import at its top; below them anything of the same row's meaning
-STAGES = {"fxhost.errors", "fxhost.native", "fxhost.vectors"} | {
+STAGES = {"fxhost.caching", "fxhost.errors", "fxhost.native", "fxhost.vectors"} | {
     f"fxhost.stages{module}" for module in ("", ".cells", ".layout")
 }
 ALLOWED: dict[str, set[str]] = {
@@ -16,27 +16,29 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "preset": {"errors"},
     "riff": {"preset"},
-    "native": set(),
+    "caching": set(),
+    "native": {"caching"},
     "vectors": set(),
     "audio": {"errors", "files", "preset"},
-    "callback": {"native", "stages"},
+    "callback": {"caching", "native", "stages"},
     "rack": {"callback", "errors", "native", "stages"},
+    "realtime": set(),
     "engine": {"errors", "preset", "stages"},
     "torchscript": {"", "errors", "files", "preset", "riff", "stages"},
     "devices": {"errors"},
     "stream": {"callback", "devices", "errors", "rack"},
     "render": {"audio", "rack"},
     "keys": set(),
-    "live": {"rack", "stream"},
-    "session": {"audio", "devices", "engine", "errors", "preset", "rack", "riff", "stages", "stream"},
+    "live": {"rack", "realtime", "stream"},
+    "session": {"audio", "devices", "engine", "errors", "preset", "rack", "realtime", "riff", "stages", "stream"},
     "arguments": {""},
     "words": set(),
-    "timing": {"callback", "native", "rack", "stages"},
+    "timing": {"caching", "callback", "native", "rack", "stages"},
     "bench": {"", "engine", "preset", "timing"},
     "jitter": {"bench", "errors", "preset", "session", "timing"},
     "loopback": {"bench", "devices", "errors", "preset", "session", "stages", "stream"},
     "limits": {"bench", "jitter", "preset", "session", "stream"},
-    "tables": {"bench", "jitter", "limits", "loopback", "preset", "timing", "words"},
+    "tables": {"bench", "jitter", "limits", "live", "loopback", "preset", "timing", "words"},
     "benching": {
         "bench",
         "engine",

@@ -13,8 +13,9 @@ import pytest
 from conftest import RATE, ROOT
 from rich.console import Console
 
-from fxhost.live import GAIN_LIMIT_DB, PEAK_HOLD_S, Meter, Screen, draw_meter, format_db
+from fxhost.live import GAIN_LIMIT_DB, PEAK_HOLD_S, Meter, Screen, draw_meter, format_db, format_grants
 from fxhost.rack import Rack
+from fxhost.realtime import LockedMemory, Scheduling
 from fxhost.stream import VirtualStream
 
 MakePreset = Callable[..., Path]
@@ -23,7 +24,9 @@ MakePreset = Callable[..., Path]
 @pytest.fixture
 def screen() -> Screen:
     rack = Rack([], RATE, source=np.full(RATE, 0.5, np.float32))
-    return Screen(["one", "two"], "compiled", rack, VirtualStream(rack, sample_rate=RATE))
+    return Screen(
+        ["one", "two"], "compiled", rack, VirtualStream(rack, sample_rate=RATE), LockedMemory(3_000_000, 4_560_000)
+    )
 
 
 @pytest.mark.parametrize(("level", "text"), [(-200.0, "   −∞ dB"), (-6.02, " −6.0 dB"), (0.0, " +0.0 dB")])
@@ -83,6 +86,20 @@ def test_the_screen_shows_everything_a_player_wants_to_know(screen: Screen) -> N
         assert part in text
     for part in ("p50", "p99", "max", "xruns 3", "bad samples 0", "input gain", "quit"):
         assert part in text
+    assert "real-time priority" in text if sys.platform == "linux" else "unknown" in text
+    assert "3.0 of 4.6 MB locked in memory" in text
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "text"),
+    [
+        (Scheduling("SCHED_FIFO", 65), "real-time priority 65   "),
+        (Scheduling("SCHED_OTHER", 0), "no real-time priority   "),
+        (None, "unknown   "),
+    ],
+)
+def test_what_the_thread_was_granted_reads_as_words(scheduling: Scheduling | None, text: str) -> None:
+    assert format_grants(scheduling, LockedMemory(0, 45_600)) == text + "0.0 of 45.6 kB locked in memory"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")

@@ -9,9 +9,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, from_dtype, njit, types
+from numba import carray, from_dtype, types
 from numpy.typing import NDArray
 
+from fxhost.caching import cached_njit
 from fxhost.native import call_stage, fetch_add, floats_at
 from train.kernel import LAYER, choose_tiling
 from train.losses import PRE_EMPHASIS as EMPHASIS
@@ -26,7 +27,7 @@ SCALES = tuple(np.float32(scale) for scale in (-np.log2(np.e), -np.log2(np.e), 1
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # sums in any order; NaN stays NaN
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(nogil=True, error_model="numpy", fastmath=FAST)
 def spread_inputs(x: Array, bias: float, residual: bool, z: Array, output: Array) -> None:
     """Put x (sequences, frames, inputs) into z (frames + 1, rows, lanes), and what the head adds to into output.
 
@@ -45,7 +46,7 @@ def spread_inputs(x: Array, bias: float, residual: bool, z: Array, output: Array
             output[n, lane] = bias + z[n, 0, lane] if residual else bias
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(nogil=True, error_model="numpy", fastmath=FAST)
 def differentiate_loss(
     target: Array, output: Array, plain: float, emphasised: float, direct: float
 ) -> tuple[float, float]:
@@ -86,7 +87,7 @@ def differentiate_loss(
     return 0.5 * squares.sum() + direct * (means * means).sum(), slopes.sum()
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(nogil=True, error_model="numpy", fastmath=FAST)
 def sum_head_gradient(h: Array, slopes: Array, gradient: Array) -> None:
     """Fill the gradient (hidden,) with Σ h slope over frames and lanes; h is (frames, rows, lanes)."""
     lanes = h.shape[2]
@@ -99,7 +100,7 @@ def sum_head_gradient(h: Array, slopes: Array, gradient: Array) -> None:
         gradient[unit] = sums[unit].sum()
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def pack_forward(weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Array, padded: int, out: Array) -> None:
     """Torch's weights of a layer as the forward step reads them, `Wf` (padded / units, columns, 4 units)."""
     hidden, units = weight_hh.shape[1], out.shape[2] // 4
@@ -116,7 +117,7 @@ def pack_forward(weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Ar
             rows[-1, place] = scale * (bias_ih[row] + bias_hh[row])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def pack_backward(weight_ih: Array, weight_hh: Array, padded: int, out: Array) -> None:
     """Torch's W_ih and W_hh as the step back reads them, `Wb` (d_rows / rows, 4 padded, rows)."""
     hidden, rows = weight_hh.shape[1], out.shape[2]
@@ -131,7 +132,7 @@ def pack_backward(weight_ih: Array, weight_hh: Array, padded: int, out: Array) -
                     out[(padded + k) // rows, 4 * unit + gate, (padded + k) % rows] = weight_ih[row, k]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(nogil=True, error_model="numpy", fastmath=FAST)
 def sum_gradient(
     tiles: Array,
     tile_columns: int,
@@ -278,4 +279,4 @@ def compile_groups() -> Any:
         types.Array(types.float64, 1, "C"),
         array(2, "C"),
     )
-    return njit(signature, nogil=True, cache=True, error_model="numpy")(_run_groups)
+    return cached_njit(signature, nogil=True, error_model="numpy")(_run_groups)

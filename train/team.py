@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from fxhost.caching import cached_njit
 from fxhost.native import load_acquire, now_ns, publish, words_at, yield_core
 from fxhost.stages import aligned_zeros
 
@@ -36,7 +37,7 @@ def _wait_for(address: int, value: int, patience_ns: int) -> bool:
 @cache
 def _compile() -> Any:
     signature = types.boolean(types.int64, types.int64, types.int64)
-    return njit(signature, nogil=True, cache=True)(_wait_for)
+    return cached_njit(signature, nogil=True)(_wait_for)
 
 
 @cache

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import cfunc, from_dtype, types
+from numba import from_dtype, types
 from numpy.typing import NDArray
+
+from fxhost.caching import cached_cfunc
 
 ALIGNMENT = 64  # a cache line, and the widest vector
 
@@ -79,7 +81,7 @@ def stage_function(state: np.dtype[Any] | type) -> Any:
     """The decorator that compiles a stage whose memory holds `state` (a structured dtype, or float32)."""
     element = types.float32 if state is np.float32 else from_dtype(state)
     signature = types.void(types.CPointer(element), types.CPointer(types.float32), types.int64)
-    return cfunc(signature, cache=True, error_model="numpy", forceinline=True)
+    return cached_cfunc(signature, error_model="numpy", forceinline=True)
 
 
 def smoothing(time_ms: float, sample_rate: int) -> float:

@@ -15,11 +15,8 @@ with y = w·h + b (+ x_0 with a residual path).
 `fxhost.stages.layout` says where everything lies in memory, `fxhost.stages.cells` emits the code.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from inspect import getfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,13 +25,10 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fxhost.native import address_of
-from fxhost.stages import Stage, aligned_zeros, cells, first_words, layout, smoothing, stage_function
+from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
 from fxhost.stages.layout import Layout, weight_columns
 from fxhost.vectors import Vectors, register_lanes
-
-# Changes with the files that emit the kernel: a part of the key of the disk cache.
-REVISION = zlib.crc32(b"".join(Path(getfile(source)).read_bytes() for source in (Vectors, layout, cells)))
 
 KNOB_SMOOTHING_MS = 20.0
 
@@ -52,13 +46,12 @@ def play_block(
     residual: Any,
     width: Any,
     registers: Any,
-    revision: Any,
 ) -> Any:
     """The whole kernel: three values, then the kind of network and its sizes as literals, constants to LLVM.
 
-    They and the revision of the emitter come from the caller's closure, and so into the key of the disk cache.
+    They come from the caller's closure, and so into the key of the disk cache.
     """
-    numbers = (layers, hidden_size, inputs, residual, width, registers, revision)
+    numbers = (layers, hidden_size, inputs, residual, width, registers)
     if not isinstance(cell, types.StringLiteral) or not all(isinstance(n, types.IntegerLiteral) for n in numbers):
         return None
 
@@ -87,13 +80,13 @@ def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, resid
     numba cfunc
     """
     width, registers = register_lanes()
-    has_residual, revision = int(residual), REVISION
+    has_residual = int(residual)
 
     @stage_function(np.float32)
     def lstm_block(state: Any, block: Any, frames: int) -> None:
         play_block(
             address_of(state), address_of(block), frames,
-            cell, layers, hidden_size, inputs, has_residual, width, registers, revision,
+            cell, layers, hidden_size, inputs, has_residual, width, registers,
         )  # fmt: skip
 
     return lstm_block

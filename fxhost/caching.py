@@ -1,0 +1,200 @@
+"""The disk cache of compiled code. Whatever goes wrong with the disk costs a compilation, never the music.
+
+It stands in for numba's own, behind the same two verbs. A file holds one compiled function: its name says what the
+code was made from and for, and it begins with the checksum of the rest. So there is no index to lose, processes that
+start at the same time write the same bytes under the same name, and a file that was cut off or damaged is not there.
+
+It lies in `NUMBA_CACHE_DIR` where that is set, else beside the sources in `__pycache__`, else with the user's caches,
+else in the system's folder for temporary files: in the first of these where a file can be written.
+"""
+
+import hashlib
+import inspect
+import logging
+import os
+import pickle
+import stat
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core import config
+from numba.core.caching import NullCache
+from numba.core.ccallback import CFunc
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
+from numba.misc.appdirs import AppDirs
+
+logger = logging.getLogger(__name__)
+
+CHECKSUM_BYTES = hashlib.sha256().digest_size
+
+
+def cached_cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """The decorator that makes a function a `numba.cfunc`, from the disk where it was compiled before."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
+        compiled._cache = DiskCache(function)
+        compiled.compile()
+        return compiled
+
+    return decorate
+
+
+def cached_njit(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """The same for `numba.njit`: compiled at once for a signature, otherwise when it is first called."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled: Any = njit(**options)(function)
+        compiled._cache = DiskCache(function)
+        if signature is not None:
+            compiled.compile(signature)
+            compiled.disable_compile()
+        return compiled
+
+    return decorate
+
+
+class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
+    """The compiled forms of one function on disk.
+
+    Parameters
+    ----------
+    function : callable
+        In Python, with a source file; without one nothing is kept.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._source = Path(inspect.getfile(function)).absolute()
+        self._folder = choose_folder(self._source.parent) if self._source.is_file() else None
+
+    @property
+    def cache_path(self) -> str | None:
+        """The folder, or None where nothing is kept."""
+        return None if self._folder is None else str(self._folder)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """The compiled function for a signature, or None where the disk does not have it whole."""
+        if self._folder is None:
+            return None
+        target_context.refresh()
+        path = self._path(signature, target_context.codegen())
+        try:
+            content = path.read_bytes()
+            checksum, payload = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
+            if hashlib.sha256(payload).digest() != checksum:
+                logger.info("%s is damaged; compiling anew", path)
+                return None
+            return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        except FileNotFoundError:
+            return None
+        except Exception as err:  # what numba and pickle may raise on foreign bytes is not to be listed
+            logger.info("%s cannot be used: %s; compiling anew", path, err)
+            return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep a compiled function, if the disk lets it."""
+        if self._folder is None or compiled.library.has_dynamic_globals or compiled.lifted:
+            return
+        path = self._path(signature, compiled.library.codegen)
+        partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        payload = dumps(compiled._reduce())
+        try:
+            try:
+                partial.write_bytes(hashlib.sha256(payload).digest() + payload)
+                os.replace(partial, path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
+            self._remove_outdated()
+        except OSError as err:
+            logger.info("the compiled code is not kept: %s", err)
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        assert self._folder is not None
+        cells = self._function.__closure__ or ()
+        made_from = self._function.__code__.co_code, dumps(tuple(cell.cell_contents for cell in cells))
+        made_for = str(signature), codegen.magic_tuple(), sys.version, numba.__version__
+        digest = hashlib.sha256(repr((made_from, made_for)).encode()).hexdigest()[:24]
+        return self._folder / f"{self._name}{self._stamp}-{digest}.nbc"
+
+    @property
+    def _name(self) -> str:
+        name = self._function.__qualname__.replace("<", "").replace(">", "")
+        return f"{self._source.stem}.{name}-{self._function.__code__.co_firstlineno}."
+
+    @property
+    def _stamp(self) -> str:
+        # what a function calls is compiled into it: the sources around it count, not its own alone
+        stamps = hash_sources(Path(__file__).parent) + hash_sources(self._source.parent)
+        return hashlib.sha256(stamps).hexdigest()[:12]
+
+    def _remove_outdated(self) -> None:
+        """Remove what was made from sources that are no more."""
+        assert self._folder is not None
+        stem = self._name.rpartition("-")[0]  # on whatever line the function stood
+        for path in self._folder.glob(f"{stem}-*.nbc"):
+            if f".{self._stamp}-" not in path.name:
+                path.unlink(missing_ok=True)
+
+
+@cache
+def hash_sources(folder: Path) -> bytes:
+    """A digest of all Python files in a folder, and below it those of packages."""
+    digest = hashlib.sha256()
+    packages = [path.parent for path in folder.glob("*/__init__.py")]
+    for path in sorted(path for place in (folder, *packages) for path in place.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.digest()
+
+
+@cache
+def choose_folder(sources: Path) -> Path | None:
+    """Where the compiled code of a folder of sources is kept, or None where no file can be written anywhere."""
+    for folder in _candidates(sources):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as err:
+            logger.info("no compiled code in %s: %s", folder, err)
+        else:
+            return folder
+    return None
+
+
+def _candidates(sources: Path) -> Iterator[Path]:
+    own = f"{sources.name}_{hashlib.sha256(str(sources).encode()).hexdigest()[:16]}"
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR).absolute() / own
+    yield sources / "__pycache__"
+    users = Path(AppDirs("fxhost", appauthor=False).user_cache_dir)
+    if users.is_absolute():  # otherwise the user has no home
+        yield users / own
+    private = _private_folder()
+    if private is not None:
+        yield private / own
+
+
+def _private_folder() -> Path | None:
+    """A folder of ours among the temporary files, into which nobody else can put code."""
+    try:
+        user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has such a folder for each user
+        folder = Path(tempfile.gettempdir()) / f"fxhost-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(status.st_mode):
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
+        return None
+    return folder
