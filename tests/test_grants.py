@@ -183,11 +183,12 @@ def faults_of(rack: Rack, blocks: int, frames: int = 8) -> int:
     drive(*arguments, 0)
 
     def count() -> int:
-        drive(*arguments, 1000)
         for _ in range(100):  # its own first pages
+            drive(*arguments, 10)
             before = resource.getrusage(resource.RUSAGE_THREAD)
-        drive(*arguments, blocks)
-        after = resource.getrusage(resource.RUSAGE_THREAD)
+        for _ in range(blocks // 1000):  # so often that no page of what measures becomes cold meanwhile
+            drive(*arguments, 1000)
+            after = resource.getrusage(resource.RUSAGE_THREAD)
         return after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
 
     return int(in_new_thread(count))
