@@ -62,6 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
             "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
         )
 
+    def add_sample_rate(command: argparse.ArgumentParser, default: str) -> None:
+        command.add_argument(
+            "--sample-rate", type=number(8000, 384_000, int), metavar="HZ", help=f"of the stream (default: {default})"
+        )
+
     def add_playing(command: argparse.ArgumentParser) -> None:
         for side in ("input", "output"):
             command.add_argument(
@@ -71,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
                 metavar="X",
                 help=f"{side} gain in dB (default 0)",
             )
+        command.add_argument(
+            "--oversample",
+            type=int,
+            choices=(1, 2, 4),
+            default=1,
+            help="run the networks at 2 or 4 times the rate, against aliasing (default 1)",
+        )
         command.add_argument(
             "--engine",
             choices=("compiled", "torchscript"),
@@ -89,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
     )
+    add_sample_rate(run, "the input file's, the presets', or the device's")
     add_playing(run)
 
     render = add("render", "Play a recording through a preset into a file, as fast as it goes.")
@@ -113,6 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="default 16 to 1024; 64 for --largest-hidden; the device's own for --stream and --loopback",
     )
+    add_sample_rate(bench, "the presets' own")
     bench.add_argument(
         "--engine",
         nargs="+",
@@ -144,6 +158,9 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument("preset", metavar="PRESET")
     info.add_argument(
         "--check", action="store_true", help="replay its probe through both engines; this runs code from the file"
+    )
+    info.add_argument(
+        "--rates", action="store_true", help="tell how it plays at the usual rates; what is not known yet is measured"
     )
     add_json(info)
 

@@ -37,18 +37,16 @@ class Recording:
     ----------
     path : Path
         Any format that libsndfile reads.
-    sample_rate : int, optional
-        The rate that it must have, in Hz.
     max_channels : int
         How many channels it may have. The blocks of a file with several are `(frames, channels)`.
 
     Raises
     ------
     AudioError
-        If it cannot be opened, is empty, has too many channels or only 8 bits, or another sample rate.
+        If it cannot be opened, is empty, has too many channels or only 8 bits.
     """
 
-    def __init__(self, path: Path, *, sample_rate: int | None = None, max_channels: int = 1) -> None:
+    def __init__(self, path: Path, *, max_channels: int = 1) -> None:
         self.path = path
         if not path.is_file():
             raise AudioError(f"no such audio file: {path}")
@@ -60,12 +58,12 @@ class Recording:
                 f"{path} is not audio that can be read: {reason}; give a wav, flac, aiff or ogg file"
             ) from err
         try:
-            self._check(sample_rate, max_channels)
+            self._check(max_channels)
         except AudioError:
             self._file.close()
             raise
 
-    def _check(self, sample_rate: int | None, max_channels: int) -> None:
+    def _check(self, max_channels: int) -> None:
         file = self._file
         if file.frames == 0:
             raise AudioError(f"{self.path} is empty: it holds no audio")
@@ -77,11 +75,6 @@ class Recording:
         if file.subtype in LOW_RESOLUTION:
             raise AudioError(
                 f"{self.path} has 8 bits a sample, too noisy for an effect; export it with 16 bits or more"
-            )
-        if sample_rate is not None and file.samplerate != sample_rate:
-            raise AudioError(
-                f"{self.path} has a sample rate of {file.samplerate} Hz, the preset plays at {sample_rate} Hz; "
-                f"resample the file to {sample_rate} Hz"
             )
 
     @property

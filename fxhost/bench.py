@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from fxhost import __version__
-from fxhost.engine import build_chain
+from fxhost.engine import build_chain, own_plan
+from fxhost.plans import Plan
 from fxhost.preset import Float32Array, Preset
 from fxhost.timing import CAPACITY, Float64Array, Spread, TimedRack, spread_of
 
@@ -99,6 +100,7 @@ def time_blocks(
     riff: Float32Array,
     *,
     seconds: float,
+    plans: Sequence[Plan] | None = None,
     stopped: Stopped = lambda: False,
 ) -> Timing:
     """Play presets as `--device virtual` does, but without waiting for the next block to be due.
@@ -106,13 +108,14 @@ def time_blocks(
     Parameters
     ----------
     presets : sequence of Preset
-        At one sample rate.
     engine : {'compiled', 'torchscript'}
     block_frames : int
     riff : float32 (frames,)
         What to play, again and again.
     seconds : float
         How long to go on; at most `CAPACITY` blocks.
+    plans : sequence of Plan, optional
+        How each plays at the rate. By default each at its own, which must be the same.
     stopped : callable
         Whether to end now. Two blocks are always played.
 
@@ -121,7 +124,9 @@ def time_blocks(
     EngineError
         If the effect fails.
     """
-    rack = TimedRack(build_chain(presets, engine), presets[0].sample_rate, source=riff, source_loops=True)
+    plans = plans or [own_plan(preset) for preset in presets]
+    sample_rate = plans[0].sample_rate
+    rack = TimedRack(build_chain(presets, engine, plans), sample_rate, source=riff, source_loops=True)
     rack.connect(in_channels=0, in_channel=0, out_channels=1)
     silence, out = np.zeros(block_frames, np.float32), np.zeros(block_frames, np.float32)
     end = time.perf_counter() + seconds
@@ -131,7 +136,7 @@ def time_blocks(
         rack.process(silence, out)
     rack.check()
     took_us = np.diff(rack.times_ns())[:, 0] * 1e-3
-    return Timing(join_names(presets), engine, block_frames, presets[0].sample_rate, float(took_us[0]), took_us[1:])
+    return Timing(join_names(presets), engine, block_frames, sample_rate, float(took_us[0]), took_us[1:])
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------

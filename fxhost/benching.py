@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fxhost.bench import BLOCK_FRAMES, Stopped, Timing, describe_machine, join_names, time_blocks
-from fxhost.engine import common_sample_rate
+from fxhost.choosing import choose_plans
 from fxhost.errors import FxhostError
 from fxhost.jitter import Jitter, measure_jitter
 from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time
@@ -54,7 +54,6 @@ Row = TypeVar("Row")
 def run_bench(options: argparse.Namespace) -> int:
     """`fxhost bench`."""
     presets = [read_preset(find_preset(name)) for name in options.presets]
-    common_sample_rate(presets)
     check_meanings(options)
     with hearing_ctrl_c() as stopped:
         if options.stream:
@@ -76,6 +75,11 @@ def check_meanings(options: argparse.Namespace) -> None:
             words = " ".join(map(str, value)) if isinstance(value, list) else value
             where = f"with {as_option(mode)}" if mode else f"without {' or '.join(map(as_option, sorted(meant)))}"
             raise FxhostError(f"{as_option(name)} {words} means nothing {where}; leave it out")
+
+
+def bench_rate(options: argparse.Namespace, presets: Sequence[Preset]) -> int:
+    """What to measure at without a device, in Hz."""
+    return int(options.sample_rate or presets[0].sample_rate)
 
 
 def as_option(name: str) -> str:
@@ -103,12 +107,14 @@ def collect(measure: Callable[[Show], Iterable[Row]], options: argparse.Namespac
 
 def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
     """Compute time, without a device."""
-    riff, seconds = synthesise_riff(presets[0].sample_rate), options.seconds or ROW_S
+    rate, seconds = bench_rate(options, presets), options.seconds or ROW_S
+    riff = synthesise_riff(rate)
+    plans = {engine: choose_plans(presets, engine, rate) for engine in options.engine}
 
     def measure(show: Show) -> Iterator[Timing]:
         for engine, frames in product(options.engine, options.block_frames or BLOCK_FRAMES):
             show(f"{engine} engine, blocks of {frames} frames")
-            yield time_blocks(presets, engine, frames, riff, seconds=seconds, stopped=stopped)
+            yield time_blocks(presets, engine, frames, riff, seconds=seconds, plans=plans[engine], stopped=stopped)
 
     timings = collect(measure, options, stopped)
     if options.json:
@@ -117,6 +123,9 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     console = make_console()
     console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
     console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", markup=False, soft_wrap=True)
+    for plan in plans[options.engine[0]]:
+        if not plan.is_own:
+            console.print(plan.describe(), markup=False, soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))
     return 0
@@ -135,6 +144,7 @@ def device_options(options: argparse.Namespace, block_frames: int, engine: str =
         block_frames=block_frames,
         latency=options.latency,
         duration_s=(options.duration or STREAM_S) if options.stream else None,
+        sample_rate=options.sample_rate,
     )
 
 
@@ -193,17 +203,17 @@ def run_loopback(options: argparse.Namespace, presets: Sequence[Preset], stopped
 def run_limits(options: argparse.Namespace, presets: Sequence[Preset], stopped: Stopped) -> int:
     """The largest network for each block size, or the smallest block."""
     trials: list[Timing] = []
-    rate = presets[0].sample_rate
+    rate, seconds = bench_rate(options, presets), options.seconds or TRIAL_S
 
     def look(show: Show) -> Iterator[str]:
         def measure(tried: Sequence[Preset], frames: int) -> Timing:
             show(f"trying {join_names(tried)} in blocks of {frames} frames")
-            trials.append(play_in_real_time(tried, frames, seconds=options.seconds or TRIAL_S, stopped=stopped))
+            trials.append(play_in_real_time(tried, frames, sample_rate=rate, seconds=seconds, stopped=stopped))
             return trials[-1]
 
         try:
             if options.smallest_block:
-                yield format_smallest_block(find_smallest_block(presets, measure), presets)
+                yield format_smallest_block(find_smallest_block(presets, measure), presets, rate)
             else:
                 for frames in options.block_frames or [VIRTUAL_BLOCK_FRAMES]:
                     yield format_largest_hidden(find_largest_hidden(rate, frames, measure), frames, rate)

@@ -21,11 +21,14 @@ from fxhost.words import (
     make_console,
     make_table,
     print_error,
+    print_plans,
+    tabulate_plans,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fxhost.plans import Plan
     from fxhost.session import Options, Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
@@ -97,6 +100,8 @@ def run_run(options: argparse.Namespace) -> int:
         output_file=options.output_file,
         overwrite=options.force,
         duration_s=options.duration,
+        oversample=options.oversample,
+        sample_rate=options.sample_rate,
     )
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
@@ -132,7 +137,7 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     from fxhost.live import Screen, format_grants, format_status
 
     names = [preset.name for preset in session.presets]
-    screen = Screen(names, session.options.engine, session.rack, session.stream, session.locked_memory)
+    screen = Screen(names, session.options.engine, session.rack, session.stream, session.locked_memory, session.plans)
     if console.is_terminal:
         with reading_keys() as read_key, Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -156,8 +161,9 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
                 next_line += STATUS_EVERY_S
             return ""
 
-        where = f"{session.stream.name} at {session.sample_rate} Hz"
-        print(f"playing {' → '.join(names)} on {where}, {session.options.engine} engine")
+        where = f"on {session.stream.name} at {session.sample_rate} Hz"
+        print(f"playing {' → '.join(names)} {where}, {session.options.engine} engine")
+        print_plans(session.plans)
         summary = session.play(on_poll)
     print(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
@@ -178,12 +184,12 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     from fxhost.audio import Recording, check_format
-    from fxhost.engine import build_chain, common_sample_rate
+    from fxhost.choosing import choose_plans
+    from fxhost.engine import build_chain
     from fxhost.files import check_output
     from fxhost.preset import find_preset, read_preset
 
     presets = [read_preset(find_preset(name)) for name in options.presets]
-    sample_rate = common_sample_rate(presets)
     check_format(options.output)
     check_output(options.output, overwrite=options.force)
 
@@ -193,9 +199,11 @@ def run_render(options: argparse.Namespace) -> int:
     from fxhost.render import render
 
     end_like_ctrl_c()
-    with Recording(options.input, sample_rate=sample_rate) as recording:
+    with Recording(options.input) as recording:
+        sample_rate = recording.sample_rate
+        plans = choose_plans(presets, options.engine, sample_rate, options.oversample)
         rack = Rack(
-            build_chain(presets, options.engine),
+            build_chain(presets, options.engine, plans),
             sample_rate,
             input_gain_db=options.input_gain_db,
             output_gain_db=options.output_gain_db,
@@ -219,6 +227,7 @@ def run_render(options: argparse.Namespace) -> int:
         "input": str(options.input),
         "output": str(options.output),
         "sample_rate": sample_rate,
+        "rates": [plan.as_dict() for plan in plans],
         "frames": statistics.frames,
         "seconds": seconds,
         "load": seconds / audio_s,
@@ -230,6 +239,7 @@ def run_render(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result))
     else:
+        print_plans(plans)
         print(f"{options.output}: {audio_s:.1f} s at {sample_rate} Hz in {seconds:.1f} s, load {seconds / audio_s:.1%}")
         if statistics.limited_samples:
             print(f"{statistics.limited_samples} samples were limited to full scale; lower --output-gain-db")
@@ -308,15 +318,23 @@ def run_info(options: argparse.Namespace) -> int:
         errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
         passed = all(error is not None and error <= PROBE_TOLERANCE for error in errors.values())
         result["check"] = {**errors, "passed": passed}
+    plans: list[Plan] = []
+    if options.rates:
+        from fxhost.choosing import USUAL_RATES, choose_plan
+
+        plans = [choose_plan(preset, rate) for rate in USUAL_RATES]
+        result["rates"] = [plan.as_dict() for plan in plans]
     if options.json:
         print(json.dumps(result))
     else:
         from rich.text import Text
 
         table = make_table("", "", header=False)
-        for key, value in flatten(result):
+        for key, value in flatten({key: value for key, value in result.items() if key != "rates"}):
             table.add_row(Text(key), Text(value))  # a stranger's text, not markup
         make_console().print(table)
+        if plans:
+            make_console().print(tabulate_plans(plans))
     if options.check and not result["check"]["passed"]:
         raise FxhostError(
             f"{preset.path} does not sound as it did when it was made: its probe is off by {errors}, "

@@ -11,6 +11,8 @@ from fxhost.errors import DeviceError
 
 Kind = Literal["input", "output"]
 
+INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
+
 
 @dataclass(frozen=True)
 class Device:
@@ -134,6 +136,21 @@ def choose_device(wanted: str | None, kind: Kind) -> Device:
         As for `find_device` and `default_device`.
     """
     return find_device(wanted, kind) if wanted else default_device(kind)
+
+
+def takes_rate(input_device: Device | None, output_device: Device, sample_rate: int) -> bool:
+    """Whether devices play at a rate in Hz, as far as they say; without an input device that is not asked."""
+    sounddevice = import_sounddevice()
+    try:
+        with quiet_libraries():
+            sounddevice.check_output_settings(
+                output_device.index, min(2, output_device.output_channels), "float32", samplerate=sample_rate
+            )
+            if input_device is not None:
+                sounddevice.check_input_settings(input_device.index, 1, "float32", samplerate=sample_rate)
+    except sounddevice.PortAudioError as err:
+        return INVALID_SAMPLE_RATE not in err.args  # what else is wrong is said when they are opened
+    return True
 
 
 @contextmanager

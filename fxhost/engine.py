@@ -4,29 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fxhost.errors import PresetError
+from fxhost.plans import Plan
 from fxhost.preset import Preset
 from fxhost.stages import Stage
 from fxhost.stages.dc_blocker import DcBlocker
+from fxhost.stages.interleaved import Interleaved
+from fxhost.stages.interpolated import Interpolated
 from fxhost.stages.lstm import Lstm
+from fxhost.stages.resampler import Resampled
 
 
-def common_sample_rate(presets: Sequence[Preset]) -> int:
-    """The rate that all presets of a chain were trained at, in Hz.
-
-    Raises
-    ------
-    PresetError
-        If they differ.
-    """
-    rates = {preset.sample_rate: preset.name for preset in presets}
-    if len(rates) > 1:
-        listed = ", ".join(f"{name} at {rate} Hz" for rate, name in rates.items())
-        raise PresetError(f"these presets cannot play in one chain, their sample rates differ: {listed}; choose others")
-    return presets[0].sample_rate
-
-
-def build_chain(presets: Sequence[Preset], engine: str) -> list[Stage]:
+def build_chain(presets: Sequence[Preset], engine: str, plans: Sequence[Plan] | None = None) -> list[Stage]:
     """The stages that play these presets in series.
 
     Parameters
@@ -35,6 +23,8 @@ def build_chain(presets: Sequence[Preset], engine: str) -> list[Stage]:
         At least one.
     engine : {'compiled', 'torchscript'}
         The compiled kernel, or the TorchScript module itself, which runs code from the file.
+    plans : sequence of Plan, optional
+        How each plays in the stream. By default each at its own rate.
 
     Returns
     -------
@@ -42,14 +32,54 @@ def build_chain(presets: Sequence[Preset], engine: str) -> list[Stage]:
         For each preset its network and a DC blocker.
     """
     chain: list[Stage] = []
-    for preset in presets:
-        network = _torchscript_stage(preset) if engine == "torchscript" else compiled_stage(preset)
-        chain += [network, DcBlocker(preset.silent_output, preset.sample_rate)]
+    if plans is None:
+        plans = [own_plan(preset) for preset in presets]
+    for preset, plan in zip(presets, plans, strict=True):
+        network = _torchscript_stage(preset) if engine == "torchscript" else planned_stage(preset, plan)
+        chain += [network, DcBlocker(preset.silent_output, plan.sample_rate)]
     return chain
 
 
-def compiled_stage(preset: Preset, knobs: Sequence[float] | None = None) -> Lstm:
-    """The compiled network of a preset, in its settled state, with its knobs where they are or at their defaults."""
+def own_plan(preset: Preset) -> Plan:
+    """A preset in a stream of its own rate."""
+    return Plan(preset.name, preset.sample_rate, preset.sample_rate, preset.sample_rate)
+
+
+def planned_stage(preset: Preset, plan: Plan) -> Stage:
+    """The compiled network of a preset, made for a stream's rate, in its settled state.
+
+    Raises
+    ------
+    EngineError
+        If the rates have no simple ratio.
+    """
+    network: Stage
+    if plan.order:
+        network = Interpolated(
+            compiled_stage(preset, sample_rate=plan.network_rate), plan.network_rate / plan.preset_rate, plan.order
+        )
+    elif plan.copies > 1:
+        network = Interleaved(compiled_stage(preset), plan.copies)
+    else:
+        network = compiled_stage(preset)
+    if plan.is_resampled:
+        network = Resampled(
+            network, inner_rate=plan.network_rate, outer_rate=plan.sample_rate, rest=preset.silent_output
+        )
+    return network
+
+
+def compiled_stage(preset: Preset, knobs: Sequence[float] | None = None, sample_rate: int | None = None) -> Lstm:
+    """The compiled network of a preset, in its settled state.
+
+    Parameters
+    ----------
+    preset : Preset
+    knobs : sequence of float, optional
+        By default as the preset has them.
+    sample_rate : int, optional
+        What its knobs glide at, in Hz; by default the preset's.
+    """
     a = preset.architecture
     return Lstm(
         preset.weights,
@@ -57,7 +87,7 @@ def compiled_stage(preset: Preset, knobs: Sequence[float] | None = None) -> Lstm
         hidden_size=a.hidden_size,
         inputs=a.inputs,
         residual=a.residual,
-        sample_rate=preset.sample_rate,
+        sample_rate=sample_rate or preset.sample_rate,
         knobs=[knob.default for knob in preset.knobs] if knobs is None else knobs,
     )
 

@@ -71,7 +71,6 @@ def measure_jitter(
     Parameters
     ----------
     presets : sequence of Preset
-        At one sample rate.
     options : Options
         With a duration.
     stress : int

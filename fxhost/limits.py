@@ -60,14 +60,17 @@ def find_smallest_block(presets: Sequence[Preset], measure: Measure) -> int:
     return -bisect_largest(fits, -LARGEST_BLOCK, -1)
 
 
-def play_in_real_time(presets: Sequence[Preset], block_frames: int, *, seconds: float, stopped: Stopped) -> Timing:
+def play_in_real_time(
+    presets: Sequence[Preset], block_frames: int, *, sample_rate: int, seconds: float, stopped: Stopped
+) -> Timing:
     """Play presets on the virtual device with the compiled engine.
 
     Parameters
     ----------
     presets : sequence of Preset
-        At one sample rate.
     block_frames : int
+    sample_rate : int
+        In Hz.
     seconds : float
     stopped : callable
         Whether to end now.
@@ -77,7 +80,13 @@ def play_in_real_time(presets: Sequence[Preset], block_frames: int, *, seconds: 
     KeyboardInterrupt
         If it was stopped.
     """
-    options = Options(input_device=VIRTUAL, output_device=VIRTUAL, block_frames=block_frames, duration_s=seconds)
+    options = Options(
+        input_device=VIRTUAL,
+        output_device=VIRTUAL,
+        block_frames=block_frames,
+        duration_s=seconds,
+        sample_rate=sample_rate,
+    )
     timing = measure_jitter(presets, options, stress=0, notice=lambda text: None, stopped=stopped).timing
     if stopped():
         raise KeyboardInterrupt

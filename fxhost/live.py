@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from fxhost.plans import Plan
 from fxhost.rack import Levels, Rack, Statistics
 from fxhost.realtime import LockedMemory, Scheduling, read_scheduling
 from fxhost.stream import Stream
@@ -98,6 +99,8 @@ class Screen:
     rack : Rack
     stream : Stream
     locked_memory : LockedMemory
+    plans : sequence of Plan
+        How each preset plays at the stream's rate.
     """
 
     presets: Sequence[str]
@@ -105,6 +108,7 @@ class Screen:
     rack: Rack
     stream: Stream
     locked_memory: LockedMemory
+    plans: Sequence[Plan]
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
 
@@ -142,6 +146,9 @@ class Screen:
             f"{rate:.0f} Hz   {frames} frames ({1000 * frames / rate:.2f} ms) a block   "
             f"stream latency {1000 * stream.latency_s:.1f} ms   {self.engine} engine",
         )
+        for plan in self.plans:
+            if not plan.is_own:
+                table.add_row("rate", Text(plan.describe()))
         table.add_row(
             "gain", f"input {format_db(self.rack.input_gain_db)}   output {format_db(self.rack.output_gain_db)}"
         )

@@ -6,7 +6,7 @@ stretch of the input where it fits best; it is 1 for a loop that leaves the sign
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class RoundTrip:
 
 
 class LoopbackSession(Session):
-    """A run whose only stage plays the bursts and records the input. The presets merely give the sample rate.
+    """A run whose only stage plays the bursts and records the input. The presets give no more than a sample rate.
 
     Parameters
     ----------
@@ -86,12 +86,11 @@ class LoopbackSession(Session):
         As for `Session`.
     """
 
-    def __init__(self, presets: Sequence[Preset], options: Options, notice: Callable[[str], None]) -> None:
-        self.loop = Loopback(make_bursts(presets[0].sample_rate))
-        super().__init__(presets, options, notice)
+    loop: Loopback
 
     def build_chain(self) -> list[Stage]:
         """The two ends of the loop."""
+        self.loop = Loopback(make_bursts(self.sample_rate))
         return [self.loop]
 
 

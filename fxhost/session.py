@@ -6,18 +6,22 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fxhost.audio import Recording, Writer, writing
-from fxhost.devices import Device, choose_device
-from fxhost.engine import build_chain, common_sample_rate
+from fxhost.choosing import choose_plans
+from fxhost.devices import Device, choose_device, takes_rate
+from fxhost.engine import build_chain
 from fxhost.errors import DeviceError, FxhostError
-from fxhost.preset import Float32Array, Preset
+from fxhost.plans import Plan
+from fxhost.preset import Preset
 from fxhost.rack import Rack, Statistics
 from fxhost.realtime import HOW_TO_ALLOW, Scheduling, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage
+from fxhost.stages.resampler import convert
 from fxhost.stream import VIRTUAL, DeviceStream, Stream, VirtualStream
 
 POLL_S = 0.05
@@ -42,6 +46,8 @@ class Options:
     output_file: Path | None = None
     overwrite: bool = False
     duration_s: float | None = None
+    oversample: int = 1  # how many times the stream's rate the networks run at
+    sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
 
 
 class Session:
@@ -72,13 +78,18 @@ class Session:
     ) -> None:
         self.presets = presets
         self.options = options
-        self.sample_rate = common_sample_rate(presets)
-        source = self._read_source()
+        source, source_rate = None, 0
+        if options.input_file is not None:
+            with Recording(options.input_file) as recording:
+                source, source_rate = recording.read(), recording.sample_rate
         named = {options.input_device, options.output_device} - {None}
         if VIRTUAL in named and len(named) > 1:
             raise DeviceError("the virtual device has both input and output; give --device virtual alone")
         devices = None if VIRTUAL in named else self._choose_devices(notice)
-        if devices is None and source is None:
+        self.sample_rate = options.sample_rate or self._choose_sample_rate(devices, source_rate, notice)
+        if source is not None:
+            source = convert(source, source_rate, self.sample_rate)
+        elif devices is None:
             source = synthesise_riff(self.sample_rate)
         self.rack = rack_type(
             self.build_chain(),
@@ -107,13 +118,12 @@ class Session:
 
     def build_chain(self) -> list[Stage]:
         """A fresh chain of the session's presets, in their settled states."""
-        return build_chain(self.presets, self.options.engine)
+        return build_chain(self.presets, self.options.engine, self.plans)
 
-    def _read_source(self) -> Float32Array | None:
-        if self.options.input_file is None:
-            return None
-        with Recording(self.options.input_file, sample_rate=self.sample_rate) as recording:
-            return recording.read()
+    @cached_property
+    def plans(self) -> list[Plan]:
+        """How each preset plays at the session's rate."""
+        return choose_plans(self.presets, self.options.engine, self.sample_rate, self.options.oversample)
 
     def _choose_devices(self, notice: Callable[[str], None]) -> tuple[Device | None, Device] | None:
         """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
@@ -126,6 +136,21 @@ class Session:
                 raise
             notice(f"{err}. Playing the virtual device instead")
             return None
+
+    def _choose_sample_rate(
+        self, devices: tuple[Device | None, Device] | None, source_rate: int, notice: Callable[[str], None]
+    ) -> int:
+        """The source's rate, or without one the first of the presets', that the devices take; else their own, in Hz."""
+        rates = [source_rate] if source_rate else list(dict.fromkeys(preset.sample_rate for preset in self.presets))
+        if devices is None:
+            return rates[0]
+        if taken := [rate for rate in rates if takes_rate(*devices, rate)]:
+            return taken[0]
+        output = devices[1]
+        if self.options.engine == "compiled":  # the other one will refuse
+            refused = " or ".join(map(str, rates))
+            notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
+        return output.sample_rate
 
     def play(self, on_poll: Callable[[], str]) -> "Summary":
         """Play until the end of the source, the duration, or a wish to quit.
@@ -279,6 +304,7 @@ class Summary:
             "device": stream.name,
             "host_api": stream.host_api,
             "sample_rate": self.session.sample_rate,
+            "rates": [plan.as_dict() for plan in self.session.plans],
             "block_frames": s.block_frames,
             "stream_latency_s": stream.latency_s,
             "seconds": self.seconds,

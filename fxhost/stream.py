@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fxhost.callback import OUTPUT_UNDERFLOW
-from fxhost.devices import Device, import_sounddevice, quiet_libraries
+from fxhost.devices import INVALID_SAMPLE_RATE, Device, import_sounddevice, quiet_libraries
 from fxhost.errors import DeviceError
 from fxhost.rack import Rack
 
@@ -23,7 +23,6 @@ VIRTUAL_BLOCK_FRAMES = 64
 VIRTUAL_LATENCY_S = {"low": 0.02, "high": 0.1}
 CLOSE_TIMEOUT_S = 2.0
 _ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
-INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
 
 
 class Stream(Protocol):
@@ -124,9 +123,8 @@ class DeviceStream:
             if INVALID_SAMPLE_RATE in err.args:
                 device = output_device if input_device is None else input_device
                 raise DeviceError(
-                    f"the preset plays at {sample_rate} Hz, which '{self.name}' refuses (it prefers "
-                    f"{device.sample_rate} Hz); set the device or its sound server to {sample_rate} Hz, or choose a "
-                    f"preset made at {device.sample_rate} Hz"
+                    f"'{self.name}' does not play at {sample_rate} Hz, it prefers {device.sample_rate} Hz; set the "
+                    f"device or its sound server to {sample_rate} Hz, or give --sample-rate {device.sample_rate}"
                 ) from err
             raise DeviceError(f"'{self.name}' cannot be opened: {err.args[0]}; is another program using it?") from err
         self.sample_rate = float(self._stream.samplerate)

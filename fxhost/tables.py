@@ -118,14 +118,14 @@ def format_largest_hidden(hidden_size: int, block_frames: int, sample_rate: int)
     return f"the largest network {where}: LSTM 1×{hidden_size}{most}"
 
 
-def format_smallest_block(block_frames: int, presets: Sequence[Preset]) -> str:
+def format_smallest_block(block_frames: int, presets: Sequence[Preset], sample_rate: int) -> str:
     """The answer to how small a block may be."""
     if block_frames > LARGEST_BLOCK:
         return (
             f"{join_names(presets)} does not fit in any block of up to {LARGEST_BLOCK} frames; end what else runs on "
             "this machine, or try a smaller preset"
         )
-    duration_ms = 1e3 * block_frames / presets[0].sample_rate
+    duration_ms = 1e3 * block_frames / sample_rate
     return (
         f"the smallest block of {join_names(presets)} in frames: {block_frames} ({duration_ms:.2f} ms); whether a "
         "device keeps up with it, --stream tells"

@@ -3,12 +3,14 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from fxhost.plans import Plan
 
 
 def end_like_ctrl_c() -> None:
@@ -46,6 +48,13 @@ def print_error(message: str) -> None:
     print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
 
 
+def print_plans(plans: Sequence["Plan"]) -> None:
+    """A line for each preset that plays otherwise than it was trained."""
+    for plan in plans:
+        if not plan.is_own:
+            print(plan.describe())
+
+
 def make_console(*, stderr: bool = False) -> "Console":
     """The console that everything for people goes to."""
     from rich.console import Console
@@ -60,6 +69,15 @@ def make_table(*columns: str, header: bool = True) -> Any:
     table = Table(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)
+    return table
+
+
+def tabulate_plans(plans: Sequence["Plan"]) -> Any:
+    """A row for each rate: how the preset plays there, and how true."""
+    table = make_table("\nrate", "\nway", "\nESR", "ESR to\nown rate", "\nlatency")
+    for plan in plans:
+        latency = f"{plan.latency_ms:.2f} ms" if plan.latency_frames else "none"
+        table.add_row(f"{plan.sample_rate} Hz", plan.way, format_esr(plan.esr), format_esr(plan.esr_band), latency)
     return table
 
 

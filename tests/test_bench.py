@@ -384,7 +384,7 @@ def test_the_largest_network_and_the_smallest_block_are_found(limit: int, late: 
     preset = make_random_preset(8, RATE)
     smallest = find_smallest_block([preset], pretend(lambda hidden, frames: frames > 8 * limit, late))
     assert smallest == 8 * limit + 1
-    told = format_largest_hidden(largest, 64, RATE) + format_smallest_block(smallest, [preset])
+    told = format_largest_hidden(largest, 64, RATE) + format_smallest_block(smallest, [preset], RATE)
     assert ("no network fits" in told) == (limit == 0)
     assert ("the largest that a preset may have" in told) == ("does not fit in any block" in told) == (limit == 128)
 
@@ -484,6 +484,14 @@ def test_without_options_all_sizes_are_measured_on_a_shipped_preset() -> None:
         assert row["first_block_us"] > 0
 
 
+def test_blocks_are_measured_at_another_rate(make_preset: MakePreset, run_here: Run) -> None:
+    arguments = make_preset(), "--sample-rate", 44_100, "--block-frames", 64, "--seconds", 0.05
+    [row] = json.loads(run_here(*arguments, "--json").stdout)
+    assert row["sample_rate"] == 44_100
+    assert row["budget_us"] == pytest.approx(64e6 / 44_100)
+    assert "trained at 48000 Hz, at 44100 Hz: " in run_here(*arguments).stdout
+
+
 def test_the_first_block_is_not_among_the_later_ones(make_preset: MakePreset) -> None:
     from fxhost import bench
 
@@ -491,7 +499,7 @@ def test_the_first_block_is_not_among_the_later_ones(make_preset: MakePreset) ->
     preset = read_preset(make_preset())
     riff = np.zeros(100, np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "build_chain", lambda presets, engine: next(chains))
+        patch.setattr(bench, "build_chain", lambda *_: next(chains))
         first, later = (bench.time_blocks([preset], "compiled", 3, riff, seconds=0.01) for _ in range(2))
     assert first.first_block_us >= 50_000
     assert later.spread.max_us >= 50_000
@@ -572,5 +580,5 @@ def test_wrong_usage_ends_with_2(arguments: list[str], run_here: Run) -> None:
 
 def test_bad_input_is_one_clear_line(make_preset: MakePreset, run_here: Run) -> None:
     assert_one_line(run_here("no-such-preset"), "no such preset: no-such-preset; give a .pt file or one of:")
-    both = run_here(make_preset(), make_preset(1, 8, rate=44_100))
-    assert_one_line(both, "their sample rates differ")
+    both = run_here(make_preset(), make_preset(1, 8, rate=44_100), "--engine", "torchscript")
+    assert_one_line(both, "plays a preset at its own rate only: 1x8-1-False-44100 has 44100 Hz, the stream 48000 Hz")

@@ -48,7 +48,17 @@ def test_the_lists_load_neither_torch_nor_numba(command: list[str]) -> None:
     assert done.stdout.endswith("set()\n") or "no PortAudio library" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["fly"], ["run", "x.pt", "--duration", "-1"], ["render", "x.pt"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["run"],
+        ["fly"],
+        ["run", "x.pt", "--duration", "-1"],
+        ["run", "x.pt", "--oversample", "3"],
+        ["render", "x.pt"],
+    ],
+)
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert run_fxhost(*arguments).returncode == 2
 
@@ -175,7 +185,6 @@ BAD_AUDIO: dict[str, tuple[Callable[[Path], Path], str]] = {
     "8-bit": (lambda f: write_audio(f / "a.wav", SECOND, subtype="PCM_U8"), "has 8 bits a sample"),
     "NaN": (lambda f: write_audio(f / "a.wav", WITH_NAN), "no number (NaN or infinity) at frame 777"),
     "infinity": (lambda f: write_audio(f / "a.wav", WITH_INFINITY), "no number (NaN or infinity) at frame 47999"),
-    "other rate": (lambda f: write_audio(f / "a.wav", SECOND, 44_100), "44100 Hz, the preset plays at 48000 Hz"),
     "folder": (lambda f: f, "no such audio file"),
 }
 
@@ -201,6 +210,18 @@ def test_bad_audio_is_one_clear_line_and_nothing_is_written(
         )
     assert_one_line(done, message)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_at_another_rate_than_was_asked_for_is_resampled(
+    make_preset: MakePreset, tmp_path: Path, guitar: Float32Array
+) -> None:
+    audio, out = write_audio(tmp_path / "a.wav", guitar[4 * RATE :][:44_101], 44_100), tmp_path / "out.wav"
+    device = "--device", "virtual", "--sample-rate", 48_000
+    done = run_fxhost("run", make_preset(), *device, "--input-file", audio, "--output-file", out, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [plan["way"] for plan in json.loads(done.stdout)["rates"]] == ["its own rate"]
+    info = soundfile.info(out)
+    assert (info.samplerate, info.frames) == (48_000, 48_002)
 
 
 @pytest.mark.parametrize("command", ["run", "render"])
@@ -283,9 +304,38 @@ def test_a_name_too_long_and_half_a_virtual_device_are_one_clear_line(make_prese
     assert_one_line(done, "give --device virtual alone")
 
 
-def test_presets_of_different_rates_are_one_clear_line(make_preset: MakePreset) -> None:
-    done = run_fxhost("run", make_preset(), make_preset(1, 8, rate=44_100), "--device", "virtual")
-    assert_one_line(done, "48000 Hz")
+def test_a_preset_of_another_rate_is_refused_by_the_torchscript_engine(make_preset: MakePreset) -> None:
+    presets = make_preset(), make_preset(1, 8, rate=44_100)
+    done = run_fxhost("run", *presets, "--device", "virtual", "--engine", "torchscript")
+    assert_one_line(done, "at its own rate only")
+
+
+def test_rates_without_a_simple_ratio_are_one_clear_line(make_preset: MakePreset) -> None:
+    done = run_fxhost("run", make_preset(), "--device", "virtual", "--sample-rate", 47_999, "--oversample", 2)
+    assert_one_line(done, "cannot resample between 47999 and 96000 Hz")
+
+
+@pytest.mark.parametrize("oversample", [1, 2])
+def test_presets_of_two_rates_play_live_at_a_third_as_they_are_rendered(
+    oversample: int, make_preset: MakePreset, tmp_path: Path, guitar: Float32Array
+) -> None:
+    presets = make_preset(1, 20), make_preset(1, 8, rate=44_100)
+    dry = write_audio(tmp_path / "dry.wav", guitar[3 * RATE :][:50_021], 96_000)
+    live, rendered = tmp_path / "live.wav", tmp_path / "rendered.wav"
+    options = "--device", "virtual", "--block-frames", 509, "--oversample", oversample
+    run = run_fxhost("run", *presets, *options, "--input-file", dry, "--output-file", live, "--json")
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["sample_rate"] == 96_000
+    assert [plan["preset_rate"] for plan in told["rates"]] == [48_000, 44_100]
+    assert [plan["network_rate"] > 96_000 for plan in told["rates"]] == [oversample > 1] * 2
+    render = run_fxhost("render", *presets, dry, rendered, "--oversample", oversample)
+    assert render.returncode == 0, render.stderr
+    assert len([line for line in render.stdout.splitlines() if "at 96000 Hz: " in line and "latency" in line]) == 2
+    (audio, rate), (offline, _) = (soundfile.read(path, dtype="float32") for path in (live, rendered))
+    assert rate == 96_000
+    assert np.ptp(audio) > 1e-3
+    assert np.array_equal(audio, offline)
 
 
 def test_without_portaudio_a_run_says_so_and_plays_the_virtual_device(make_preset: MakePreset, tmp_path: Path) -> None:

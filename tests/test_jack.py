@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, ROOT, jack_server, run_fxhost
+from conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost
 
 from fxhost.engine import build_chain
 from fxhost.preset import Float32Array, read_preset
@@ -196,14 +196,17 @@ def test_a_server_that_ends_is_said_and_the_recording_is_kept(make_preset: MakeP
     assert [file.name for file in tmp_path.iterdir()] == ["out.wav"]
 
 
-def test_a_rate_that_the_server_does_not_have_is_one_clear_line(
+def test_a_rate_that_the_server_does_not_have_is_refused_only_if_it_was_asked_for(
     server: dict[str, str], make_preset: MakePreset
 ) -> None:
-    done = run_fxhost("run", make_preset(1, 8, rate=44_100), env=server)
-    assert done.returncode == 1
-    assert "the preset plays at 44100 Hz" in done.stderr
-    assert "48000 Hz" in done.stderr
-    assert done.stderr.count("\n") == 1
+    preset = make_preset(1, 8, rate=44_100)
+    done = run_fxhost("run", preset, "--sample-rate", 44_100, env=server)
+    assert_one_line(done, "does not play at 44100 Hz, it prefers 48000 Hz")
+    played = run_fxhost("run", preset, "--duration", 0.5, "--json", env=server)
+    assert played.returncode == 0
+    assert "does not play at 44100 Hz. Playing at its own 48000 Hz" in played.stderr
+    assert played.stderr.count("\n") == 1
+    assert json.loads(played.stdout)["sample_rate"] == 48_000
 
 
 def test_devices_are_listed_and_chosen_by_number_or_part_of_the_name(

@@ -10,7 +10,7 @@ from numba import carray
 
 from fxhost.callback import BUCKETS, count_in, percentiles
 from fxhost.engine import build_chain
-from fxhost.errors import EngineError, PresetError
+from fxhost.errors import EngineError
 from fxhost.preset import Float32Array, read_preset
 from fxhost.rack import FADE_IN_MS, Rack
 from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
@@ -342,14 +342,6 @@ def test_the_histogram_keeps_percentiles_within_a_thirtysecond() -> None:
         assert true * 0.97 - 1 <= found <= true * 1.04 + 1
     count_in(histogram.ctypes.data, 2**62)
     assert percentiles(np.zeros(BUCKETS, np.int64), (0.5,)) == [0.0]
-
-
-def test_presets_of_different_rates_do_not_chain(make_preset: MakePreset) -> None:
-    from fxhost.engine import common_sample_rate
-
-    presets = [read_preset(make_preset(1, 8)), read_preset(make_preset(1, 8, rate=44_100))]
-    with pytest.raises(PresetError, match=r"48000 Hz.*44100 Hz"):
-        common_sample_rate(presets)
 
 
 def test_a_module_that_raises_silences_its_stage_and_is_reported(make_preset: MakePreset) -> None:

@@ -17,7 +17,7 @@ import json, numpy as np
 from numba import carray
 from fxhost.callback import callback
 from fxhost.stages import stage_function
-from fxhost.stages import gain, dc_blocker, limiter, loopback, lstm
+from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler
 from fxhost.timing import timed_callback
 
 @stage_function(np.float32)
@@ -38,6 +38,9 @@ functions = {
     "dc_blocker": dc_blocker.dc_block,
     "limiter": limiter.limit_block,
     "loopback": loopback.loop_block,
+    "resampler": resampler.resample_block,
+    "interleaved": interleaved.interleave_block,
+    "interpolated": interpolated.interpolate_block,
     "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False),
     "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True),
     "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False),
@@ -56,6 +59,9 @@ CLEAN = [
     "dc_blocker",
     "limiter",
     "loopback",
+    "resampler",
+    "interleaved",
+    "interpolated",
     "lstm 1x40",
     "lstm 3x20, 4 inputs, residual",
     "gru 2x72",

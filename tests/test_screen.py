@@ -25,7 +25,7 @@ MakePreset = Callable[..., Path]
 def screen() -> Screen:
     rack = Rack([], RATE, source=np.full(RATE, 0.5, np.float32))
     return Screen(
-        ["one", "two"], "compiled", rack, VirtualStream(rack, sample_rate=RATE), LockedMemory(3_000_000, 4_560_000)
+        ["one", "two"], "compiled", rack, VirtualStream(rack, sample_rate=RATE), LockedMemory(3_000_000, 4_560_000), ()
     )
 
 

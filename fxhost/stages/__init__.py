@@ -57,6 +57,11 @@ class Stage:
         words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)
         words[:] = self.initial
 
+    def move(self, memory: NDArray[Any]) -> None:
+        """Go on in `memory`, uint8 of the same size, which belongs to another stage. Only while no thread runs it."""
+        memory[:] = self.memory.view(np.uint8)
+        self.memory = memory.view(self.memory.dtype)
+
 
 def aligned_zeros(count: int, dtype: np.dtype[Any] | type) -> NDArray[Any]:
     """Zeros `(count,)` that begin on a cache line."""

@@ -85,6 +85,11 @@ class Layout:
         """Numbers that h or c of a layer take, in whole cache lines."""
         return -(-(self.groups[-1].first + self.groups[-1].lanes) // 16) * 16
 
+    @property
+    def state_floats(self) -> int:
+        """Numbers that h and c of all layers take; they come first."""
+        return 2 * self.layers * self.padded
+
     def columns(self, layer: int) -> int:
         """The inputs of a layer."""
         return self.inputs if layer == 0 else self.hidden_size

@@ -1,0 +1,196 @@
+"""How a preset plays at another rate than its own: chosen by measurement, for each preset and rate.
+
+Where the rate is a multiple of the preset's, interleaved states are exact. For others the states are interpolated, if
+that is stable and true enough, which costs no latency; if not, the signal is resampled around the network. Oversampling
+is both: the signal is resampled to a multiple of the preset's rate.
+
+Conventions
+-----------
+Both sides of a comparison are given the same riff, from full scale down to −30 dB, limited to the band of the lower
+rate, and are compared in that band; what plays at another rate is resampled offline. A distortion's harmonics beyond
+the band come back aliased, at each rate elsewhere. So there are two figures:
+
+esr       for interleaved states, each phase against the preset at its own rate, of which it is exactly one; for
+          interpolated ones, and when resampled, against the preset at that multiple of its own rate which is nearest
+          to the network's, where the states need no interpolation. This one decides.
+esr_band  always against the preset at its own rate, with all that aliases otherwise.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fxhost import plan_store
+from fxhost.caching import hash_sources
+from fxhost.engine import own_plan, planned_stage
+from fxhost.errors import EngineError
+from fxhost.fidelity import Float64Array, limit_band, measure_esr, resample
+from fxhost.plans import Plan
+from fxhost.preset import Float32Array, Preset
+from fxhost.riff import synthesise_riff
+from fxhost.stability import modes_on_silence, spectral_radius
+from fxhost.stages.interpolated import ORDERS, lagrange_weights
+
+USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+MOST_ESR = 1e-3  # of interpolated states; beyond it the signal is resampled
+TEST_S = 2
+TEST_RANGE_DB = 30.0
+BAND = 0.9  # of the lower Nyquist frequency: what is compared
+
+References = dict[int, Float64Array]  # by the multiple of the preset's rate
+
+# Changes with everything that is measured or measures: a part of the key of the store.
+REVISION = hash_sources(Path(__file__).parent).hex()[:12]
+
+
+def choose_plans(presets: Sequence[Preset], engine_name: str, sample_rate: int, oversample: int = 1) -> list[Plan]:
+    """How presets play at a rate.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+    engine_name : {'compiled', 'torchscript'}
+    sample_rate : int
+        Of the stream, in Hz.
+    oversample : {1, 2, 4}
+        How many times the stream's rate the networks run at, against aliasing.
+
+    Raises
+    ------
+    EngineError
+        If the engine plays presets at their own rate only, and another was asked for; or if the rates have no simple
+        ratio.
+    """
+    if engine_name == "torchscript" and oversample > 1:
+        raise EngineError("the TorchScript engine does not oversample; use the compiled engine")
+    for preset in presets:
+        if engine_name == "torchscript" and preset.sample_rate != sample_rate:
+            raise EngineError(
+                f"the TorchScript engine plays a preset at its own rate only: {preset.name} has {preset.sample_rate} "
+                f"Hz, the stream {sample_rate} Hz; use the compiled engine"
+            )
+    return [choose_plan(preset, sample_rate, oversample) for preset in presets]
+
+
+def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
+    """How a preset plays at a rate in Hz, or its network at a multiple of it, as measured before, or else now."""
+    if sample_rate == preset.sample_rate and oversample == 1:
+        return own_plan(preset)
+    key = f"{digest_of(preset)} {sample_rate} {oversample} {REVISION}"
+    plan = _recalled_plan(preset, sample_rate, oversample, plan_store.recall(key))
+    if plan is None:
+        plan = measure_ways(preset, sample_rate, oversample)
+        kept = {name: getattr(plan, name) for name in ("network_rate", "order", "esr", "esr_band", "radius")}
+        plan_store.keep(key, kept)
+    return plan
+
+
+def digest_of(preset: Preset) -> str:
+    """What tells networks apart that sound different: a digest of the rate, the sizes, the knobs and the weights."""
+    digest = hashlib.sha256(repr((preset.sample_rate, preset.architecture, preset.knobs)).encode())
+    for name in sorted(preset.weights):
+        digest.update(preset.weights[name].tobytes())
+    return digest.hexdigest()
+
+
+def _recalled_plan(preset: Preset, sample_rate: int, oversample: int, entry: dict[str, Any] | None) -> Plan | None:
+    """The plan that was kept, or None where there is none or it is damaged."""
+    if entry is None:
+        return None
+    network_rate, order, *figures = (entry.get(name) for name in ("network_rate", "order", "esr", "esr_band", "radius"))
+    if type(network_rate) is not int or type(order) is not int:
+        return None
+    if network_rate not in network_rates(preset, sample_rate, oversample) or order not in (0, *ORDERS):
+        return None
+    if any(not isinstance(value, float) or not math.isfinite(value) for value in figures if value is not None):
+        return None
+    plan = replace(own_plan(preset), sample_rate=sample_rate, network_rate=network_rate)
+    if (order != 0) != (plan.copies == 0):
+        return None
+    return replace(plan, order=order, esr=figures[0], esr_band=figures[1], radius=figures[2])
+
+
+def network_rates(preset: Preset, sample_rate: int, oversample: int) -> list[int]:
+    """What a network may run at, in Hz, the best first.
+
+    What oversamples is resampled anyway, and so may as well be at a multiple of the preset's rate, the next one up.
+    """
+    own = preset.sample_rate
+    return [sample_rate, own] if oversample == 1 else [-(-oversample * sample_rate // own) * own]
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def measure_ways(preset: Preset, sample_rate: int, oversample: int) -> Plan:
+    """The way that costs least among those that are true enough."""
+    preferred, *others = network_rates(preset, sample_rate, oversample)
+    plan = replace(own_plan(preset), sample_rate=sample_rate, network_rate=preferred)
+    if plan.copies:
+        return measure_plan(preset, plan)
+    modes, delay = modes_on_silence(preset), sample_rate / preset.sample_rate
+    best, least, references = None, MOST_ESR, References()
+    for order in ORDERS:
+        radius = spectral_radius(modes, *lagrange_weights(delay, order))
+        if radius < 1.0:
+            tried = measure_plan(preset, replace(plan, order=order, radius=radius), references)
+            if tried.esr is not None and tried.esr < least:
+                best, least = tried, tried.esr
+    return best or measure_plan(preset, replace(plan, network_rate=others[0]), references)
+
+
+def measure_plan(preset: Preset, plan: Plan, references: References | None = None) -> Plan:
+    """The same plan with its figures; `references` keeps what it is held against for other plans of the two rates."""
+    references = {} if references is None else references
+    own_rate, rate = plan.preset_rate, plan.sample_rate
+    edge = BAND * min(own_rate, rate) / 2
+    test = make_test_signal(own_rate, edge)
+    given = resample(test, own_rate, rate)
+    got = _play(preset, plan, given)
+    banded = limit_band(got, rate, edge)
+
+    def compare(multiple: int) -> float | None:
+        if multiple not in references:
+            exact_rate = multiple * own_rate
+            exact = replace(own_plan(preset), sample_rate=exact_rate, network_rate=exact_rate)
+            played = _play(preset, exact, resample(test, own_rate, exact_rate))
+            references[multiple] = limit_band(resample(played, exact_rate, rate), rate, edge)
+        return measure_esr(banded, references[multiple])
+
+    esr = esr_band = compare(1)
+    nearest = max(1, round(plan.network_rate / own_rate))
+    if plan.is_resampled or plan.order:
+        esr = compare(nearest)
+    else:
+        phases = [_play(preset, own_plan(preset), given[phase :: plan.copies]) for phase in range(plan.copies)]
+        esr = measure_esr(got, np.stack(phases, axis=1).ravel())
+    return replace(plan, esr=esr, esr_band=esr_band)
+
+
+def _play(preset: Preset, plan: Plan, audio: Float64Array) -> Float32Array:
+    """What a preset makes of audio, float (frames,), of the same length: what it delays is taken out."""
+    latency = plan.latency_frames
+    out = np.concatenate([audio, np.zeros(latency)]).astype(np.float32)
+    planned_stage(preset, plan).process(out)
+    return out[latency:]
+
+
+@cache
+def make_test_signal(sample_rate: int, edge: float) -> Float64Array:
+    """The riff from full scale down to −30 dB, without what is above `edge` in Hz; float64 (frames,), whole seconds.
+
+    It begins and ends with silence, so that nothing rings from its end to its beginning.
+    """
+    audio, silent = np.zeros(TEST_S * sample_rate), sample_rate // 10
+    played = len(audio) - 2 * silent
+    fall_db = np.linspace(0.0, -TEST_RANGE_DB, played)
+    fade = np.minimum(1.0, np.arange(played, 0, -1) / silent)
+    audio[silent:-silent] = synthesise_riff(sample_rate)[:played] * 10.0 ** (fall_db / 20.0) * fade
+    audio = limit_band(audio, sample_rate, edge)
+    return audio / float(np.abs(audio).max())
