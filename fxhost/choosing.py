@@ -21,13 +21,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fxhost import plan_store
-from fxhost.caching import hash_sources
+from fxhost import measured
 from fxhost.engine import own_plan, planned_stage
 from fxhost.errors import EngineError
 from fxhost.fidelity import Float64Array, limit_band, measure_esr, resample
@@ -44,9 +42,6 @@ TEST_RANGE_DB = 30.0
 BAND = 0.9  # of the lower Nyquist frequency: what is compared
 
 References = dict[int, Float64Array]  # by the multiple of the preset's rate
-
-# Changes with everything that is measured or measures: a part of the key of the store.
-REVISION = hash_sources(Path(__file__).parent).hex()[:12]
 
 
 def choose_plans(presets: Sequence[Preset], engine_name: str, sample_rate: int, oversample: int = 1) -> list[Plan]:
@@ -82,12 +77,13 @@ def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
     """How a preset plays at a rate in Hz, or its network at a multiple of it, as measured before, or else now."""
     if sample_rate == preset.sample_rate and oversample == 1:
         return own_plan(preset)
-    key = f"{digest_of(preset)} {sample_rate} {oversample} {REVISION}"
-    plan = _recalled_plan(preset, sample_rate, oversample, plan_store.recall(key))
+    key = f"{digest_of(preset)} {sample_rate} {oversample}"
+    plan = _recalled_plan(preset, sample_rate, oversample, measured.recall(key))
     if plan is None:
+        measured.forget(key)
         plan = measure_ways(preset, sample_rate, oversample)
         kept = {name: getattr(plan, name) for name in ("network_rate", "order", "esr", "esr_band", "radius")}
-        plan_store.keep(key, kept)
+        measured.keep(key, kept)
     return plan
 
 

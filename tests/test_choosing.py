@@ -1,16 +1,18 @@
 """The choice of a way to another rate: what it is measured by, whether it is stable, and what is kept of it."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from aliasing import measure_aliasing
 from conftest import RATE
 
-from fxhost import choosing, plan_store
+from fxhost import choosing, measured
 from fxhost.choosing import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
 from fxhost.cli import main
 from fxhost.engine import compiled_stage, own_plan, planned_stage
@@ -28,9 +30,15 @@ SHIPPED = ["identity", "rc-lowpass", "ts-overdrive"]
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of our own."""
-    path = tmp_path / "rates.json"
-    monkeypatch.setattr(plan_store, "store_path", lambda: path)
-    return path
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setattr(measured, "store_folder", lambda: folder)
+    return folder
+
+
+def kept_plans(store: Path) -> dict[Path, dict[str, Any]]:
+    entries = {path: json.loads(path.read_text()) for path in store.iterdir()}
+    return {path: entry for path, entry in entries.items() if "order" in entry}
 
 
 # --- measures --------------------------------------------------------------------------------------------------------
@@ -195,14 +203,14 @@ def test_what_was_measured_is_not_measured_again(
 ) -> None:
     preset = read_preset(make_preset(1, 8))
     plans = [choose_plan(preset, rate) for rate in (44_100, 96_000)]
-    assert len(json.loads(store.read_text())) == 2
+    assert len(kept_plans(store)) == 2
     monkeypatch.setattr(choosing, "measure_ways", refuse_to_measure)
     assert [choose_plan(preset, rate) for rate in (44_100, 96_000)] == plans
     other = replace(preset, weights={**preset.weights, "head_bias": preset.weights["head_bias"] + np.float32(1e-6)})
     assert digest_of(other) != digest_of(preset)
     with pytest.raises(AssertionError, match="measures again"):
         choose_plan(other, 44_100)
-    monkeypatch.setattr(choosing, "REVISION", "another")
+    monkeypatch.setattr(measured, "revision", lambda: "another")
     with pytest.raises(AssertionError, match="measures again"):
         choose_plan(preset, 44_100)
 
@@ -227,42 +235,60 @@ def test_what_was_measured_is_not_measured_again(
 def test_a_damaged_entry_is_measured_again(make_preset: MakePreset, store: Path, changes: dict[str, object]) -> None:
     preset = read_preset(make_preset(1, 4))
     plan = choose_plan(preset, 44_100)
-    [(key, entry)] = json.loads(store.read_text()).items()
-    store.write_text(json.dumps({key: {**entry, **changes}}))
+    [(path, entry)] = kept_plans(store).items()
+    path.write_text(json.dumps({**entry, **changes}))
     assert choose_plan(preset, 44_100) == plan
-    assert json.loads(store.read_text()) == {key: entry}
+    assert kept_plans(store) == {path: entry}
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"a": ', b"[" * 100_000], ids=lambda c: repr(c[:6]))
-def test_a_broken_store_is_replaced(content: bytes, make_preset: MakePreset, store: Path) -> None:
-    store.write_bytes(content)
-    assert_true_enough(choose_plan(read_preset(make_preset(1, 4)), 96_000))
-    assert len(json.loads(store.read_text())) == 1
-    assert [file.name for file in store.parent.iterdir()] == [store.name]
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"a": ', b"[" * 60_000], ids=lambda c: repr(c[:6]))
+def test_a_broken_file_is_replaced(content: bytes, store: Path) -> None:
+    measured.keep("key", {"order": 1})
+    [path] = store.iterdir()
+    path.write_bytes(content)
+    assert measured.recall("key") is None
+    assert measured.keep("key", {"order": 2}) == measured.recall("key") == {"order": 2}
+    assert list(store.iterdir()) == [path]
+
+
+def test_the_first_to_keep_something_wins(store: Path) -> None:
+    assert measured.keep("key", {"order": 1}) == {"order": 1}
+    assert measured.keep("key", {"order": 2}) == measured.recall("key") == {"order": 1}
+    measured.forget("key")
+    assert measured.recall("key") is None
+
+
+def test_without_links_it_is_kept_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert measured.keep("key", {"order": 1}) == measured.recall("key") == {"order": 1}
 
 
 def test_a_store_that_cannot_be_written_is_survived(
     make_preset: MakePreset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preset = read_preset(make_preset(1, 4))
-    for path in (tmp_path / "nowhere" / "rates.json", None):
-        monkeypatch.setattr(plan_store, "store_path", lambda path=path: path)
+    for folder in (tmp_path / "nowhere", None):
+        monkeypatch.setattr(measured, "store_folder", lambda folder=folder: folder)
         assert_true_enough(choose_plan(preset, 96_000))
 
 
-def test_the_store_lies_beside_the_compiled_stages_and_stays_small(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_version_measured_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured.keep("key", {"order": 1})
+    monkeypatch.setattr(measured, "revision", lambda: "another")
+    assert measured.recall("key") is None
+    measured.keep("key", {"order": 2})
+    [path] = store.iterdir()
+    assert json.loads(path.read_text()) == {"order": 2}
+
+
+def test_the_store_lies_beside_the_compiled_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    path = plan_store.store_path()
-    assert path is not None
-    assert list(path.parent.glob("*.nbi"))
-    monkeypatch.setattr(plan_store, "store_path", lambda: store)
-    store.write_text(json.dumps({str(n): {} for n in range(plan_store.MOST_ENTRIES)}))
-    plan_store.keep("new", {"order": 1})
-    kept = json.loads(store.read_text())
-    assert len(kept) == plan_store.MOST_ENTRIES
-    assert (kept["new"], "0" in kept) == ({"order": 1}, False)
+    folder = measured.store_folder()
+    assert folder is not None
+    assert list(folder.parent.rglob("*.nbc"))
 
 
 def test_info_tells_how_a_preset_plays_at_the_usual_rates(capsys: pytest.CaptureFixture[str]) -> None:

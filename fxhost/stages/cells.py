@@ -18,12 +18,14 @@ MOST_UNROLLED = 512  # vectors of weights up to which there is no inner loop
 PREFETCHED = 256  # cache lines: half of the smallest L1 cache
 
 
-def emit_block(v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int) -> None:
-    """Emit the loop over a block's frames."""
+def emit_block(
+    v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int, short: int
+) -> None:
+    """Emit the loop over a block's frames. `short` is that of `Vectors.polynomial`, for the activations."""
     state, block = map(v.pointer, values[:2])
     at = layout.offsets()
     x, knobs = at["x"], at["knob_targets"]
-    layers = [LayerEmitter(v, layout, cell, state, layer, registers) for layer in range(layout.layers)]
+    layers = [LayerEmitter(v, layout, cell, state, layer, registers, bool(short)) for layer in range(layout.layers)]
     with v.repeat(values[2]) as frame:
         audio = v.offset(block, frame)
         dry = v.load_scalar(audio)
@@ -86,9 +88,11 @@ Sums = dict[int, list[Any]]  # of the rows of a column, each in one or two parts
 class LayerEmitter:
     """Emits the step of one layer: the sums of all units, then the units that they move."""
 
-    def __init__(self, v: Vectors, layout: Layout, cell: str, state: Any, layer: int, registers: int) -> None:
+    def __init__(
+        self, v: Vectors, layout: Layout, cell: str, state: Any, layer: int, registers: int, short: bool
+    ) -> None:
         at = layout.offsets()
-        self.v, self.layout, self.cell, self.registers = v, layout, cell, registers
+        self.v, self.layout, self.cell, self.registers, self.short = v, layout, cell, registers, short
         self.stride = layout.rows * layout.width
         self.weights = v.offset(state, at[f"weights_{layer}"])
         self.inputs = layout.columns(layer)
@@ -107,7 +111,6 @@ class LayerEmitter:
         """Emit the step; `source` is what scales the columns of the inputs, as `Cells.all` gives it."""
         v, groups, hidden = self.v, self.layout.groups, self.layout.hidden_size
         own, first = self.h.all(), 1 + self.inputs
-        short = hidden <= self.layout.width  # then a step mostly waits for its own results
         late = groups[-1].first if self.small else 0  # the columns that come after those of all rows
         sums: Sums = {}
         for number, chunk in enumerate(self.chunks):
@@ -123,7 +126,7 @@ class LayerEmitter:
                 for k, row in enumerate(groups[n].rows):
                     for more in sums[row][1:]:
                         totals[k] = v.add(totals[k], v.get(more))
-                h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n), short)
+                h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n), self.short)
                 self.c.set(n, c)
                 self.h_next.set(n, h)
         if self.h_next is not self.h:

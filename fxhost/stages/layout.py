@@ -37,10 +37,10 @@ class Group:
 
 
 @cache
-def group_units(hidden_size: int, width: int, most: int) -> tuple[Group, ...]:
+def group_units(hidden_size: int, width: int, widest: int) -> tuple[Group, ...]:
     """The groups of a layer: whole vectors, and for what is left the narrowest that hold it, of 4 lanes at least.
 
-    No group is wider than `most`.
+    No group is wider than `widest`.
     """
     groups: list[Group] = []
     first = row = 0
@@ -53,7 +53,7 @@ def group_units(hidden_size: int, width: int, most: int) -> tuple[Group, ...]:
             lanes = half
         else:
             lanes = width
-        lanes = min(lanes, most)
+        lanes = min(lanes, widest)
         groups.append(Group(first, lanes, row, 4 * lanes // width))
         first, row = first + lanes, row + 4 * lanes // width
     return tuple(groups)
@@ -67,13 +67,12 @@ class Layout:
     hidden_size: int
     inputs: int
     width: int  # float32 lanes in a vector
+    widest: int  # lanes of the widest group
 
     @property
     def groups(self) -> tuple[Group, ...]:
         """The groups of each layer."""
-        # a lone vector of units would be waited for; of two halves one is updated while the other is summed
-        halved = self.layers == 1 and self.hidden_size <= self.width and self.width >= 16
-        return group_units(self.hidden_size, self.width, self.width // 2 if halved else self.width)
+        return group_units(self.hidden_size, self.width, self.widest)
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,7 @@ with y = w·h + b (+ x_0 with a residual path).
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ from fxhost.native import address_of
 from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
 from fxhost.stages.layout import Layout, weight_columns
-from fxhost.vectors import Vectors, register_lanes
+from fxhost.stages.variants import Variant, choose_variant
+from fxhost.vectors import Vectors
 
 KNOB_SMOOTHING_MS = 20.0
 
@@ -45,27 +46,30 @@ def play_block(
     inputs: Any,
     residual: Any,
     width: Any,
+    widest: Any,
     registers: Any,
+    short: Any,
 ) -> Any:
     """The whole kernel: three values, then the kind of network and its sizes as literals, constants to LLVM.
 
     They come from the caller's closure, and so into the key of the disk cache.
     """
-    numbers = (layers, hidden_size, inputs, residual, width, registers)
+    numbers = (layers, hidden_size, inputs, residual, width, widest, registers, short)
     if not isinstance(cell, types.StringLiteral) or not all(isinstance(n, types.IntegerLiteral) for n in numbers):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        sizes = Layout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, width.literal_value)
+        sizes = Layout(*(n.literal_value for n in (layers, hidden_size, inputs, width, widest)))
         v = Vectors(builder, sizes.width)
-        emit_block(v, sizes, values[:3], cell.literal_value, residual.literal_value, registers.literal_value)
+        kind = (cell.literal_value, *(n.literal_value for n in (residual, registers, short)))
+        emit_block(v, sizes, values[:3], *kind)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, cell, *numbers), generate
 
 
 @cache
-def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, residual: bool) -> Any:
+def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, residual: bool, variant: Variant) -> Any:
     """The compiled stage for these sizes: from this process, else from the disk cache, else compiled (half a second).
 
     Parameters
@@ -74,19 +78,20 @@ def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, resid
     layers, hidden_size, inputs : int
     residual : bool
         As in a preset's architecture.
+    variant : Variant
 
     Returns
     -------
     numba cfunc
     """
-    width, registers = register_lanes()
+    width, widest, registers, short = map(int, variant)
     has_residual = int(residual)
 
     @stage_function(np.float32)
     def lstm_block(state: Any, block: Any, frames: int) -> None:
         play_block(
             address_of(state), address_of(block), frames,
-            cell, layers, hidden_size, inputs, has_residual, width, registers,
+            cell, layers, hidden_size, inputs, has_residual, width, widest, registers, short,
         )  # fmt: skip
 
     return lstm_block
@@ -107,6 +112,8 @@ class Lstm(Stage):
     knobs : sequence of float
         The values of the inputs after the first, 0 to 1.
     cell : {'lstm', 'gru'}
+    variant : Variant, optional
+        Of the kernel; by default the one that is the fastest on this CPU.
     """
 
     def __init__(
@@ -120,9 +127,16 @@ class Lstm(Stage):
         sample_rate: int,
         knobs: Sequence[float] = (),
         cell: str = "lstm",
+        variant: Variant | None = None,
     ) -> None:
-        function = compile_network(cell, layers, hidden_size, inputs, residual)
-        self.layout = Layout(layers, hidden_size, inputs, register_lanes()[0])
+        network = cell, layers, hidden_size, inputs, residual
+        make = partial(
+            Lstm, weights, layers=layers, hidden_size=hidden_size, inputs=inputs, residual=residual, knobs=knobs,
+            sample_rate=sample_rate, cell=cell,
+        )  # fmt: skip
+        variant = variant or choose_variant(network, make)
+        function = compile_network(*network, variant)
+        self.layout = Layout(layers, hidden_size, inputs, variant.width, variant.widest)
         self._at = self.layout.offsets()
         memory = aligned_zeros(self._at["end"], np.float32)
         for layer in range(layers):

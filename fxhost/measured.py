@@ -1,0 +1,86 @@
+"""What was measured stays on disk, beside the compiled code, so that the next start need not measure again.
+
+A small JSON file for each key. The first to keep something under a key wins, and later ones are told what it kept: so
+processes that measure at the same time go on with the same. A file may be damaged, out of date, or its folder closed to
+writing: then it is measured again, and nothing else happens.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fxhost.caching import choose_folder, hash_sources
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "measured."
+LARGEST_FILE = 1 << 16  # bytes
+
+
+def store_folder() -> Path | None:
+    """Where it is kept: with the compiled code, or nowhere if there is no folder that can be written."""
+    return choose_folder(Path(__file__).parent)
+
+
+def revision() -> str:
+    """Changes with everything that is measured or measures."""
+    return hash_sources(Path(__file__).parent).hex()[:12]
+
+
+def recall(key: str) -> dict[str, Any] | None:
+    """What was kept under a key, if anything; it is for the caller to check."""
+    path = _path(key)
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            entry = json.loads(file.read(LARGEST_FILE))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def forget(key: str) -> None:
+    """Remove what was kept under a key, because it is damaged."""
+    path = _path(key)
+    if path is not None:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def keep(key: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """Keep numbers under a key, if that can be done; what counts from now on: these, or what is already there."""
+    path = _path(key)
+    if path is None:
+        return entry
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{PREFIX}")
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(entry, file)
+            try:
+                os.link(partial, path)
+            except OSError:  # there is one, or the file system has no links
+                if (earlier := recall(key)) is not None:
+                    return earlier
+                os.replace(partial, path)
+        finally:
+            with suppress(OSError):
+                os.unlink(partial)
+        for old in path.parent.glob(f"{PREFIX}*.json"):
+            if not old.name.startswith(f"{PREFIX}{revision()}-"):
+                old.unlink(missing_ok=True)
+    except OSError as err:
+        logger.info("cannot keep what was measured in %s: %s", path, err)
+    return entry
+
+
+def _path(key: str) -> Path | None:
+    folder = store_folder()
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return None if folder is None else folder / f"{PREFIX}{revision()}-{name}.json"
