@@ -1,4 +1,4 @@
-"""The compiled network against torch in float64, which is taken as the truth."""
+"""The compiled network against float64: against torch's, or over long stretches against one that is held to torch's."""
 
 import copy
 import os
@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import RATE, make_module
 from numba import njit
+from reference import play_float64
 
 from fxhost.engine import compiled_stage
 from fxhost.preset import Architecture, Float32Array, read_preset, shipped_presets_folder
@@ -63,12 +64,25 @@ def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
     compiled = guitar.copy()
     stage.process(compiled)
     scripted, _, _ = play_module(script_module(module), guitar[:, None], h, c)
-    truth, _, _ = play_module(module.double(), guitar[:, None].astype(float), h.astype(float), c.astype(float))
+    truth = play_float64(architecture, named_weights(module), guitar[:, None], h, c)
     error, scripted_error = np.abs(compiled - truth).max(), np.abs(scripted - truth).max()
     print(f"{layers} × {hidden_size}: compiled {error:.1e}, TorchScript {scripted_error:.1e}")
     assert np.ptp(truth) > 0.005
     assert error <= TOLERANCE_COMPILED
     assert scripted_error <= TOLERANCE_TORCHSCRIPT
+
+
+@pytest.mark.parametrize(("layers", "hidden_size", "inputs", "residual"), [(1, 8, 1, False), (3, 21, 4, True)])
+def test_the_reference_is_torch_in_float64(
+    layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array
+) -> None:
+    architecture = Architecture(layers, hidden_size, inputs, residual)
+    module = make_module(layers, hidden_size, inputs, residual)
+    h, c = state(architecture, seed=2)
+    x = np.column_stack([guitar[:RATE]] + [np.full(RATE, np.float32(0.3))] * (inputs - 1))
+    played = play_float64(architecture, named_weights(module), x, h, c)
+    truth, _, _ = play_module(module.double(), x.astype(float), h.astype(float), c.astype(float))
+    assert np.abs(played - truth).max() < 1e-12
 
 
 @pytest.mark.parametrize("path", sorted(shipped_presets_folder().glob("*.pt")), ids=lambda path: path.stem)
@@ -86,7 +100,7 @@ def test_trained_networks_with_long_memories_are_played_as_in_float64(path: Path
         y, *state_now = trainer.play(window, *state_now)
         played.append(y[0, :, 0].numpy())
     outputs["trainer"] = np.concatenate(played)
-    truth, _, _ = play_module(module.double(), audio[:, None].astype(float), h.astype(float), c.astype(float))
+    truth = play_float64(preset.architecture, dict(preset.weights), audio[:, None], h, c)
     errors = {name: np.sum((y - truth) ** 2) / np.sum(truth**2) for name, y in outputs.items()}
     print(f"{path.stem}: " + ", ".join(f"{name} {error:.1e}" for name, error in errors.items()))
     assert max(errors.values()) < 1e-9
