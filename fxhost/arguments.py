@@ -30,6 +30,14 @@ def latency(text: str) -> str | float:
     return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
 
 
+def knob(text: str) -> tuple[str, float]:
+    """An argument type: a knob and its value, NAME=0.7."""
+    name, separator, value = text.rpartition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as gain=0.7")
+    return name, float(number(0.0, 1.0)(value))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
@@ -67,6 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
             "--sample-rate", type=number(8000, 384_000, int), metavar="HZ", help=f"of the stream (default: {default})"
         )
 
+    def add_knob(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--knob", type=knob, action="append", default=[], metavar="NAME=V", help="set a knob, 0 to 1; repeatable"
+        )
+
     def add_playing(command: argparse.ArgumentParser) -> None:
         for side in ("input", "output"):
             command.add_argument(
@@ -76,6 +89,19 @@ def build_parser() -> argparse.ArgumentParser:
                 metavar="X",
                 help=f"{side} gain in dB (default 0)",
             )
+        add_knob(command)
+        command.add_argument(
+            "--level",
+            choices=("raw", "normalized"),
+            default="raw",
+            help="as the last preset has it (default), or at −18 dB where it tells its loudness",
+        )
+        command.add_argument(
+            "--interface-dbu",
+            type=number(-60, 60),
+            metavar="X",
+            help="level of full scale at the interface's input: calibrates captures that tell theirs",
+        )
         command.add_argument(
             "--oversample",
             type=int,
@@ -93,7 +119,12 @@ def build_parser() -> argparse.ArgumentParser:
         add_json(command)
 
     run = add("run", "Play presets live: one after the other, input to output.")
-    run.add_argument("presets", nargs="+", metavar="PRESET", help="a .pt file, or the name of a shipped preset")
+    run.add_argument(
+        "presets",
+        nargs="+",
+        metavar="PRESET",
+        help="a .pt, .nam, .json or .aidax file, or the name of a shipped preset",
+    )
     add_device(run)
     run.add_argument("--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input")
     run.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
@@ -163,6 +194,31 @@ def build_parser() -> argparse.ArgumentParser:
         "--rates", action="store_true", help="tell how it plays at the usual rates; what is not known yet is measured"
     )
     add_json(info)
+
+    imports = add("import", "Make presets of Neural Amp Modeler, Proteus, NeuralPi and AIDA-X files.")
+    imports.add_argument("capture", nargs="?", type=Path, metavar="FILE", help="a .nam, .json or .aidax file")
+    imports.add_argument("--all", type=Path, metavar="FOLDER", help="all of them in a folder and below it")
+    imports.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PRESET.pt|FOLDER", help="a folder with --all"
+    )
+    imports.add_argument(
+        "--sample-rate",
+        type=number(8000, 384_000, int),
+        metavar="HZ",
+        help="where the file tells none (assumed: 48000 for .nam and AIDA-X, 44100 for Proteus and NeuralPi)",
+    )
+    add_force(imports)
+    add_json(imports)
+
+    export = add("export", "Write a preset as a file that another program opens.")
+    export.add_argument("preset", metavar="PRESET", help="as for run")
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.nam|.json|.aidax")
+    export.add_argument(
+        "--format", choices=("nam", "proteus", "aidax"), help="default by the ending; .json is Proteus' and NeuralPi's"
+    )
+    add_knob(export)
+    add_force(export)
+    add_json(export)
 
     train = add("train", "Learn an effect from a dry recording and the same recording through the effect.")
     train.add_argument(

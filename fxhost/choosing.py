@@ -130,6 +130,8 @@ def measure_ways(preset: Preset, sample_rate: int, oversample: int) -> Plan:
     plan = replace(own_plan(preset), sample_rate=sample_rate, network_rate=preferred)
     if plan.copies:
         return measure_plan(preset, plan)
+    if preset.architecture.network is not None:  # its past cannot be interpolated
+        return measure_plan(preset, replace(plan, network_rate=others[0]))
     modes, delay = modes_on_silence(preset), sample_rate / preset.sample_rate
     best, least, references = None, MOST_ESR, References()
     for order in ORDERS:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fxhost.plans import Plan
+    from fxhost.preset import Preset
     from fxhost.session import Options, Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
@@ -81,9 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_run(options: argparse.Namespace) -> int:
     """`fxhost run`."""
-    from fxhost.preset import find_preset, read_preset
-
-    presets = [read_preset(find_preset(name)) for name in options.presets]
+    presets = read_chain(options)
 
     from fxhost.session import Options, Session
 
@@ -100,12 +99,15 @@ def run_run(options: argparse.Namespace) -> int:
         output_file=options.output_file,
         overwrite=options.force,
         duration_s=options.duration,
+        level=options.level,
+        interface_dbu=options.interface_dbu,
         oversample=options.oversample,
         sample_rate=options.sample_rate,
     )
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen)
+    tell_levels(presets, options)
     session = Session(presets, chosen, notice=print_error)
     end_like_ctrl_c()
     if options.json:
@@ -117,6 +119,26 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(str(summary.error))
         return 1
     return 0
+
+
+def read_chain(options: argparse.Namespace) -> "list[Preset]":
+    """The presets that were named, with their knobs as they were asked for."""
+    from fxhost.preset import find_preset, read_preset
+
+    presets = [read_preset(find_preset(name)) for name in options.presets]
+    if options.knob:
+        from fxhost.knobs import set_knobs
+
+        presets = set_knobs(presets, dict(options.knob))
+    return presets
+
+
+def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> None:
+    """Say what was asked for of the levels and cannot be done."""
+    from fxhost.levels import tell_unknown
+
+    for note in tell_unknown(presets, options.level, options.interface_dbu):
+        print_error(note)
 
 
 def check_outputs(options: "Options") -> None:
@@ -137,7 +159,15 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     from fxhost.live import Screen, format_grants, format_status
 
     names = [preset.name for preset in session.presets]
-    screen = Screen(names, session.options.engine, session.rack, session.stream, session.locked_memory, session.plans)
+    screen = Screen(
+        names,
+        session.options.engine,
+        session.rack,
+        session.stream,
+        session.locked_memory,
+        session.plans,
+        session.knobs,
+    )
     if console.is_terminal:
         with reading_keys() as read_key, Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -187,9 +217,9 @@ def run_render(options: argparse.Namespace) -> int:
     from fxhost.choosing import choose_plans
     from fxhost.engine import build_chain
     from fxhost.files import check_output
-    from fxhost.preset import find_preset, read_preset
+    from fxhost.levels import choose_gains
 
-    presets = [read_preset(find_preset(name)) for name in options.presets]
+    presets = read_chain(options)
     check_format(options.output)
     check_output(options.output, overwrite=options.force)
 
@@ -198,12 +228,13 @@ def run_render(options: argparse.Namespace) -> int:
     from fxhost.rack import Rack
     from fxhost.render import render
 
+    tell_levels(presets, options)
     end_like_ctrl_c()
     with Recording(options.input) as recording:
         sample_rate = recording.sample_rate
         plans = choose_plans(presets, options.engine, sample_rate, options.oversample)
         rack = Rack(
-            build_chain(presets, options.engine, plans),
+            build_chain(presets, options.engine, plans, choose_gains(presets, options.level, options.interface_dbu)),
             sample_rate,
             input_gain_db=options.input_gain_db,
             output_gain_db=options.output_gain_db,
@@ -311,12 +342,15 @@ def run_info(options: argparse.Namespace) -> int:
 
     preset = read_preset(find_preset(options.preset))
     result = dict(preset.metadata)
+    if options.check and not preset.probe:
+        raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
     if options.check:
         from fxhost import engine, torchscript
 
         result["check"] = {"compiled": engine.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
         errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
-        passed = all(error is not None and error <= PROBE_TOLERANCE for error in errors.values())
+        tolerance = engine.probe_tolerance(preset)
+        passed = all(error is not None and error <= tolerance for error in errors.values())
         result["check"] = {**errors, "passed": passed}
     plans: list[Plan] = []
     if options.rates:
@@ -338,12 +372,26 @@ def run_info(options: argparse.Namespace) -> int:
     if options.check and not result["check"]["passed"]:
         raise FxhostError(
             f"{preset.path} does not sound as it did when it was made: its probe is off by {errors}, "
-            f"at most {PROBE_TOLERANCE:g} is right; get the file again"
+            f"at most {tolerance:.1e} is right; get the file again"
         )
     return 0
 
 
-PROBE_TOLERANCE = 1e-5
+# --- other programs' files -------------------------------------------------------------------------------------------
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """`fxhost import`."""
+    from fxhost import exchanging
+
+    return exchanging.run_import(options)
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """`fxhost export`."""
+    from fxhost import exchanging
+
+    return exchanging.run_export(options)
 
 
 # --- train -----------------------------------------------------------------------------------------------------------
@@ -370,6 +418,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "devices": run_devices,
     "presets": run_presets,
     "info": run_info,
+    "import": run_import,
+    "export": run_export,
     "train": run_train,
     "signal": run_signal,
 }

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from fxhost.knobs import KnobBoard
 from fxhost.plans import Plan
 from fxhost.rack import Levels, Rack, Statistics
 from fxhost.realtime import LockedMemory, Scheduling, read_scheduling
@@ -23,6 +24,7 @@ PEAK_HOLD_S = 1.5
 FLOOR_DB = -60.0
 METER_WIDTH = 40
 
+KNOB_KEYS = "[dim]k[/] next knob   [dim], .[/] turn it"
 KEYS = "[dim]\\[ ][/] input gain   [dim]- +[/] output gain   [dim]b[/] bypass   [dim]r[/] reset   [dim]q[/] quit"
 
 
@@ -101,6 +103,7 @@ class Screen:
     locked_memory : LockedMemory
     plans : sequence of Plan
         How each preset plays at the stream's rate.
+    knobs : KnobBoard
     """
 
     presets: Sequence[str]
@@ -109,6 +112,7 @@ class Screen:
     stream: Stream
     locked_memory: LockedMemory
     plans: Sequence[Plan]
+    knobs: KnobBoard = field(default_factory=lambda: KnobBoard(()))
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
 
@@ -126,6 +130,10 @@ class Screen:
             rack.input_gain_db = _step(rack.input_gain_db, up=key == "]")
         elif key in "-+=" and key:
             rack.output_gain_db = _step(rack.output_gain_db, up=key != "-")
+        elif key == "k":
+            self.knobs.choose_next()
+        elif key in ",." and key:
+            self.knobs.turn(-1 if key == "," else 1)
         elif key == "b":
             rack.is_bypassed = not rack.is_bypassed
         return {"r": "reset", "q": "quit", "\x03": "quit"}.get(key, "")
@@ -152,6 +160,8 @@ class Screen:
         table.add_row(
             "gain", f"input {format_db(self.rack.input_gain_db)}   output {format_db(self.rack.output_gain_db)}"
         )
+        if self.knobs.places:
+            table.add_row("knobs", Text(self.knobs.describe()))
         table.add_row("input", draw_meter(self.input_meter))
         table.add_row("output", draw_meter(self.output_meter))
         table.add_row("load", format_load(statistics))
@@ -161,6 +171,8 @@ class Screen:
         )
         table.add_row("thread", format_grants(read_scheduling(self.rack.thread), self.locked_memory))
         table.add_row("keys", KEYS)
+        if self.knobs.places:
+            table.add_row("", KNOB_KEYS)
         title = Text(" → ".join(self.presets))  # as text, because names may hold what rich takes for markup
         if self.rack.is_bypassed:
             title.append("   ").append(" BYPASS ", style="reverse")

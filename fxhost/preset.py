@@ -8,116 +8,65 @@ with `zipfile` and a strict `.npy` parser; sizes are checked before memory is ta
 
 import ast
 import io
-import json
-import math
 import struct
 import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fxhost.descriptions import read_description
+from fxhost.effect import (
+    GAINS_DB,
+    GATES,
+    LEVELS_DB,
+    MAX_HIDDEN_SIZE,
+    MAX_INPUTS,
+    MAX_LAYERS,
+    SAMPLE_RATES,
+    Architecture,
+    Float32Array,
+    Knob,
+    Levels,
+    Preset,
+    describe_wavenet,
+)
 from fxhost.errors import PresetError
+from fxhost.fields import WEIGHT_LIMIT, Fields, parse_object, show
+from fxhost.formats import is_capture, read_capture
+from fxhost.settling import settle_on_silence
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "MAX_HIDDEN_SIZE",
+    "MAX_INPUTS",
+    "MAX_LAYERS",
+    "MEMBER_LIMITS",
+    "MOST_PROBE_ERROR",
+    "SAMPLE_RATES",
+    "Architecture",
+    "Float32Array",
+    "Knob",
+    "Levels",
+    "Preset",
+    "find_preset",
+    "read_metadata",
+    "read_preset",
+    "shipped_presets_folder",
+]
 
 FORMAT = "fxhost preset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the newest that is read; a writer takes the oldest that can say what it has to
 
-MAX_HIDDEN_SIZE = 128
-MAX_LAYERS = 3
-MAX_INPUTS = 4
 MAX_PROBE_FRAMES = 65_536
-SAMPLE_RATES = (8_000, 384_000)
-WEIGHT_LIMIT = 1e6  # beyond this a float32 recurrence could overflow to infinity
+MOST_PROBE_ERROR = 1e-2
 
 # The largest that each extra file may claim to be, in bytes: five times what the largest legal preset needs.
 MEMBER_LIMITS = {"fxhost.json": 1 << 18, "weights.npz": 1 << 23, "probe.npz": 1 << 23}
-
-Float32Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The sizes of the network. `inputs` counts the audio channel and, after it, the knobs."""
-
-    layers: int
-    hidden_size: int
-    inputs: int = 1
-    residual: bool = False
-
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every array in `weights.npz`, in torch's layout (gate order i, f, g, o)."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        gates = 4 * self.hidden_size
-        for layer in range(self.layers):
-            columns = self.inputs if layer == 0 else self.hidden_size
-            shapes[f"weight_ih_l{layer}"] = (gates, columns)
-            shapes[f"weight_hh_l{layer}"] = (gates, self.hidden_size)
-            shapes[f"bias_ih_l{layer}"] = (gates,)
-            shapes[f"bias_hh_l{layer}"] = (gates,)
-        shapes["head_weight"] = (1, self.hidden_size)
-        shapes["head_bias"] = (1,)
-        shapes["h0"] = (self.layers, self.hidden_size)
-        shapes["c0"] = (self.layers, self.hidden_size)
-        return shapes
-
-    def probe_shapes(self, frames: int) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every array in `probe.npz`."""
-        state = (self.layers, self.hidden_size)
-        return {
-            "input": (frames, self.inputs),
-            "output_settled": (frames,),  # starts from h0, c0
-            "h": state,
-            "c": state,
-            "output_state": (frames,),  # starts from h, c
-        }
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One control input of the network. Values are 0 to 1."""
-
-    name: str
-    default: float
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A learned effect, as read from a `.pt` file.
-
-    Attributes
-    ----------
-    path : Path
-        Where it was read from.
-    name : str
-        What the maker calls it.
-    sample_rate : int
-        The rate it was trained at, in Hz.
-    architecture : Architecture
-        The sizes of the network.
-    knobs : tuple of Knob
-        One for each input after the first.
-    weights, probe : mapping of str to float32 array
-        As `Architecture.weight_shapes` and `Architecture.probe_shapes` list them.
-    silent_output : float
-        What the settled network puts out on silence.
-    metadata : dict
-        The whole of `fxhost.json`.
-    """
-
-    path: Path
-    name: str
-    sample_rate: int
-    architecture: Architecture
-    knobs: tuple[Knob, ...]
-    weights: Mapping[str, Float32Array]
-    probe: Mapping[str, Float32Array]
-    silent_output: float
-    metadata: dict[str, Any]
 
 
 def shipped_presets_folder() -> Path:
@@ -149,35 +98,30 @@ def find_preset(name: str) -> Path:
 
 
 def read_preset(path: Path) -> Preset:
-    """Read a preset, checking everything, executing nothing.
+    """Read a preset, or another program's file, checking everything, executing nothing.
 
     Parameters
     ----------
     path : Path
-        A `.pt` file written by fxhost.
+        A `.pt` file written by fxhost, or what `fxhost.formats` reads; the content tells which.
 
     Returns
     -------
     Preset
+        At rest on silence.
 
     Raises
     ------
     PresetError
-        If the file cannot be read, is no preset, is damaged, or comes from a newer format.
+        If the file cannot be read, is none of them, is damaged, or comes from a newer format.
     """
+    if is_capture(path):
+        return settle_on_silence(read_capture(path))
     members = _read_members(path)
     metadata = _parse_json(path, members["fxhost.json"])
-    fields = _Fields(path, metadata)
+    fields = Fields(str(path), metadata)
     _check_format(path, metadata)
-    sizes = fields.child("architecture")
-    if sizes.data.get("type") != "lstm":
-        raise PresetError(f"{path}: unknown architecture {sizes.data.get('type')!r}; this version plays 'lstm'")
-    architecture = Architecture(
-        layers=sizes.integer("layers", 1, MAX_LAYERS),
-        hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),
-        inputs=sizes.integer("inputs", 1, MAX_INPUTS),
-        residual=sizes.boolean("residual"),
-    )
+    architecture = _parse_architecture(path, fields.child("architecture"))
     frames = fields.integer("probe_frames", 1, MAX_PROBE_FRAMES)
     return Preset(
         path=path,
@@ -189,6 +133,8 @@ def read_preset(path: Path) -> Preset:
         probe=_read_npz(path, "probe.npz", members["probe.npz"], architecture.probe_shapes(frames)),
         silent_output=fields.child("silence").number("output", -WEIGHT_LIMIT, WEIGHT_LIMIT),
         metadata=metadata,
+        levels=_parse_levels(fields),
+        probe_error=fields.optional_number("probe_error", 0.0, MOST_PROBE_ERROR) or 0.0,
     )
 
 
@@ -220,7 +166,6 @@ _ZIP_ERRORS = (
 # zipfile bounds what it inflates of these two; of bzip2 and lzma it does not
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MAX_FILE_SIZE = 1 << 26
-MAX_DEPTH = 32  # of nested objects in fxhost.json
 
 
 def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> dict[str, bytes]:
@@ -231,7 +176,8 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
             file.seek(0)
             if file.read(4) != b"PK\x03\x04":
                 raise PresetError(
-                    f"{path} is not a preset: it is not a TorchScript archive (a zip); train or import one"
+                    f"{path} is not a preset: it is neither a TorchScript archive (a zip) nor another program's JSON; "
+                    "give a .pt, .nam, .json or .aidax file"
                 )
             with zipfile.ZipFile(file) as archive:
                 return {name: _read_member(path, archive, name) for name in only}
@@ -305,37 +251,42 @@ def _parse_npy(what: str, content: bytes, shape: tuple[int, ...]) -> Float32Arra
 
 
 def _parse_json(path: Path, content: bytes) -> dict[str, Any]:
-    def parse_finite(text: str) -> float:
-        if not math.isfinite(value := float(text)):
-            raise ValueError(f"{text[:40]} is not a finite number")
-        return value
-
-    try:
-        data = json.loads(content.decode("utf-8"), parse_constant=parse_finite, parse_float=parse_finite)
-        _check_depth(data, MAX_DEPTH)
-    except (ValueError, RecursionError) as err:
-        raise PresetError(f"{path}: extra/fxhost.json is damaged: {err}") from err
-    if not isinstance(data, dict):
-        raise PresetError(f"{path}: extra/fxhost.json must hold an object, got {type(data).__name__}")
-    return data
-
-
-def _check_depth(value: Any, depth: int) -> None:
-    if depth == 0:
-        raise ValueError(f"objects are nested more than {MAX_DEPTH} deep")
-    if isinstance(value, dict | list):
-        for child in value.values() if isinstance(value, dict) else value:
-            _check_depth(child, depth - 1)
+    return parse_object(f"{path}: extra/fxhost.json", content)
 
 
 def _check_format(path: Path, metadata: dict[str, Any]) -> None:
     if metadata.get("format") != FORMAT:
-        raise PresetError(f"{path}: format is {str(metadata.get('format'))[:40]!r}, expected {FORMAT!r}")
-    version = _Fields(path, metadata).integer("format_version", 1, sys.maxsize)
+        raise PresetError(f"{path}: format is {show(metadata.get('format'))}, expected {FORMAT!r}")
+    version = Fields(str(path), metadata).integer("format_version", 1, sys.maxsize)
     if version > FORMAT_VERSION:
         raise PresetError(
             f"{path} has format version {version}, this fxhost reads up to {FORMAT_VERSION}; upgrade fxhost to play it"
         )
+
+
+def _parse_architecture(path: Path, sizes: Fields) -> Architecture:
+    if (cell := sizes.data.get("type")) == "wavenet":
+        return describe_wavenet(read_description(sizes.child("network")))
+    if not isinstance(cell, str) or cell not in GATES:
+        raise PresetError(f"{path}: unknown architecture {show(cell)}; this version plays {', '.join(GATES)}, wavenet")
+    return Architecture(
+        layers=sizes.integer("layers", 1, MAX_LAYERS),
+        hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),
+        inputs=sizes.integer("inputs", 1, MAX_INPUTS),
+        residual=sizes.boolean("residual"),
+        cell=cell,
+    )
+
+
+def _parse_levels(fields: Fields) -> Levels:
+    levels = fields.child("levels") if fields.has("levels") else Fields(fields.where, {})
+    return Levels(
+        input_gain_db=levels.optional_number("input_gain_db", *GAINS_DB) or 0.0,
+        output_gain_db=levels.optional_number("output_gain_db", *GAINS_DB) or 0.0,
+        loudness_db=(levels if levels.has("loudness_db") else fields).optional_number("loudness_db", *LEVELS_DB),
+        input_dbu=levels.optional_number("input_dbu", *LEVELS_DB),
+        output_dbu=levels.optional_number("output_dbu", *LEVELS_DB),
+    )
 
 
 def _parse_knobs(path: Path, metadata: dict[str, Any], count: int) -> tuple[Knob, ...]:
@@ -344,46 +295,5 @@ def _parse_knobs(path: Path, metadata: dict[str, Any], count: int) -> tuple[Knob
         raise PresetError(
             f"{path}: expected {count} knobs (one for each input after the first), got {str(listed)[:80]}"
         )
-    fields = [_Fields(path, knob) for knob in listed]
+    fields = [Fields(str(path), knob) for knob in listed]
     return tuple(Knob(knob.text("name"), knob.number("default", 0.0, 1.0)) for knob in fields)
-
-
-@dataclass(frozen=True)
-class _Fields:
-    """Typed look-ups in a JSON object, each of which names the file, the key and the value when it refuses."""
-
-    path: Path
-    data: dict[str, Any]
-
-    def _refuse(self, key: str, expected: str) -> PresetError:
-        return PresetError(f"{self.path}: {key} is {str(self.data.get(key))[:40]!r}, expected {expected}")
-
-    def child(self, key: str) -> "_Fields":
-        value = self.data.get(key)
-        if not isinstance(value, dict):
-            raise self._refuse(key, "an object")
-        return _Fields(self.path, value)
-
-    def text(self, key: str) -> str:
-        value = self.data.get(key)
-        if not isinstance(value, str) or not value.isprintable() or not 1 <= len(value) <= 200:
-            raise self._refuse(key, "a line of 1 to 200 characters")
-        return value
-
-    def boolean(self, key: str) -> bool:
-        value = self.data.get(key)
-        if not isinstance(value, bool):
-            raise self._refuse(key, "true or false")
-        return value
-
-    def integer(self, key: str, lowest: int, highest: int) -> int:
-        value = self.data.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise self._refuse(key, f"a whole number from {lowest} to {highest}")
-        return value
-
-    def number(self, key: str, lowest: float, highest: float) -> float:
-        value = self.data.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise self._refuse(key, f"a number from {lowest} to {highest}")
-        return float(value)

@@ -15,6 +15,8 @@ from fxhost.choosing import choose_plans
 from fxhost.devices import Device, choose_device, takes_rate
 from fxhost.engine import build_chain
 from fxhost.errors import DeviceError, FxhostError
+from fxhost.knobs import KnobBoard
+from fxhost.levels import choose_gains
 from fxhost.plans import Plan
 from fxhost.preset import Preset
 from fxhost.rack import Rack, Statistics
@@ -46,6 +48,8 @@ class Options:
     output_file: Path | None = None
     overwrite: bool = False
     duration_s: float | None = None
+    level: str = "raw"  # or 'normalized'
+    interface_dbu: float | None = None  # the analogue level of full scale at the input; None leaves it uncalibrated
     oversample: int = 1  # how many times the stream's rate the networks run at
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
 
@@ -77,6 +81,7 @@ class Session:
         rack_type: type[Rack] = Rack,
     ) -> None:
         self.presets = presets
+        self.knobs = KnobBoard(presets)
         self.options = options
         source, source_rate = None, 0
         if options.input_file is not None:
@@ -118,7 +123,10 @@ class Session:
 
     def build_chain(self) -> list[Stage]:
         """A fresh chain of the session's presets, in their settled states."""
-        return build_chain(self.presets, self.options.engine, self.plans)
+        gains = choose_gains(self.presets, self.options.level, self.options.interface_dbu)
+        chain = build_chain(self.presets, self.options.engine, self.plans, gains)
+        self.knobs.attach(chain)
+        return chain
 
     @cached_property
     def plans(self) -> list[Plan]:

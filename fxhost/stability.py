@@ -31,13 +31,25 @@ def step_network(preset: Preset, states: Float64Array) -> Float64Array:
     below = np.tile([0.0, *(knob.default for knob in preset.knobs)], (len(states), 1))
     for layer in range(preset.architecture.layers):
         h, c = states[:, 0, layer], states[:, 1, layer]
-        sums = below @ weights[f"weight_ih_l{layer}"].T + h @ weights[f"weight_hh_l{layer}"].T
-        sums += weights[f"bias_ih_l{layer}"] + weights[f"bias_hh_l{layer}"]
+        given = below @ weights[f"weight_ih_l{layer}"].T + weights[f"bias_ih_l{layer}"]
+        kept = h @ weights[f"weight_hh_l{layer}"].T + weights[f"bias_hh_l{layer}"]
+        if preset.architecture.cell == "gru":
+            below = after[:, 0, layer] = _step_gru(given, kept, h)
+            after[:, 1, layer] = 0.0  # c is not used
+            continue
+        sums = given + kept
         i, f, g, o = np.split(sums, 4, axis=1)
         c = c / (1.0 + np.exp(-f)) + np.tanh(g) / (1.0 + np.exp(-i))
         below = np.tanh(c) / (1.0 + np.exp(-o))
         after[:, 0, layer], after[:, 1, layer] = below, c
     return after
+
+
+def _step_gru(given: Float64Array, kept: Float64Array, h: Float64Array) -> Float64Array:
+    """The h of a layer of GRU after one sample, from what its inputs and its h give to r, z, n."""
+    (r, z, n), (kept_r, kept_z, kept_n) = (np.split(sums, 3, axis=1) for sums in (given, kept))
+    n = np.tanh(n + kept_n / (1.0 + np.exp(-r - kept_r)))
+    return n + (h - n) / (1.0 + np.exp(-z - kept_z))
 
 
 def modes_on_silence(preset: Preset) -> NDArray[np.complex128]:

@@ -14,20 +14,35 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fxhost import __version__
 from fxhost.errors import PresetError
 from fxhost.files import replacing
-from fxhost.preset import FORMAT, FORMAT_VERSION, Architecture, Float32Array, Knob, Preset
+from fxhost.levels import linear
+from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
+from fxhost.preset import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR, Architecture, Float32Array, Knob, Levels, Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage, aligned_zeros, first_words
+
+__all__ = [
+    "Effect",
+    "EffectGRU",
+    "EffectLSTM",
+    "build_module",
+    "named_weights",
+    "play_module",
+    "probe_error",
+    "save_preset",
+    "script_module",
+]
 
 JIT_WARNING = r".*torch\.jit\.\w+` is (deprecated|not supported)"
 
@@ -47,48 +62,6 @@ def accepting_deprecation() -> Iterator[None]:
         yield
 
 
-class EffectLSTM(nn.Module):
-    """An LSTM with a linear head and an optional residual path around both.
-
-    Parameters
-    ----------
-    layers, hidden_size, inputs : int
-        As in `fxhost.preset.Architecture`.
-    residual : bool
-        Whether the first input is added to the output.
-    """
-
-    def __init__(self, layers: int, hidden_size: int, inputs: int, residual: bool) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(inputs, hidden_size, layers, batch_first=True)
-        self.head = nn.Linear(hidden_size, 1)
-        self.residual = residual
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Play `x` (batch, frames, inputs) from the state `h`, `c` (layers, batch, hidden)."""
-        hidden, (h, c) = self.lstm(x, (h, c))
-        y = self.head(hidden)
-        if self.residual:
-            y = y + x[:, :, :1]
-        return y, h, c
-
-
-def build_module(architecture: Architecture, weights: Mapping[str, Float32Array]) -> EffectLSTM:
-    """An `EffectLSTM` with the weights of a preset."""
-    a = architecture
-    module = EffectLSTM(a.layers, a.hidden_size, a.inputs, a.residual)
-    names = {f"lstm.{name}": name for name in a.weight_shapes() if name.startswith(("weight_", "bias_"))}
-    names |= {"head.weight": "head_weight", "head.bias": "head_bias"}
-    module.load_state_dict({key: torch.tensor(weights[name]) for key, name in names.items()})
-    return module.eval()
-
-
-def named_weights(module: EffectLSTM) -> dict[str, Float32Array]:
-    """The weights of a module under their names in a preset."""
-    named = {key.removeprefix("lstm.").replace("head.", "head_"): value for key, value in module.state_dict().items()}
-    return {name: value.detach().cpu().numpy().astype(np.float32) for name, value in named.items()}
-
-
 def load_module(path: Path) -> torch.jit.ScriptModule:
     """The TorchScript module of a preset. This runs code from the file.
 
@@ -106,7 +79,20 @@ def load_module(path: Path) -> torch.jit.ScriptModule:
     return module
 
 
-def script_module(module: EffectLSTM) -> torch.jit.ScriptModule:
+def module_of(preset: Preset) -> torch.jit.ScriptModule:
+    """The TorchScript module of a preset: its own, which runs code from the file; of a capture one made of its weights.
+
+    Raises
+    ------
+    PresetError
+        If torch cannot load it.
+    """
+    if preset.file_format == "fxhost":
+        return load_module(preset.path)
+    return script_module(build_module(preset.architecture, preset.weights))
+
+
+def script_module(module: Effect) -> torch.jit.ScriptModule:
     """The module as TorchScript."""
     with accepting_deprecation():
         scripted: torch.jit.ScriptModule = torch.jit.script(module)
@@ -182,7 +168,7 @@ def constant_input(audio: Float32Array, knobs: Sequence[Knob]) -> Float32Array:
 
 def save_preset(
     path: Path,
-    module: EffectLSTM,
+    module: Effect,
     *,
     name: str,
     sample_rate: int,
@@ -190,6 +176,9 @@ def save_preset(
     author: str = "",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
+    levels: Levels | None = None,
+    rest: tuple[Float32Array, Float32Array] | None = None,
+    capture: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a trained module as a preset: the TorchScript archive with its three extra files.
@@ -198,7 +187,7 @@ def save_preset(
     ----------
     path : Path
         The `.pt` file; it appears whole or not at all.
-    module : EffectLSTM
+    module : EffectLSTM or EffectGRU
         On the CPU, float32.
     name, author, licence : str
         For the metadata.
@@ -208,6 +197,12 @@ def save_preset(
         One for each input after the first.
     training : mapping, optional
         The record of the training; whatever JSON can hold.
+    levels : Levels, optional
+        The gains around the network, and what is known of its levels.
+    rest : two float32 (layers, hidden), optional
+        The state to start from, where it is known; else the one that silence leads to.
+    capture : mapping, optional
+        What another program's file, which this was, told about itself.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -219,46 +214,53 @@ def save_preset(
         If the module's weights are not finite.
     """
     module = module.eval()
-    architecture = Architecture(
-        module.lstm.num_layers, module.lstm.hidden_size, module.lstm.input_size, bool(module.residual)
-    )
+    architecture = architecture_of(module)
     weights = named_weights(module)
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
     scripted = script_module(module)
-    weights["h0"], weights["c0"], settled = settle(module, architecture, sample_rate, knobs)
-    probe = make_probe(scripted, architecture, weights)
+    if architecture.network is not None:
+        rest = rest_of(module, architecture, weights)
+    h, c, settled = settle(module, architecture, sample_rate, knobs) if rest is None else (*rest, True)
+    weights |= {"h0": h, "c0": c}
+    levels = levels or Levels()
+    probe, probe_error = make_probe(scripted, architecture, weights)
     riff = synthesise_riff(sample_rate)
-    riff_out, _, _ = play_module(module, constant_input(riff, knobs), weights["h0"], weights["c0"])
+    loud_riff = (riff * linear(levels.input_gain_db)).astype(np.float32)
+    riff_out, _, _ = play_module(module, constant_input(loud_riff, knobs), weights["h0"], weights["c0"])
+    riff_out = riff_out * np.float32(linear(levels.output_gain_db))
     silent_out, _, _ = play_module(module, constant_input(riff[:1] * 0, knobs), weights["h0"], weights["c0"])
     metadata = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 1 if architecture.cell == "lstm" and not levels.has_gains else 2,
         "name": name,
-        "architecture": {
-            "type": "lstm",
-            "layers": architecture.layers,
-            "hidden_size": architecture.hidden_size,
-            "inputs": architecture.inputs,
-            "residual": architecture.residual,
-        },
+        "architecture": architecture.as_dict(),
         "sample_rate": sample_rate,
         "knobs": [{"name": knob.name, "default": knob.default} for knob in knobs],
-        "levels": {"input_dbu": None, "output_dbu": None},
+        "levels": asdict(levels),
         "loudness_db": float(10 * np.log10(np.mean(riff_out.astype(np.float64) ** 2) + 1e-12)),
         "silence": {"settled": settled, "output": float(silent_out[0])},
         "probe_frames": PROBE_FRAMES,
+        "probe_error": probe_error,
         "author": author,
         "licence": licence,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fxhost_version": __version__,
         "training": dict(training or {}),
     }
+    if capture is not None:
+        metadata["capture"] = dict(capture)
     extra = {
         "fxhost.json": json.dumps(metadata, indent=1, allow_nan=False).encode(),
         "weights.npz": _npz({key: weights[key] for key in architecture.weight_shapes()}),
         "probe.npz": _npz({key: probe[key] for key in architecture.probe_shapes(PROBE_FRAMES)}),
     }
+    for name, content in extra.items():
+        if len(content) > MEMBER_LIMITS[name]:
+            raise PresetError(
+                f"cannot write {path}: {name} of this network has {len(content)} bytes, at most {MEMBER_LIMITS[name]} "
+                "are allowed"
+            )
     archive = io.BytesIO()  # through memory, because torch names the folder inside the archive after the file
     with accepting_deprecation():
         torch.jit.save(scripted, archive, _extra_files=extra)
@@ -266,25 +268,45 @@ def save_preset(
         _copy_without_paths(archive, partial)
 
 
+def rest_of(
+    module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
+) -> tuple[Float32Array, Float32Array]:
+    """The state that a preset starts from: as stored, or of a WaveNet that after silence as long as it hears."""
+    if architecture.network is None:
+        return weights["h0"], weights["c0"]
+    silence = np.zeros((architecture.network.receptive_field, 1), np.float32)
+    _, h, c = play_module(module, silence, *(np.zeros(shape, np.float32) for shape in architecture.state_shapes))
+    return h, c
+
+
 def make_probe(
     module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
-) -> dict[str, Float32Array]:
+) -> tuple[dict[str, Float32Array], float]:
     """A loud fixed input and the module's own answers, from its settled state and from a state far from it.
 
     Some networks are chaotic when they are driven harder than anything they were trained on, and then two engines part
     ways from the smallest difference in rounding. The probe is made softer by halves until the module agrees with
-    itself in float64, so that it tells a wrong engine from a right one.
+    itself in float64, so that it tells a wrong engine from a right one. Captures of amplifiers with much gain never do,
+    because they amplify what is rounded; then it is as loud as suits them best.
+
+    Returns
+    -------
+    probe : dict
+        As `Architecture.probe_shapes` lists it.
+    error : float
+        How far the module is from itself in float64 on it.
     """
     rng = np.random.default_rng(20240229)
-    state = (architecture.layers, architecture.hidden_size)
+    shape_h, shape_c = architecture.state_shapes
     n = np.arange(PROBE_FRAMES)
     half = PROBE_FRAMES // 2
     chirp = np.sin(2 * np.pi * (n / 480 + (n / 160) ** 2))  # at 48 kHz from 100 Hz to 4 kHz in the first half
     audio = 0.9 * np.where(n < half, chirp, rng.uniform(-1.0, 1.0, PROBE_FRAMES))
     knobs = rng.uniform(0.0, 1.0, architecture.inputs - 1)  # they stand still
-    h = rng.uniform(-0.9, 0.9, state).astype(np.float32)
-    c = rng.uniform(-1.5, 1.5, state).astype(np.float32)
+    h = rng.uniform(-0.9, 0.9, shape_h).astype(np.float32)
+    c = rng.uniform(-1.5, 1.5, shape_c).astype(np.float32)
     exact = build_module(architecture, weights).double()
+    probe, least = {}, np.inf
     for halvings in range(PROBE_HALVINGS):
         x = np.column_stack([audio * 0.5**halvings, *(np.full(PROBE_FRAMES, knob) for knob in knobs)]).astype(
             np.float32
@@ -295,12 +317,15 @@ def make_probe(
             play_module(exact, *(value.astype(np.float64) for value in (x, *start)))[0]  # type: ignore[arg-type]
             for start in ((weights["h0"], weights["c0"]), (h, c))
         )
-        if (
-            max(np.abs(out - truth).max() for out, truth in zip((settled, from_state), truths, strict=True))
-            < PROBE_ERROR
-        ):
+        error = max(float(np.abs(out - truth).max()) for out, truth in zip((settled, from_state), truths, strict=True))
+        if error < least:
+            least = error
+            probe = {"input": x, "output_settled": settled, "h": h, "c": c, "output_state": from_state}
+        if error < PROBE_ERROR:
             break
-    return {"input": x, "output_settled": settled, "h": h, "c": c, "output_state": from_state}
+    if not probe:
+        raise PresetError("the network's output is no number on the probe; nothing can be made of it")
+    return probe, min(least, MOST_PROBE_ERROR)
 
 
 def _copy_without_paths(archive: io.BytesIO, path: Path) -> None:
@@ -323,27 +348,37 @@ class TorchScriptStage(Stage):
     Parameters
     ----------
     preset : Preset
-        Its module is loaded, which runs code from the file.
+        Its module is loaded, which runs code from the file; another program's file holds none, and it is built.
     """
 
     def __init__(self, preset: Preset) -> None:
-        self._module = load_module(preset.path)
+        self._module = module_of(preset)
         self._prepared_thread = 0
         a = preset.architecture
-        memory = aligned_zeros(2 * a.layers * a.hidden_size, np.float32)
-        self._h, self._c = (torch.from_numpy(half.reshape(a.layers, 1, a.hidden_size)) for half in np.split(memory, 2))
+        sizes = [int(np.prod(shape)) for shape in a.state_shapes]
+        memory = aligned_zeros(-(-sum(sizes) // 2) * 2, np.float32)  # whole words
+        self._h, self._c = (
+            torch.from_numpy(memory[start : start + size].reshape(shape[0], 1, shape[1]))
+            for start, size, shape in zip((0, sizes[0]), sizes, a.state_shapes, strict=True)
+        )
         self._knobs = torch.tensor([knob.default for knob in preset.knobs])
         prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_float), ctypes.c_int64)
         function = prototype(self._play)
         address = ctypes.cast(function, ctypes.c_void_p).value
         assert address is not None  # a CFUNCTYPE object is never a null pointer
         super().__init__(address, memory, first_words(memory, 0), function)
+        self.knobs = len(preset.knobs)
         for _ in range(WARM_UP_BLOCKS):
             self.process(np.zeros(64, np.float32))
         if self.error is not None:
             raise PresetError(f"{preset.path}: the module fails: {str(self.error).splitlines()[-1]}") from self.error
-        self._h[:, 0], self._c[:, 0] = torch.tensor(preset.weights["h0"]), torch.tensor(preset.weights["c0"])
+        h, c = rest_of(self._module, a, preset.weights)
+        self._h[:, 0], self._c[:, 0] = torch.tensor(h), torch.tensor(c)
         self.initial = first_words(memory, memory.nbytes)
+
+    def set_knob(self, index: int, value: float) -> None:
+        """Turn a knob; the network hears it in the next block."""
+        self._knobs[index] = value
 
     def _play(self, _: int, block: Any, frames: int) -> None:
         audio = np.ctypeslib.as_array(block, (frames,))
@@ -375,10 +410,15 @@ def probe_error(preset: Preset) -> float:
     float
         The largest absolute difference from the stored answers.
     """
-    module = load_module(preset.path)
+    module = module_of(preset)
     probe, weights = preset.probe, preset.weights
     try:
-        settled, _, _ = play_module(module, probe["input"], weights["h0"], weights["c0"])
+        if "output_rest" in probe:
+            zeros = np.zeros_like(weights["h0"])
+            return float(np.max(np.abs(play_module(module, probe["input"], zeros, zeros)[0] - probe["output_rest"])))
+        settled, _, _ = play_module(module, probe["input"], *rest_of(module, preset.architecture, weights))
+        if "h" not in probe:
+            return float(np.max(np.abs(settled - probe["output_settled"])))
         from_state, _, _ = play_module(module, probe["input"], probe["h"], probe["c"])
         errors = np.abs(settled - probe["output_settled"]), np.abs(from_state - probe["output_state"])
     except (RuntimeError, TypeError, ValueError, IndexError) as err:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fxhost.plans import Plan
 
 
+LONGEST_LIST = 300  # characters of JSON in a table
+
+
 def end_like_ctrl_c() -> None:
     """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
     for name in ("SIGTERM", "SIGHUP"):
@@ -93,6 +96,8 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
             row for key, child in value.items() for row in flatten(child, f"{prefix}.{key}" if prefix else str(key))
         ]
     text = value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list) and len(text) > LONGEST_LIST:
+        text = f"{len(value)} entries"
     key, text = ("".join(letter if letter.isprintable() else "?" for letter in part) for part in (prefix, text))
     return [(key, text)]
 

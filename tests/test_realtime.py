@@ -14,10 +14,12 @@ from conftest import ROOT
 # Compiles everything that the audio thread runs, and a stage with a fault, into an empty cache, and prints the IR.
 COMPILE = """
 import json, numpy as np
+from dataclasses import replace
 from numba import carray
 from fxhost.callback import callback
 from fxhost.stages import stage_function
-from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler
+from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
+from fxhost.stages.networks import Activation, Layer, LayerArray, Network
 from fxhost.timing import timed_callback
 
 @stage_function(np.float32)
@@ -30,6 +32,13 @@ def raising(state, block, frames):
     x = carray(block, (frames,))
     if x[0] > 0:
         raise ValueError("too loud")
+
+plain = LayerArray((Layer(3, 1), Layer(3, 512)), input_size=1, condition_size=1, channels=16, head_size=1)
+names = ("Hardtanh", "ReLU", "Sigmoid", "SiLU", "Hardswish", "Softsign")
+gated = LayerArray(
+    tuple(Layer(6, 7, Activation(name), "gated") for name in names),
+    input_size=1, condition_size=16, channels=5, head_size=1, head_kernel_size=16,
+)
 
 functions = {
     "callback": callback,
@@ -44,6 +53,8 @@ functions = {
     "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False),
     "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True),
     "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False),
+    "wavenet": wavenet.compile_network(Network((plain,))),
+    "wavenet, gated, with a condition": wavenet.compile_network(Network((gated,), Network((replace(plain, head_size=16),)))),
     "allocating": allocating,
     "raising": raising,
 }
@@ -65,6 +76,8 @@ CLEAN = [
     "lstm 1x40",
     "lstm 3x20, 4 inputs, residual",
     "gru 2x72",
+    "wavenet",
+    "wavenet, gated, with a condition",
 ]
 
 

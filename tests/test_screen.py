@@ -13,7 +13,10 @@ import pytest
 from conftest import RATE, ROOT
 from rich.console import Console
 
+from fxhost.engine import compiled_stage
+from fxhost.knobs import KnobBoard
 from fxhost.live import GAIN_LIMIT_DB, PEAK_HOLD_S, Meter, Screen, draw_meter, format_db, format_grants
+from fxhost.preset import read_preset
 from fxhost.rack import Rack
 from fxhost.realtime import LockedMemory, Scheduling
 from fxhost.stream import VirtualStream
@@ -62,6 +65,21 @@ def test_the_keys_turn_what_they_say(screen: Screen) -> None:
         screen.press("[")
     assert screen.rack.output_gain_db == pytest.approx(GAIN_LIMIT_DB, abs=1e-4)
     assert screen.rack.input_gain_db == pytest.approx(-GAIN_LIMIT_DB, abs=1e-4)
+
+
+def test_the_keys_turn_the_knobs(screen: Screen, make_preset: MakePreset) -> None:
+    preset = read_preset(make_preset(1, 8, 3))
+    screen.knobs = KnobBoard([preset])
+    screen.knobs.attach([compiled_stage(preset)])
+    shown = Console(width=100, record=True)
+    assert [screen.press(key) for key in "k.., "] == [""] * 5
+    assert screen.knobs.values == [[0.25, 0.55]]
+    shown.print(screen.draw())
+    assert " knob 1 0.25  ▸knob 2 0.55" in (text := shown.export_text())
+    assert "k next knob   , . turn it" in text
+    for _ in range(100):
+        screen.press(".")
+    assert screen.knobs.values == [[0.25, 1.0]]
 
 
 def test_the_screen_shows_everything_a_player_wants_to_know(screen: Screen) -> None:

@@ -40,6 +40,8 @@ class Stage:
         What keeps `function` alive.
     error : BaseException or None
         What went wrong in a stage that runs Python (none of ours but the TorchScript engine); it is silent since.
+    knobs : int
+        How many knobs it has.
     """
 
     function: int
@@ -47,6 +49,7 @@ class Stage:
     initial: NDArray[np.int64]
     owner: object = field(repr=False)
     error: BaseException | None = field(default=None, init=False)
+    knobs: int = field(default=0, init=False)
 
     def process(self, block: NDArray[np.float32]) -> None:
         """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""
@@ -56,6 +59,10 @@ class Stage:
         """Return to the initial state. Only while no thread runs the stage."""
         words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)
         words[:] = self.initial
+
+    def set_knob(self, index: int, value: float) -> None:
+        """Turn a knob, counted from 0, to a value from 0 to 1, while it plays or not."""
+        raise IndexError(f"this stage has no knob {index}")
 
     def move(self, memory: NDArray[Any]) -> None:
         """Go on in `memory`, uint8 of the same size, which belongs to another stage. Only while no thread runs it."""

@@ -1,0 +1,76 @@
+"""A WaveNet's description in `fxhost.json`, read with care: what `Network.to_text` writes."""
+
+from typing import TYPE_CHECKING
+
+from fxhost.errors import PresetError
+from fxhost.fields import WEIGHT_LIMIT, Fields, show
+
+if TYPE_CHECKING:
+    from fxhost.stages.networks import Activation, Network
+
+MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
+MOST_ARRAYS = 16
+MOST_LAYERS = 128
+MOST_NESTED = 3
+SIZES = (
+    *("input_size", "condition_size", "channels", "head_size", "head_kernel_size"),
+    *("groups_input", "groups_input_mixin", "layer1x1_groups", "head1x1_groups"),
+)
+
+
+def read_description(fields: Fields, nested: int = 1) -> "Network":
+    """The network that an object describes.
+
+    Raises
+    ------
+    PresetError
+        If it describes none, or one that fxhost does not play.
+    """
+    from fxhost.stages.network_checks import check_network
+    from fxhost.stages.networks import Layer, LayerArray, Network
+
+    arrays = []
+    for array in fields.children("arrays", 1, MOST_ARRAYS):
+        layers = tuple(
+            Layer(
+                layer.integer("kernel_size", 1, MOST),
+                layer.integer("dilation", 1, MOST),
+                read_activation(layer.child("activation")),
+                layer.text("gating"),
+                read_activation(layer.child("secondary")),
+            )
+            for layer in array.children("layers", 1, MOST_LAYERS)
+        )
+        sizes = {name: array.integer(name, 1, MOST) for name in SIZES}
+        arrays.append(
+            LayerArray(
+                layers,
+                **sizes,
+                head_bias=array.boolean("head_bias"),
+                bottleneck=array.integer("bottleneck", 0, MOST),
+                layer1x1=array.boolean("layer1x1"),
+                head1x1_size=array.integer("head1x1_size", 0, MOST),
+            )
+        )
+    if fields.has("condition") and nested == MOST_NESTED:
+        raise fields.refuse("condition", f"at most {MOST_NESTED} networks in each other")
+    condition = read_description(fields.child("condition"), nested + 1) if fields.has("condition") else None
+    network = Network(tuple(arrays), condition)
+    if nested == 1:
+        try:
+            check_network(network)
+        except ValueError as err:
+            raise PresetError(f"{fields.where}: {err}") from err
+    return network
+
+
+def read_activation(fields: Fields) -> "Activation":
+    """An activation with its numbers."""
+    from fxhost.stages.networks import Activation
+
+    numbers = fields.data.get("numbers")
+    if not isinstance(numbers, list) or len(numbers) > MOST_LAYERS:
+        raise PresetError(f"{fields.where}: numbers of an activation is {show(numbers)}, expected a list of numbers")
+    each = [Fields(fields.where, {"numbers": number}) for number in numbers]
+    limit = WEIGHT_LIMIT
+    return Activation(fields.text("name"), tuple(number.number("numbers", -limit, limit) for number in each))

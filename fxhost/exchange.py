@@ -1,0 +1,176 @@
+"""Presets of other programs' files, and other programs' files of presets."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+from fxhost.engine import probe_error, probe_tolerance
+from fxhost.errors import FileError, FxhostError, PresetError
+from fxhost.files import check_output, replacing
+from fxhost.formats import ENDINGS, aidax, coreaudioml, nam
+from fxhost.preset import Preset, read_preset
+
+FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}
+FORMAT_OF_ENDING = {".nam": "nam", ".json": "proteus", ".aidax": "aidax"}
+
+
+def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, overwrite: bool = False) -> Preset:
+    """Make a preset of another program's file.
+
+    Parameters
+    ----------
+    path : Path
+    output : Path
+        The `.pt` file; it appears whole or not at all.
+    sample_rate : int, optional
+        In Hz, where the file tells none and what its format assumes is wrong.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Preset
+        As read back from `output`.
+
+    Raises
+    ------
+    FxhostError
+        If the file cannot be read or played, or the preset cannot be written.
+    """
+    check_output(output, overwrite=overwrite)
+    preset = read_preset(path)
+    if preset.file_format == "fxhost":
+        raise PresetError(f"{path} is a preset already; copy it")
+    if sample_rate is not None:
+        if preset.metadata["sample_rate_known"] and sample_rate != preset.sample_rate:
+            raise PresetError(f"{path} says that it is made for {preset.sample_rate} Hz; leave out --sample-rate")
+        preset = replace(preset, sample_rate=sample_rate)
+
+    from fxhost.torchscript import build_module, save_preset
+
+    save_preset(
+        output,
+        build_module(preset.architecture, preset.weights),
+        name=preset.name,
+        sample_rate=preset.sample_rate,
+        knobs=preset.knobs,
+        levels=preset.levels,
+        rest=None if preset.architecture.network else (preset.weights["h0"], preset.weights["c0"]),
+        capture={**preset.metadata["capture"], "file": path.name},
+        overwrite=overwrite,
+    )
+    made = read_preset(output)
+    error = probe_error(made)
+    if not error <= probe_tolerance(made):
+        raise PresetError(f"{path}: the compiled engine is {error:.1e} off torch on {output}; please report this file")
+    return made
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one file of a collection: the preset, or why there is none."""
+
+    path: Path
+    output: Path
+    preset: Preset | None
+    reason: str = ""
+    is_kept: bool = False  # there was a preset already
+
+
+def import_folder(
+    folder: Path, target: Path, *, overwrite: bool = False, report: Callable[[int, int], None] = lambda done, all: None
+) -> Iterator[Imported]:
+    """Make presets of all files of a folder and of those below it; go on after failures.
+
+    Parameters
+    ----------
+    folder : Path
+    target : Path
+        The folder of the presets, made if it is missing; the folders below are the same.
+    overwrite : bool
+        Whether existing presets are made anew. They are kept otherwise.
+    report : callable
+        Told before each file how many are done, and how many there are.
+
+    Yields
+    ------
+    Imported
+
+    Raises
+    ------
+    FileError
+        If there is no such folder, or no file to import.
+    """
+    paths = find_captures(folder)
+    taken: set[Path] = set()
+    for n, path in enumerate(paths):
+        report(n, len(paths))
+        output = target / path.relative_to(folder).with_suffix(".pt")
+        if output in taken:  # another file of the same name but for its ending
+            output = output.with_name(f"{path.name}.pt")
+        taken.add(output)
+        if output.exists() and not overwrite:
+            yield Imported(path, output, None, "exists already", is_kept=True)
+            continue
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            yield Imported(path, output, import_capture(path, output, overwrite=overwrite))
+        except FxhostError as err:
+            yield Imported(path, output, None, str(err))
+        except OSError as err:
+            yield Imported(path, output, None, f"cannot write {output}: {err.strerror or err}")
+    report(len(paths), len(paths))
+
+
+def find_captures(folder: Path) -> list[Path]:
+    """The files of a folder and of those below it whose names end as captures' do.
+
+    Raises
+    ------
+    FileError
+        If there is no such folder, or no such file.
+    """
+    if not folder.is_dir():
+        raise FileError(f"no such folder: {folder}; give the folder of a collection")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    if not found:
+        raise FileError(f"{folder} holds no file that ends in {', '.join(ENDINGS)}; give another folder")
+    return found
+
+
+def export_preset(
+    preset: Preset, output: Path, *, file_format: str | None = None, overwrite: bool = False
+) -> list[str]:
+    """Write a preset as another program's file.
+
+    Parameters
+    ----------
+    preset : Preset
+    output : Path
+        It appears whole or not at all.
+    file_format : {'nam', 'proteus', 'aidax'}, optional
+        By default what the ending says; `.json` is that of Proteus and NeuralPi.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    list of str
+        What the user should know about the file.
+
+    Raises
+    ------
+    FxhostError
+        If the format cannot hold the preset, or the file cannot be written.
+    """
+    chosen = file_format or FORMAT_OF_ENDING.get(output.suffix.lower())
+    if chosen is None:
+        raise FileError(f"{output} ends in none of {', '.join(FORMAT_OF_ENDING)}; name it so, or give --format")
+    module: ModuleType = FORMATS[chosen]
+    data, notes = module.write(preset)
+    text = json.dumps(data, allow_nan=False)
+    with replacing(output, overwrite=overwrite) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return list(notes)

@@ -1,0 +1,106 @@
+"""`fxhost import` and `fxhost export`: arguments in, tables out."""
+
+import argparse
+import json
+from pathlib import Path
+
+from fxhost.errors import FxhostError
+from fxhost.exchange import Imported, export_preset, import_capture, import_folder
+from fxhost.preset import Preset, find_preset, read_preset
+from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """`fxhost import`; 1 where a file of a folder failed."""
+    if (options.capture is None) == (options.all is None):
+        raise FxhostError("give one FILE, or --all FOLDER")
+    end_like_ctrl_c()
+    if options.all is not None:
+        return import_all(options)
+    preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
+    if options.json:
+        print(json.dumps({"capture": str(options.capture), "preset": str(options.output), **preset.metadata}))
+    else:
+        print(f"{options.output}: {preset.name}, {describe(preset)}")
+        if not read_preset(options.capture).metadata["sample_rate_known"] and options.sample_rate is None:
+            print(f"the file tells no sample rate: {preset.sample_rate} Hz is assumed; --sample-rate sets another")
+    return 0
+
+
+def import_all(options: argparse.Namespace) -> int:
+    """A whole folder, with a table of what failed."""
+    from rich.progress import Progress
+    from rich.text import Text
+
+    if options.sample_rate is not None:
+        raise FxhostError("--sample-rate goes with one FILE; a collection may hold files of several rates")
+    results: list[Imported] = []
+    interrupted = False
+    console = make_console(stderr=True)
+    with Progress(console=console, transient=True, disable=options.json or not console.is_terminal) as progress:
+        task = progress.add_task("importing")
+
+        def report(done: int, count: int) -> None:
+            progress.update(task, completed=done, total=count)
+
+        try:
+            for result in import_folder(options.all, options.output, overwrite=options.force, report=report):
+                results.append(result)
+        except KeyboardInterrupt:
+            interrupted = True
+    failed = [result for result in results if result.preset is None and not result.is_kept]
+    kept = sum(result.is_kept for result in results)
+    made = len(results) - len(failed) - kept
+    if options.json:
+        print(json.dumps({"results": [as_dict(result) for result in results], "interrupted": interrupted}))
+    else:
+        if failed:
+            table = make_table("not imported", "why")
+            table.columns[0].overflow = "fold"
+            for result in failed:
+                reason = result.reason.removeprefix(str(result.path)).lstrip(": ")
+                table.add_row(Text(str(result.path.relative_to(options.all))), Text(reason))
+            make_console().print(table)
+        there = f", {kept} were there already (--force makes them anew)" if kept else ""
+        print(f"{options.output}: {made} presets made{there}, {len(failed)} files failed")
+    if interrupted:
+        print_error("interrupted; what was made is kept, and the same command goes on")
+        return 130
+    return 1 if failed else 0
+
+
+def as_dict(result: Imported) -> dict[str, object]:
+    """What became of a file, for JSON."""
+    preset = result.preset
+    return {
+        "capture": str(result.path),
+        "preset": str(result.output),
+        "imported": preset is not None,
+        "kept": result.is_kept,
+        "reason": result.reason,
+        "network": None if preset is None else preset.architecture.label,
+    }
+
+
+def describe(preset: Preset) -> str:
+    """A preset's network and rate in words."""
+    knobs = f", knobs {', '.join(knob.name for knob in preset.knobs)}" if preset.knobs else ""
+    return f"{preset.architecture.label} at {preset.sample_rate} Hz{knobs}"
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """`fxhost export`."""
+    preset = read_preset(find_preset(options.preset))
+    if options.knob:
+        from fxhost.knobs import set_knobs
+
+        [preset] = set_knobs([preset], dict(options.knob))
+    output: Path = options.output
+    notes = export_preset(preset, output, file_format=options.format, overwrite=options.force)
+    if options.json:
+        print(json.dumps({"preset": preset.name, "output": str(output), "notes": notes}))
+    else:
+        print(f"{output}: {preset.name}, {describe(preset)}")
+        for note in notes:
+            print(f"note: {note}")
+    return 0

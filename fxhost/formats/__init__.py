@@ -1,0 +1,67 @@
+"""Other programs' model files, read with care: nothing in them is executed, sizes are checked first.
+
+`nam` is Neural Amp Modeler's, `coreaudioml` that of Proteus and NeuralPi, `aidax` AIDA-X's; all three are JSON, and the
+content tells which.
+"""
+
+from pathlib import Path
+
+from fxhost.effect import Preset
+from fxhost.errors import PresetError
+from fxhost.fields import parse_object
+from fxhost.formats import aidax, coreaudioml, nam
+
+ENDINGS = (".nam", ".json", ".aidax")
+FORMATS = (nam, coreaudioml, aidax)
+MAX_FILE_SIZE = 1 << 24  # bytes; parsed JSON may take 24 times as many
+
+
+def is_capture(path: Path) -> bool:
+    """Whether a file can only be another program's: JSON, by its first characters.
+
+    Raises
+    ------
+    PresetError
+        If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    except OSError as err:
+        raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+
+
+def read_capture(path: Path) -> Preset:
+    """Read another program's file, checking everything, executing nothing.
+
+    Parameters
+    ----------
+    path : Path
+        A `.nam`, `.json` or `.aidax` file; the content tells which.
+
+    Returns
+    -------
+    Preset
+        In the state that the file stores, or else of zeros.
+
+    Raises
+    ------
+    PresetError
+        If the file cannot be read, is damaged, or is nothing that fxhost plays.
+    """
+    try:
+        with open(path, "rb") as file:
+            if (size := file.seek(0, 2)) > MAX_FILE_SIZE:
+                raise PresetError(f"{path} has {size} bytes, at most {MAX_FILE_SIZE} are allowed")
+            file.seek(0)
+            content = file.read(MAX_FILE_SIZE)
+    except OSError as err:
+        raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+    data = parse_object(str(path), content)
+    claiming = [module for module in FORMATS if module.claims(data)]
+    if len(claiming) != 1:
+        raise PresetError(
+            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model; give another file"
+        )
+    preset: Preset = claiming[0].read(path, data)
+    return preset

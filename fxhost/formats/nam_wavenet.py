@@ -1,0 +1,256 @@
+"""The WaveNets of `.nam` files: a description of the network from their config, and its weights.
+
+The keys of 0.5 and those of 0.6 and 0.7 are both read: `head_size` or `head`, `gated` or `gating_mode`, one value for
+all layers or a list. Another network that makes the condition comes as a whole model inside.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from fxhost.effect import Float32Array
+from fxhost.errors import PresetError
+from fxhost.fields import Fields, show, take_array
+
+if TYPE_CHECKING:
+    from fxhost.stages.networks import Activation, LayerArray, Network
+
+MOST_ARRAYS = 16
+MOST_LAYERS = 128  # of an array
+MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
+MOST_NESTED = 3  # networks that make each other's condition
+MOST_SLOPE = 1e6
+FILMS = (
+    *("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film"),
+    *("activation_pre_film", "activation_post_film", "layer1x1_post_film", "head1x1_post_film"),
+)
+
+T = TypeVar("T")
+
+
+def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network", Float32Array]:
+    """The description and the weights of a WaveNet.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    model : Fields
+        The object that holds `config` and `weights`.
+    nested : int
+        How many networks this is inside of, with itself.
+
+    Raises
+    ------
+    PresetError
+        If it is not as the format has it, or is nothing that fxhost plays.
+    """
+    from fxhost.stages.network_checks import check_network
+    from fxhost.stages.networks import Network
+
+    config = model.child("config")
+    if config.has("head"):
+        raise PresetError(f"{path}: this WaveNet has a head of its own behind its layers, which fxhost does not play")
+    condition, first = None, np.zeros(0, np.float32)
+    if config.has("condition_dsp"):
+        inner = config.child("condition_dsp")
+        if nested == MOST_NESTED or inner.data.get("architecture") != "WaveNet":
+            kind = show(inner.data.get("architecture"))
+            raise PresetError(
+                f"{path}: the condition is made by {kind}; fxhost plays a WaveNet there, {MOST_NESTED} deep"
+            )
+        condition, first = read_wavenet(path, inner, nested + 1)
+    network = Network(tuple(read_array(array) for array in config.children("layers", 1, MOST_ARRAYS)), condition)
+    if nested == 1:
+        try:
+            check_network(network)
+        except ValueError as err:
+            raise PresetError(f"{path}: {err}") from err
+    count = network.weight_count - len(first)
+    own = take_array(f"{path}: weights of a WaveNet", model.data.get("weights"), (count,))
+    return network, np.concatenate([first, own])
+
+
+def read_array(fields: Fields) -> "LayerArray":
+    """One array of layers."""
+    from fxhost.stages.networks import Layer, LayerArray
+
+    for name in FILMS:
+        film = fields.data.get(name)
+        if film not in (None, False) and not (isinstance(film, dict) and film.get("active") is False):
+            raise PresetError(f"{fields.where}: {name} is active; fxhost does not play FiLM")
+    dilations = fields.data.get("dilations")
+    if not isinstance(dilations, list) or not 1 <= len(dilations) <= MOST_LAYERS:
+        raise fields.refuse("dilations", f"a list of 1 to {MOST_LAYERS} numbers")
+    count = len(dilations)
+    kernel_key = "kernel_sizes" if fields.has("kernel_sizes") else "kernel_size"
+    if fields.has("gating_mode"):
+        gatings = per_layer(fields, "gating_mode", count, read_gating)
+    else:
+        is_gated = fields.has("gated") and fields.boolean("gated")
+        gatings = ["gated" if is_gated else "none"] * count
+    layers = zip(
+        per_layer(fields, kernel_key, count, read_count),
+        per_layer(fields, "dilations", count, read_count),
+        per_layer(fields, "activation", count, read_activation),
+        gatings,
+        per_layer(fields, "secondary_activation", count, read_secondary),
+        strict=True,
+    )
+    head_size, head_taps, head_bias = read_head(fields)
+    one, extra = (fields.child(key) if fields.has(key) else None for key in ("layer1x1", "head1x1"))
+    has_one = one is None or one.boolean("active")
+    has_extra = extra is not None and extra.boolean("active")
+    return LayerArray(
+        tuple(Layer(*layer) for layer in layers),
+        input_size=fields.integer("input_size", 1, MOST),
+        condition_size=fields.integer("condition_size", 1, MOST),
+        channels=fields.integer("channels", 1, MOST),
+        head_size=head_size,
+        head_kernel_size=head_taps,
+        head_bias=head_bias,
+        bottleneck=optional_count(fields, "bottleneck", 0),
+        groups_input=optional_count(fields, "groups_input"),
+        groups_input_mixin=optional_count(fields, "groups_input_mixin"),
+        layer1x1=has_one,
+        layer1x1_groups=optional_count(one, "groups") if one is not None and has_one else 1,
+        head1x1_size=extra.integer("out_channels", 1, MOST) if extra is not None and has_extra else 0,
+        head1x1_groups=optional_count(extra, "groups") if extra is not None and has_extra else 1,
+    )
+
+
+def read_head(fields: Fields) -> tuple[int, int, bool]:
+    """The channels, the taps and whether there is a bias of what makes an array's result."""
+    if fields.has("head"):
+        head = fields.child("head")
+        return head.integer("out_channels", 1, MOST), head.integer("kernel_size", 1, MOST), head.boolean("bias")
+    return fields.integer("head_size", 1, MOST), 1, fields.boolean("head_bias")
+
+
+def optional_count(fields: Fields, key: str, otherwise: int = 1) -> int:
+    """A count, where there is one."""
+    return fields.integer(key, 1, MOST) if fields.has(key) else otherwise
+
+
+def per_layer(fields: Fields, key: str, count: int, read: Callable[[Fields, str], T]) -> list[T]:
+    """A value for each layer, from a list of as many or one for all."""
+    value = fields.data.get(key)
+    if not isinstance(value, list):
+        return [read(fields, key)] * count
+    if len(value) != count:
+        raise fields.refuse(key, f"one value or a list of {count}, as many as there are dilations")
+    return [read(Fields(fields.where, {key: entry}), key) for entry in value]
+
+
+def read_count(fields: Fields, key: str) -> int:
+    """A count of one or more."""
+    return fields.integer(key, 1, MOST)
+
+
+def read_gating(fields: Fields, key: str) -> str:
+    """How a layer is gated."""
+    value = fields.text(key).lower()
+    if value not in ("none", "gated", "blended"):
+        raise fields.refuse(key, "'none', 'gated' or 'blended'")
+    return value
+
+
+def read_secondary(fields: Fields, key: str) -> "Activation":
+    """The activation of the gates, which may be left out."""
+    from fxhost.stages.networks import Activation
+
+    return read_activation(fields, key) if fields.has(key) and fields.data[key] != "" else Activation("Sigmoid")
+
+
+def read_activation(fields: Fields, key: str) -> "Activation":
+    """An activation: its name, or an object with its name and its numbers."""
+    from fxhost.stages.networks import Activation
+
+    if not isinstance(fields.data.get(key), dict):
+        name, numbers = fields.text(key), Fields(fields.where, {})
+    else:
+        numbers = fields.child(key)
+        name = numbers.text("type")
+
+    def take(number: str, usual: float) -> float:
+        return numbers.number(number, -MOST_SLOPE, MOST_SLOPE) if numbers.has(number) else usual
+
+    if name == "LeakyReLU":
+        return Activation(name, (take("negative_slope", 0.01),))
+    if name == "LeakyHardtanh":
+        usual = {"min_val": -1.0, "max_val": 1.0, "min_slope": 0.01, "max_slope": 0.01}
+        return Activation(name, tuple(take(number, value) for number, value in usual.items()))
+    if name == "PReLU":
+        slopes = numbers.data.get("negative_slopes")
+        if not isinstance(slopes, list) or len(slopes) > MOST_LAYERS:
+            raise numbers.refuse("negative_slopes", "a list of numbers")
+        array = take_array(f"{fields.where}: negative_slopes", slopes, (len(slopes),))
+        return Activation(name, tuple(float(slope) for slope in array))
+    return Activation(name)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_network(network: "Network", flat: Float32Array) -> dict[str, Any]:
+    """A WaveNet as a whole model, with the keys of version 0.5 if they are enough for it, else with those of 0.7."""
+    config: dict[str, Any] = {"layers": [write_array(array) for array in network.arrays], "head": None}
+    count = 0 if network.condition is None else network.condition.weight_count
+    if network.condition is not None:
+        config["condition_dsp"] = write_network(network.condition, flat[:count])
+    is_old = network.condition is None and all("kernel_size" in array for array in config["layers"])
+    config["head_scale"] = float(flat[-1])
+    weights = flat[count:].astype(float).tolist()
+    return {"version": "0.5.4" if is_old else "0.7.0", "architecture": "WaveNet", "config": config, "weights": weights}
+
+
+def write_array(array: "LayerArray") -> dict[str, Any]:
+    """One array of layers."""
+    first = array.layers[0]
+    sizes: dict[str, Any] = {
+        "input_size": array.input_size,
+        "condition_size": array.condition_size,
+        "channels": array.channels,
+        "dilations": [layer.dilation for layer in array.layers],
+    }
+    alike = all(replace(layer, dilation=first.dilation) == first for layer in array.layers)
+    usual = replace(
+        array, layers=(), head_kernel_size=1, bottleneck=0, layer1x1=True, layer1x1_groups=1, head1x1_size=0,
+        head1x1_groups=1, groups_input=1, groups_input_mixin=1,
+    )  # fmt: skip
+    is_plain = replace(array, layers=()) == usual and first.activation.numbers == ()
+    if alike and is_plain and first.gating != "blended" and first.secondary.name == "Sigmoid":
+        head = {"head_size": array.head_size, "head_bias": array.head_bias}
+        kind = {"kernel_size": first.kernel_size, "activation": first.activation.name}
+        return {**sizes, **head, **kind, "gated": first.gating == "gated"}
+    return {
+        **sizes,
+        "head": {"out_channels": array.head_size, "kernel_size": array.head_kernel_size, "bias": array.head_bias},
+        "kernel_sizes": [layer.kernel_size for layer in array.layers],
+        "activation": [write_activation(layer.activation) for layer in array.layers],
+        "gating_mode": [layer.gating for layer in array.layers],
+        "secondary_activation": [
+            None if layer.gating == "none" else write_activation(layer.secondary) for layer in array.layers
+        ],
+        "bottleneck": array.activations,
+        "groups_input": array.groups_input,
+        "groups_input_mixin": array.groups_input_mixin,
+        "layer1x1": {"active": array.layer1x1, "groups": array.layer1x1_groups},
+        "head1x1": {
+            "active": array.head1x1_size > 0,
+            "out_channels": array.head1x1_size or 1,
+            "groups": array.head1x1_groups,
+        },
+        **{name: {"active": False, "shift": True, "groups": 1} for name in FILMS},
+    }
+
+
+def write_activation(activation: "Activation") -> dict[str, Any]:
+    """An activation with its numbers under their names."""
+    names = {"LeakyReLU": ("negative_slope",), "LeakyHardtanh": ("min_val", "max_val", "min_slope", "max_slope")}
+    if activation.name == "PReLU":
+        return {"type": activation.name, "negative_slopes": list(activation.numbers)}
+    return {"type": activation.name, **dict(zip(names.get(activation.name, ()), activation.numbers, strict=True))}

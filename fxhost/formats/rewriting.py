@@ -1,0 +1,94 @@
+"""The same network written otherwise, where a format has no word for a part of it: exact but for rounding."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fxhost.effect import Architecture, Float32Array, Preset
+from fxhost.errors import PresetError
+from fxhost.levels import linear
+
+WIRE_SCALE = 2.0**13  # tanh(x) is x to within float32 for x this many times smaller than a loud sample
+WIDE_OPEN = 20.0  # a gate's sum at which it lets everything through, to within float32
+
+
+def freeze_knobs(preset: Preset) -> Preset:
+    """A recurrent network without knobs, that plays as this one does with its knobs where they are.
+
+    What a knob that stands still adds to the gates is a part of their bias.
+    """
+    a = preset.architecture
+    if a.inputs == 1:
+        return preset
+    columns = preset.weights["weight_ih_l0"].astype(np.float64)
+    added = columns[:, 1:] @ np.array([knob.default for knob in preset.knobs])
+    weights = {
+        **preset.weights,
+        "weight_ih_l0": narrow(columns[:, :1]),
+        "bias_ih_l0": narrow(preset.weights["bias_ih_l0"] + added),
+    }
+    return replace(preset, architecture=replace(a, inputs=1), knobs=(), weights=weights, probe={})
+
+
+def fold_gains(preset: Preset) -> Preset:
+    """A network without gains around it: they are a part of its first and its last weights.
+
+    Raises
+    ------
+    PresetError
+        If there is a residual path, which has no weights.
+    """
+    levels = preset.levels
+    if not levels.has_gains:
+        return preset
+    if preset.architecture.residual:
+        raise PresetError(
+            f"{preset.path} has gains of {levels.input_gain_db:g} dB before and {levels.output_gain_db:g} dB after its "
+            "network and a residual path, for which this format has no place; export it as .aidax or .nam"
+        )
+    given, taken = (linear(level) for level in (levels.input_gain_db, levels.output_gain_db))
+    columns = preset.weights["weight_ih_l0"].astype(np.float64)
+    columns[:, 0] *= given
+    weights = {**preset.weights, "weight_ih_l0": narrow(columns)}
+    for name in ("head_weight", "head_bias"):
+        weights[name] = narrow(preset.weights[name].astype(np.float64) * taken)
+    silent = preset.silent_output * taken
+    plain = replace(levels, input_gain_db=0.0, output_gain_db=0.0)
+    return replace(preset, weights=weights, levels=plain, silent_output=silent, probe={})
+
+
+def wire_residual(preset: Preset) -> Preset:
+    """An LSTM without a residual path, that plays the same: one more unit in each layer hands the audio through.
+
+    Its gates stand open, its cell keeps nothing, and what it is given is so small that tanh leaves it as it is.
+    """
+    a = preset.architecture
+    if not a.residual:
+        return preset
+    weights: dict[str, Float32Array] = {}
+    for layer in range(a.layers):
+        inputs = a.inputs if layer == 0 else a.hidden_size
+        gates = {
+            name: preset.weights[f"{name}_l{layer}"].reshape(4, a.hidden_size, -1)
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        widened = {name: np.pad(array, ((0, 0), (0, 1), (0, 0))) for name, array in gates.items()}
+        widened["weight_hh"] = np.pad(widened["weight_hh"], ((0, 0), (0, 0), (0, 1)))
+        if layer > 0:
+            widened["weight_ih"] = np.pad(widened["weight_ih"], ((0, 0), (0, 0), (0, 1)))
+        widened["weight_ih"][2, -1, 0 if layer == 0 else inputs] = 1.0 / WIRE_SCALE if layer == 0 else 1.0
+        widened["bias_ih"][:, -1, 0] = WIDE_OPEN, -WIDE_OPEN, 0.0, WIDE_OPEN
+        for name, array in widened.items():
+            shape = (4 * (a.hidden_size + 1),) if name.startswith("bias") else (4 * (a.hidden_size + 1), -1)
+            weights[f"{name}_l{layer}"] = narrow(array.reshape(shape))
+    weights["head_weight"] = narrow(np.append(preset.weights["head_weight"][0], WIRE_SCALE)[None])
+    weights["head_bias"] = preset.weights["head_bias"]
+    for name in ("h0", "c0"):
+        weights[name] = narrow(np.pad(preset.weights[name], ((0, 0), (0, 1))))
+    architecture = Architecture(a.layers, a.hidden_size + 1, a.inputs, False, a.cell)
+    return replace(preset, architecture=architecture, weights=weights, probe={})
+
+
+def narrow(array: np.ndarray) -> Float32Array:
+    """The nearest float32 numbers, one after the other in memory."""
+    return np.ascontiguousarray(array, np.float32)

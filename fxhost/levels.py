@@ -1,0 +1,67 @@
+"""The gains around each preset of a chain: its own, those that calibrate it, and the one that makes all equally loud.
+
+Conventions
+-----------
+Levels are in dB. An interface or a capture of L dBu is one in which a sine of full scale is L dBu in the analogue
+world. Calibrated, a capture hears its input as loud as it did when it was made: its input gain is the level that the
+signal comes with less its own. Normalised, the last preset of a chain plays at −18 dB by its maker's measure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fxhost.effect import SILENCE_DB, Preset
+
+NORMAL_LOUDNESS_DB = -18.0
+LEVELS = ("raw", "normalized")
+
+
+@dataclass(frozen=True)
+class Gains:
+    """The gains before and after the network of one preset, in dB; −∞ is silence."""
+
+    input_db: float
+    output_db: float
+
+
+def choose_gains(presets: Sequence[Preset], level: str = "raw", interface_dbu: float | None = None) -> list[Gains]:
+    """The gains of each preset of a chain.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+    level : {'raw', 'normalized'}
+        As the files have it, or the last one at −18 dB where its loudness is known.
+    interface_dbu : float, optional
+        The level of full scale at the interface's input; with it, what is calibrated hears the level it was made with.
+    """
+    gains = []
+    coming_dbu = interface_dbu
+    for n, preset in enumerate(presets):
+        levels = preset.levels
+        input_db, output_db = (
+            -math.inf if own <= SILENCE_DB else own for own in (levels.input_gain_db, levels.output_gain_db)
+        )
+        if coming_dbu is not None and levels.input_dbu is not None:
+            input_db += coming_dbu - levels.input_dbu
+        coming_dbu = None if interface_dbu is None else levels.output_dbu
+        if level == "normalized" and n == len(presets) - 1 and levels.loudness_db is not None:
+            output_db += NORMAL_LOUDNESS_DB - levels.loudness_db
+        gains.append(Gains(input_db, output_db))
+    return gains
+
+
+def tell_unknown(presets: Sequence[Preset], level: str, interface_dbu: float | None) -> list[str]:
+    """What was asked for but cannot be done, a line each."""
+    notes = []
+    if interface_dbu is not None and presets[0].levels.input_dbu is None:
+        notes.append(f"{presets[0].name} does not tell its input level; it is played uncalibrated")
+    if level == "normalized" and presets[-1].levels.loudness_db is None:
+        notes.append(f"{presets[-1].name} does not tell its loudness; it is played as it is")
+    return notes
+
+
+def linear(level_db: float) -> float:
+    """A gain in dB as a factor; −90 dB and less is silence."""
+    return 0.0 if level_db <= SILENCE_DB else float(10.0 ** (level_db / 20.0))

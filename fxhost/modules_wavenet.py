@@ -1,0 +1,193 @@
+"""A WaveNet as a torch module that keeps the contract of a preset.
+
+`forward(x, h, c) -> (y, h, c)`: h `(1, 1, frames of all histories)` holds what each convolution remembers, one after
+the other, channel by channel; c `(1, 1, 1)` goes through as it is. The parameters lie in the order in which
+`fxhost.stages.networks` has the weights.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from fxhost.effect import Architecture, Float32Array
+from fxhost.stages.networks import Activation, Layer, LayerArray, Network
+
+
+def activate(name: str, numbers: Tensor, x: Tensor) -> Tensor:
+    """One of the activations, of x (1, channels, frames)."""
+    if name == "Tanh":
+        return torch.tanh(x)
+    if name == "Hardtanh":
+        return torch.clamp(x, -1.0, 1.0)
+    if name == "ReLU":
+        return torch.relu(x)
+    if name == "LeakyReLU" or name == "PReLU":
+        return torch.where(x > 0, x, x * numbers[:, None])
+    if name == "Sigmoid":
+        return torch.sigmoid(x)
+    if name == "SiLU":
+        return x * torch.sigmoid(x)
+    if name == "Hardswish":
+        return x * torch.clamp(x + 3.0, 0.0, 6.0) / 6.0
+    if name == "LeakyHardtanh":
+        low, high = numbers[0], numbers[1]
+        below, above = numbers[2] * torch.clamp(x - low, max=0.0), numbers[3] * torch.clamp(x - high, min=0.0)
+        return torch.minimum(torch.maximum(x, low), high) + below + above
+    return x / (1.0 + torch.abs(x))
+
+
+class Remembering(nn.Module):
+    """A dilated convolution and what it remembers."""
+
+    def __init__(self, into: int, out: int, taps: int, dilation: int, groups: int, bias: bool) -> None:
+        super().__init__()
+        self.channels, self.reach = into, (taps - 1) * dilation
+        self.convolution = nn.Conv1d(into, out, taps, dilation=dilation, groups=groups, bias=bias)
+
+    def forward(self, x: Tensor, h: Tensor, at: int) -> tuple[Tensor, Tensor]:
+        """Go on with `x` from the part of `h` that begins at `at`; return the output and the new part."""
+        past = h[0, 0, at : at + self.channels * self.reach].reshape(1, self.channels, self.reach)
+        joined = torch.cat([past, x], 2)
+        kept = joined[:, :, joined.shape[2] - self.reach :]
+        return self.convolution(joined), kept.reshape(-1)
+
+
+class WaveNetLayer(nn.Module):
+    """One layer of an array."""
+
+    primary_numbers: Tensor
+    secondary_numbers: Tensor
+
+    def __init__(self, a: LayerArray, layer: Layer) -> None:
+        super().__init__()
+        rows = a.activations * (1 if layer.gating == "none" else 2)
+        self.rows, self.gating = a.activations, layer.gating
+        self.primary, self.secondary = layer.activation.name, layer.secondary.name
+        self.has_one, self.has_extra = a.layer1x1, a.head1x1_size > 0
+        self.dilated = Remembering(a.channels, rows, layer.kernel_size, layer.dilation, a.groups_input, True)
+        self.mixin = nn.Conv1d(a.condition_size, rows, 1, groups=a.groups_input_mixin, bias=False)
+        self.one: nn.Module = nn.Identity()
+        self.extra: nn.Module = nn.Identity()
+        if self.has_one:
+            self.one = nn.Conv1d(a.activations, a.channels, 1, groups=a.layer1x1_groups)
+        if self.has_extra:
+            self.extra = nn.Conv1d(a.activations, a.head1x1_size, 1, groups=a.head1x1_groups)
+        self.register_buffer("primary_numbers", numbers_of(layer.activation), persistent=True)
+        self.register_buffer("secondary_numbers", numbers_of(layer.secondary), persistent=True)
+
+    def forward(self, x: Tensor, condition: Tensor, h: Tensor, at: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The next layer's x, what is summed, and the new history."""
+        z, kept = self.dilated(x, h, at)
+        z = z + self.mixin(condition)
+        plain = z[:, : self.rows]
+        a = activate(self.primary, self.primary_numbers, plain)
+        if self.gating != "none":
+            gate = activate(self.secondary, self.secondary_numbers, z[:, self.rows :])
+            a = gate * a if self.gating == "gated" else gate * a + (1.0 - gate) * plain
+        if self.has_one:
+            x = x + self.one(a)
+        return x, self.extra(a), kept
+
+
+def numbers_of(activation: Activation) -> Tensor:
+    """The numbers of an activation; one where it has none, because an empty tensor has no type."""
+    return torch.tensor(activation.numbers or (0.0,), dtype=torch.float32)
+
+
+class WaveNetArray(nn.Module):
+    """Layers of the same size, one after the other."""
+
+    def __init__(self, a: LayerArray) -> None:
+        super().__init__()
+        self.entry = nn.Conv1d(a.input_size, a.channels, 1, bias=False)
+        self.layers = nn.ModuleList(WaveNetLayer(a, layer) for layer in a.layers)
+        self.result = Remembering(a.summed, a.head_size, a.head_kernel_size, 1, 1, a.head_bias)
+
+    def forward(
+        self, x: Tensor, total: Tensor, condition: Tensor, h: Tensor, at: int
+    ) -> tuple[Tensor, Tensor, list[Tensor], int]:
+        """The next array's x, its sum to begin with, and the new histories."""
+        kept: list[Tensor] = []
+        x = self.entry(x)
+        for layer in self.layers:
+            x, summed, part = layer(x, condition, h, at)
+            total = total + summed
+            kept.append(part)
+            at += part.shape[0]
+        total, part = self.result(total, h, at)
+        kept.append(part)
+        return x, total, kept, at + part.shape[0]
+
+
+class Scale(nn.Module):
+    """The last factor; a module of its own, so that it is the last parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale x."""
+        return x * self.factor
+
+
+class WaveNetNetwork(nn.Module):
+    """One network, without what makes its condition."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.arrays = nn.ModuleList(WaveNetArray(array) for array in network.arrays)
+        self.scale = Scale()
+
+    def forward(self, audio: Tensor, condition: Tensor, h: Tensor, at: int) -> tuple[Tensor, list[Tensor], int]:
+        """The result, the new histories, and where the next network's begin."""
+        x, total = audio, torch.zeros(1, 1, 1, dtype=audio.dtype)
+        kept: list[Tensor] = []
+        for array in self.arrays:
+            x, total, parts, at = array(x, total, condition, h, at)
+            kept += parts
+        return self.scale(total), kept, at
+
+
+class EffectWaveNet(nn.Module):
+    """A whole WaveNet: first what makes the condition, if there is any, last what makes the output.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of a WaveNet.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        chain: list[Network] = []
+        network = architecture.network
+        while network is not None:
+            chain.insert(0, network)
+            network = network.condition
+        self.networks = nn.ModuleList(WaveNetNetwork(one) for one in chain)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Play `x` (1, frames, 1) from the histories `h` (1, 1, all)."""
+        audio = x.transpose(1, 2)
+        condition = audio
+        kept: list[Tensor] = []
+        at = 0
+        for network in self.networks:
+            condition, parts, at = network(audio, condition, h, at)
+            kept += parts
+        return condition.transpose(1, 2), torch.cat(kept).reshape(1, 1, -1), c
+
+
+def build_wavenet(architecture: Architecture, flat: Float32Array) -> EffectWaveNet:
+    """The module with these weights."""
+    module = EffectWaveNet(architecture)
+    with torch.no_grad():
+        nn.utils.vector_to_parameters(torch.tensor(flat), module.parameters())
+    return module.eval()
+
+
+def flat_weights(module: EffectWaveNet) -> Float32Array:
+    """The weights of a module, one after the other."""
+    weights: Float32Array = nn.utils.parameters_to_vector(module.parameters()).detach().numpy().astype("float32")
+    return weights

@@ -1,0 +1,72 @@
+"""The rest of a recurrent network on silence, computed in numpy: where a capture begins, so that no note clicks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.effect import Float32Array, Preset
+
+WARM_UP_S = 0.5
+STRIDE = 64  # steps between two looks at whether it still moves
+STILL = 1e-9  # what moves by less between two looks is at rest
+
+Float64Array = NDArray[np.float64]
+
+
+def settle_on_silence(preset: Preset) -> Preset:
+    """The preset after half a second of silence with the knobs where they are, or as soon as nothing moves.
+
+    Parameters
+    ----------
+    preset : Preset
+        In any state.
+
+    Returns
+    -------
+    Preset
+    """
+    if preset.architecture.network is not None:  # its stage settles by itself
+        return preset
+    h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
+    layers = [_take_layer(preset.weights, layer) for layer in range(len(h))]
+    x = np.array([0.0, *(knob.default for knob in preset.knobs)])
+    for _ in range(round(WARM_UP_S * preset.sample_rate / STRIDE)):
+        before = h.copy(), c.copy()
+        for _ in range(STRIDE):
+            given = x
+            for layer, (w_ih, w_hh, b_ih, b_hh) in enumerate(layers):
+                sums = w_ih @ given + b_ih, w_hh @ h[layer] + b_hh
+                h[layer], c[layer] = _update(preset.architecture.cell, *sums, h[layer], c[layer])
+                given = h[layer]
+        if max(np.abs(h - before[0]).max(), np.abs(c - before[1]).max()) < STILL:
+            break
+    state = {"h0": h.astype(np.float32), "c0": c.astype(np.float32)}
+    for array in state.values():
+        array.setflags(write=False)
+    output = float(preset.weights["head_weight"][0].astype(np.float64) @ h[-1] + preset.weights["head_bias"][0])
+    return replace(preset, weights={**preset.weights, **state}, silent_output=output)
+
+
+def _take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [weights[f"{name}_l{layer}"].astype(np.float64) for name in names]
+
+
+def _update(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
+    """The new h and c of a layer, from what its inputs and its own h give."""
+    size = len(h)
+    if cell == "gru":
+        gates = _logistic(given[: 2 * size] + kept[: 2 * size])
+        n = np.tanh(given[2 * size :] + gates[:size] * kept[2 * size :])
+        return n + gates[size:] * (h - n), c
+    sums = given + kept
+    gates = _logistic(sums)
+    c = gates[size : 2 * size] * c + gates[:size] * np.tanh(sums[2 * size : 3 * size])
+    return gates[3 * size :] * np.tanh(c), c
+
+
+def _logistic(x: Float64Array) -> Float64Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)

@@ -1,0 +1,57 @@
+"""The activations of a WaveNet on vectors. NaN stays NaN in each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fxhost.stages.networks import Activation
+from fxhost.vectors import CLOSE_TANH, Vectors
+
+_LOG2_E = 1.4426950408889634
+
+
+def activate(
+    v: Vectors, activation: Activation, rows: Sequence[Sequence[Any]], channels: Sequence[Any]
+) -> list[list[Any]]:
+    """The activations of some rows of vectors, and the numbers of their channels."""
+    return [
+        [activate_one(v, activation, value, channel) for value in row]
+        for channel, row in zip(channels, rows, strict=True)
+    ]
+
+
+def activate_one(v: Vectors, activation: Activation, x: Any, channel: Any) -> Any:
+    """The activation of one vector, of this channel."""
+    numbers, zero, one, half = activation.numbers, v.constant(0.0), v.constant(1.0), v.constant(0.5)
+    match activation.name:
+        case "Tanh":
+            return v.divide(*v.tanh_ratio(x, CLOSE_TANH))  # a shared division would be quicker but less exact
+        case "Hardtanh":
+            return v.clamp(x, 1.0)
+        case "ReLU":
+            return greatest(v, x, zero)
+        case "LeakyReLU" | "PReLU":
+            slope = numbers[0] if activation.name == "LeakyReLU" else numbers[channel]
+            return choose(v, x, ">", zero, x, v.multiply(x, v.constant(slope)))
+        case "LeakyHardtanh":
+            low, high, below, above = map(v.constant, numbers)
+            upper = choose(v, x, ">", high, v.multiply_add(v.subtract(x, high), above, high), x)
+            return choose(v, x, "<", low, v.multiply_add(v.subtract(x, low), below, low), upper)
+        case "Hardswish":
+            third = v.clamp(v.multiply(x, v.constant(1 / 3)), 1.0)
+            return v.multiply(x, v.multiply_add(third, half, half))
+        case "Softsign":
+            return v.divide(x, v.add(greatest(v, x, v.subtract(zero, x)), one))
+    sigmoid = v.divide(one, v.add(v.power_of_two(v.multiply(x, v.constant(-_LOG2_E))), one))
+    if activation.name == "Sigmoid":
+        return sigmoid
+    return v.multiply(greatest(v, x, v.constant(-20.0)), sigmoid)  # below it SiLU is 0 but the sigmoid is not quite
+
+
+def choose(v: Vectors, x: Any, comparison: str, bound: Any, then: Any, otherwise: Any) -> Any:
+    """One of two values lane by lane; where x is NaN the second."""
+    return v.builder.select(v.builder.fcmp_ordered(comparison, x, bound), then, otherwise)
+
+
+def greatest(v: Vectors, x: Any, y: Any) -> Any:
+    """The greater of two."""
+    return choose(v, x, "<", y, y, x)

@@ -1,0 +1,200 @@
+"""The emitter of a WaveNet's code: successive frames of a channel lie in the lanes of a vector.
+
+The sums of as many channels as there are registers for stay in them while a tile of every channel that enters, times
+a weight that is read into all lanes, is added to them. A chunk of tiles goes through one layer before the next, so
+that the layer's weights stay in the innermost cache.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from fxhost.stages.activations import activate
+from fxhost.stages.rings import Ring, Rings, Rows, Term
+from fxhost.stages.tiles import CHUNK, TILE, ArrayPlan, Run
+
+MOST_UNROLLED = 256  # multiply-adds in a row
+COLUMNS_UNROLLED = 8  # in one turn of a loop over more than that
+ACTIVATED_AT_ONCE = 4  # vectors: as many as are needed to keep the CPU busy
+
+
+class Emitter(Rings):
+    """Emits the code of a network."""
+
+    def emit_block(self, block: Any, frames: Any) -> None:
+        """Emit the loop over the chunks of a block."""
+        b, v = self.builder, self.v
+        before = self.load_word(self.at["phase"])
+        count = b.udiv(b.add(b.add(before, frames), v.word(CHUNK - 1)), v.word(CHUNK))
+        with v.repeat(count) as chunk:
+            phase = self.load_word(self.at["phase"])
+            start = b.select(b.icmp_signed("==", chunk, v.word(0)), chunk, b.sub(b.mul(chunk, v.word(CHUNK)), before))
+            left, room = b.sub(frames, start), b.sub(v.word(CHUNK), phase)
+            taken = b.select(b.icmp_signed("<", left, room), left, room)
+            filled = b.add(phase, taken)
+            audio = v.offset(block, start)
+            entering, leaving = self.ring(0), self.ring(1)
+            self.copy_frames(
+                taken, lambda frame: v.offset(audio, frame), lambda frame: self.frame(entering, phase, frame)
+            )
+            tiles = b.udiv(b.add(filled, v.word(TILE - 1)), v.word(TILE))
+            for plan in self.layout.arrays:
+                self.emit_array(plan, tiles)
+            self.copy_frames(
+                taken, lambda frame: self.frame(leaving, phase, frame), lambda frame: v.offset(audio, frame)
+            )
+            self.store_word(b.urem(filled, v.word(TILE)), self.at["phase"])
+            self.advance(b.sub(filled, b.urem(filled, v.word(TILE))))
+
+    def copy_frames(self, count: Any, source: Callable[[Any], Any], target: Callable[[Any], Any]) -> None:
+        """Copy so many numbers."""
+        with self.v.repeat(count) as frame:
+            self.v.store_scalar(self.v.load_scalar(source(frame)), target(frame))
+
+    def frame(self, ring: Ring, phase: Any, number: Any) -> Any:
+        """The address of a frame in a ring of one chunk."""
+        place = self.builder.add(self.builder.add(ring.position, phase), number)
+        return self.v.offset(ring.first, self.builder.urem(place, self.v.word(CHUNK)))
+
+    def multiply(self, rows: int, weights: Any, *terms: Term) -> Iterator[tuple[list[Any], list[list[Any]]]]:
+        """Emit a sum of products with its bias; yields the numbers of some rows and their sums, to be used there."""
+        size, times, rest = self.layout.split(rows)
+        per_row = 1 + sum(term.taps * term.columns for term in terms)
+        with self.v.repeat(times) as part:
+            first = self.builder.mul(part, self.v.word(size))
+            numbers = [self.builder.add(first, self.v.word(n)) for n in range(size)]
+            yield numbers, self.multiply_part(size, self.v.offset(weights, (part, size * per_row)), terms)
+        if rest:
+            start = times * size
+            yield list(range(start, rows)), self.multiply_part(rest, self.v.offset(weights, start * per_row), terms)
+
+    def multiply_part(self, rows: int, weights: Any, terms: Sequence[Term]) -> list[list[Any]]:
+        """The same of as many rows as there are registers for."""
+        v = self.v
+        sums = [[v.variable(v.constant(0.0)) for _ in self.vectors] for _ in range(rows)]
+        for term in terms:
+            size = term.columns * rows
+            if term.taps * size * len(self.vectors) <= MOST_UNROLLED:
+                for tap in range(term.taps):
+                    self.add_columns(sums, v.offset(weights, tap * size), term.columns, term.rows(tap))
+            else:
+                with v.repeat(term.taps) as tap:
+                    self.add_columns(sums, v.offset(weights, (tap, size)), term.columns, term.rows(tap))
+            weights = v.offset(weights, term.taps * size)
+        # the bias, often larger than all else, comes last: every sum that it is in is rounded to its size
+        biases = [v.broadcast(weights, row) for row in range(rows)]
+        return [[v.add(v.get(total), bias) for total in row] for row, bias in zip(sums, biases, strict=True)]
+
+    def add_columns(self, sums: Sequence[Sequence[Any]], weights: Any, columns: int, rows: Rows) -> None:
+        """Add channels times their weights."""
+        done = 0
+        if columns * len(sums) * len(self.vectors) > MOST_UNROLLED:
+            turns = columns // COLUMNS_UNROLLED
+            with self.v.repeat(turns) as turn:
+                for n in range(COLUMNS_UNROLLED):
+                    column = self.builder.add(self.builder.mul(turn, self.v.word(COLUMNS_UNROLLED)), self.v.word(n))
+                    self.add_column(sums, self.v.offset(weights, (column, len(sums))), self.load(rows, column))
+            done = turns * COLUMNS_UNROLLED
+        for column in range(done, columns):
+            self.add_column(sums, self.v.offset(weights, column * len(sums)), self.load(rows, column))
+
+    def add_column(self, sums: Sequence[Sequence[Any]], weights: Any, values: Sequence[Any]) -> None:
+        """Add one channel times its weights."""
+        v = self.v
+        for row, totals in enumerate(sums):
+            weight = v.broadcast(weights, row)
+            for total, value in zip(totals, values, strict=True):
+                v.set(total, v.multiply_add(weight, value, v.get(total)))
+
+    def emit_array(self, plan: ArrayPlan, tiles: Any) -> None:
+        """Emit one array of layers for a chunk of so many tiles."""
+        v, a = self.v, plan.array
+        source, head, first = self.ring(plan.source), self.ring(plan.head), self.ring(plan.runs[0].ring)
+        weights = v.offset(self.state, self.at["weights"])
+        with v.repeat(tiles) as tile:
+            entering, sums, start = self.rows(source, tile), self.rows(head, tile), v.offset(weights, plan.entry)
+            term = Term(a.input_size, 1, lambda tap: entering)
+            self.store_product(a.channels, start, term, self.rows(first, tile))
+            if plan.first:
+                with v.repeat(a.summed) as row:
+                    self.store([v.constant(0.0) for _ in self.vectors], sums, row)
+        for run in plan.runs:
+            with v.repeat(run.count) as layer:
+                start = v.offset(weights, run.weights, (layer, run.step))
+                self.emit_layer(plan, run, layer, start, tiles)
+        target = self.ring(plan.target)
+        with v.repeat(tiles) as tile:
+            if a.head_kernel_size > 1:
+                self.mirror(head, tile, a.summed)
+            term = self.history(head, tile, a.summed, a.head_kernel_size)
+            self.store_product(a.head_size, v.offset(weights, plan.result), term, self.rows(target, tile))
+
+    def store_product(self, rows: int, weights: Any, term: Term, target: Rows, *, onto: Rows | None = None) -> None:
+        """Emit a product, plus what is in `onto`, and write it."""
+        for numbers, sums in self.multiply(rows, weights, term):
+            for row, totals in zip(numbers, sums, strict=True):
+                self.store(self.add(totals, self.load(onto, row)) if onto else totals, target, row)
+
+    def emit_layer(self, plan: ArrayPlan, run: Run, number: Any, weights: Any, tiles: Any) -> None:
+        """Emit one layer for a chunk of so many tiles."""
+        b, v, a, layer = self.builder, self.v, plan.array, run.layer
+        ring_number = b.add(v.word(run.ring), number)
+        own, after = self.ring(ring_number), self.ring(b.add(ring_number, v.word(1)))
+        condition, head = self.ring(plan.condition), self.ring(plan.head)
+        activated = Rows(v.offset(self.state, self.at["activations"]), TILE)
+        passed = Term(a.activations, 1, lambda tap: activated)
+        with v.repeat(tiles) as tile:
+            if layer.kernel_size > 1:
+                self.mirror(own, tile, a.channels)
+            conditions, sums, entering = self.rows(condition, tile), self.rows(head, tile), self.rows(own, tile)
+            mixin = Term(a.condition_size, 1, lambda tap: conditions)
+            convolution = self.history(own, tile, a.channels, layer.kernel_size)
+            rows = a.activations * (1 if layer.gating == "none" else 2)
+            for numbers, totals in self.multiply(rows, weights, convolution, mixin):
+                for row, values in zip(numbers, totals, strict=True):
+                    self.store(values, activated, row)
+            self.activate(run, a.activations, activated, None if a.head1x1_size else sums)
+            rest = v.offset(weights, rows * (1 + a.condition_size + a.channels * layer.kernel_size))
+            if a.layer1x1:
+                self.store_product(a.channels, rest, passed, self.rows(after, tile), onto=entering)
+                rest = v.offset(rest, a.channels * (1 + a.activations))
+            else:
+                with v.repeat(a.channels) as row:
+                    self.store(self.load(entering, row), self.rows(after, tile), row)
+            if a.head1x1_size:
+                self.store_product(a.head1x1_size, rest, passed, sums, onto=sums)
+
+    def activate(self, run: Run, channels: int, rows: Rows, sums: Rows | None) -> None:
+        """Make of z, in `rows`, the activations, and add them to `sums`."""
+        step = max(1, ACTIVATED_AT_ONCE // len(self.vectors))
+        turns = 0
+        if "PReLU" not in (run.layer.activation.name, run.layer.secondary.name):  # the channels differ
+            turns = channels // step
+            with self.v.repeat(turns) as turn:
+                first = self.builder.mul(turn, self.v.word(step))
+                self.activate_rows(
+                    run, channels, [self.builder.add(first, self.v.word(n)) for n in range(step)], rows, sums
+                )
+        rest = list(range(turns * step, channels))
+        for start in range(0, len(rest), step):
+            self.activate_rows(run, channels, rest[start : start + step], rows, sums)
+
+    def activate_rows(self, run: Run, channels: int, part: list[Any], rows: Rows, sums: Rows | None) -> None:
+        """The same of some channels."""
+        v, layer, b = self.v, run.layer, self.builder
+        z = [self.load(rows, row) for row in part]
+        results = activate(v, layer.activation, z, part)
+        if layer.gating != "none":
+            after = [row + channels if isinstance(row, int) else b.add(row, v.word(channels)) for row in part]
+            gates = activate(v, layer.secondary, [self.load(rows, row) for row in after], part)
+            mixed = zip(results, gates, z, strict=True)
+            if layer.gating == "gated":
+                results = [[v.multiply(f, g) for f, g in zip(fs, gs, strict=True)] for fs, gs, _ in mixed]
+            else:
+                results = [
+                    [v.multiply_add(g, v.subtract(f, x), x) for f, g, x in zip(fs, gs, xs, strict=True)]
+                    for fs, gs, xs in mixed
+                ]
+        for row, values in zip(part, results, strict=True):
+            self.store(values, rows, row)
+            if sums:
+                self.store(self.add(values, self.load(sums, row)), sums, row)

@@ -1,0 +1,222 @@
+"""The memory of a WaveNet: the rings that hold what its layers remember, its weights, and where each of them lies.
+
+Time is cut into tiles of 16 frames, the same for every block size: a tile that a block fills only in part is computed
+again when the next block brings more of it, and gives the same numbers. So a vector holds successive frames of one
+channel, always in the same lanes, and every tile begins on a cache line.
+
+A ring holds a row for each channel: as many frames as are needed and a copy of the first tile behind the last one, so
+that 16 frames can be read from any place at once. The first two rings are the audio that enters and that leaves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.stages.networks import Layer, LayerArray, Network, Weights, entry, layer_matrices, result
+
+TILE = 16
+CHUNK = 64  # frames that go through a layer before the next one
+RING_WORDS = 4  # of a ring in the table: its place, length, the distance of its rows, and the dilation
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Rows of history: how many, how far back, and in which steps."""
+
+    channels: int
+    reach: int = 0
+    dilation: int = 0
+
+    @property
+    def length(self) -> int:
+        """Frames in a row before they repeat."""
+        return -(-self.reach // TILE) * TILE + CHUNK
+
+    @property
+    def stride(self) -> int:
+        """From row to row, an odd number of cache lines: an even one would crowd a few sets of the cache."""
+        return (self.length // TILE + 1 | 1) * TILE
+
+
+@dataclass(frozen=True)
+class Run:
+    """Successive layers that differ in nothing but their dilation: one piece of code.
+
+    Attributes
+    ----------
+    layer : Layer
+        The first of them.
+    count : int
+    ring : int
+        The number of the first one's ring; those of the others follow, and that of what comes after them.
+    weights, step : int
+        Where the weights of the first one lie, and how far those of the next one.
+    """
+
+    layer: Layer
+    count: int
+    ring: int
+    weights: int
+    step: int
+
+
+@dataclass(frozen=True)
+class ArrayPlan:
+    """An array of layers in memory.
+
+    Attributes
+    ----------
+    array : LayerArray
+    source, condition, head, target : int
+        The rings of what enters, of the condition, of the sums and of the result.
+    entry, result : int
+        Where these weights lie.
+    runs : tuple of Run
+    first : bool
+        Whether it is the first of its network.
+    """
+
+    array: LayerArray
+    source: int
+    condition: int
+    head: int
+    target: int
+    entry: int
+    result: int
+    runs: tuple[Run, ...]
+    first: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies for this network, in float32 from the start of the memory.
+
+    Attributes
+    ----------
+    network : Network
+    width, registers : int
+        Float32 lanes in a vector register, and how many registers there are.
+    """
+
+    network: Network
+    width: int
+    registers: int
+
+    def split(self, rows: int) -> tuple[int, int, int]:
+        """How a product's rows are summed: so many at once, that so often, and the rest; all rows of a part at once.
+
+        A quarter of the registers is left for other things.
+        """
+        most = max(1, 3 * self.registers // 4 // (TILE // self.width))
+        size = -(-rows // -(-rows // most))
+        return size, rows // size, rows % size
+
+    @cached_property
+    def _plan(self) -> tuple[list[Ring], list[ArrayPlan], int]:
+        rings = [Ring(1), Ring(1)]
+        plans: list[ArrayPlan] = []
+        at = 0
+
+        def add(network: Network, target: int) -> None:
+            nonlocal at
+            condition = 0
+            if network.condition:
+                condition = len(rings)
+                rings.append(Ring(network.condition.output_size))
+                add(network.condition, condition)
+            source, head = 0, len(rings)
+            rings.extend(Ring(a.summed, a.head_kernel_size - 1, 1) for a in network.arrays)
+            for n, a in enumerate(network.arrays):
+                last = n + 1 == len(network.arrays)
+                start, at = at, at + entry(a).rows * entry(a).columns + a.channels
+                runs = []
+                for layers in a.runs:
+                    found = layer_matrices(a, layers[0])
+                    step = sum(m.rows * m.columns * m.taps for m in found.values())
+                    step += sum(m.rows for m in found.values() if m.bias)
+                    runs.append(Run(layers[0], len(layers), len(rings), at, step))
+                    rings.extend(Ring(a.channels, layer.reach, layer.dilation) for layer in layers)
+                    at += step * len(layers)
+                rings.append(Ring(a.channels))
+                goal = target if last else head + n + 1
+                plans.append(ArrayPlan(a, source, condition, head + n, goal, start, at, tuple(runs), n == 0))
+                at += result(a).rows * (result(a).columns * result(a).taps + 1)
+                source = len(rings) - 1
+
+        add(self.network, 1)
+        return rings, plans, at
+
+    @property
+    def rings(self) -> list[Ring]:
+        """All rings."""
+        return self._plan[0]
+
+    @property
+    def arrays(self) -> list[ArrayPlan]:
+        """All arrays of layers in the order in which they play."""
+        return self._plan[1]
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """The first index of each part; the parts before `table` are what playing changes."""
+        sizes = {
+            "phase": 1,  # int32: frames in the tile that is not full yet
+            "positions": len(self.rings),  # int32: where in each ring that tile begins
+            "rings": sum(ring.channels * ring.stride for ring in self.rings),
+            "table": RING_WORDS * len(self.rings),  # int32
+            "activations": TILE * 2 * max(plan.array.activations for plan in self.arrays),  # and what gates them
+            "weights": self._plan[2],
+            "end": 0,
+        }
+        starts = np.concatenate([[0], np.cumsum([-(-size // TILE) * TILE for size in sizes.values()])])
+        return {name: int(start) for name, start in zip(sizes, starts, strict=False)}
+
+    def table(self) -> NDArray[np.int32]:
+        """What the code has to know about each ring, int32 (rings, 4)."""
+        sizes = [ring.channels * ring.stride for ring in self.rings]
+        places = self.offsets["rings"] + np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        rows = [(p, r.length, r.stride, r.dilation) for p, r in zip(places, self.rings, strict=True)]
+        return np.array(rows, np.int32)
+
+    def arrange(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The weights of a network in the order in which the code reads them."""
+        arranged = np.concatenate(list(self._arrange(self.network, weights.astype(np.float64))))
+        return arranged.astype(np.float32)
+
+    def _arrange(self, network: Network, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        if network.condition:
+            count = network.condition.weight_count
+            yield from self._arrange(network.condition, weights[:count])
+            weights = weights[count:]
+        scale, at = weights[-1], 0
+        for n, a in enumerate(network.arrays):
+            taken = entry(a).read(weights[at:])
+            at += entry(a).size
+            yield from self._arrange_product(taken)
+            for layer in a.layers:
+                read = {}
+                for name, matrix in layer_matrices(a, layer).items():
+                    read[name] = matrix.read(weights[at:])
+                    at += matrix.size
+                yield from self._arrange_product(read["convolution"], read["mixin"])
+                for name in ("layer1x1", "head1x1"):
+                    if name in read:
+                        yield from self._arrange_product(read[name])
+            taken = result(a).read(weights[at:])
+            at += result(a).size
+            if n + 1 == len(network.arrays):
+                taken = Weights(taken.matrix * scale, taken.bias * scale)
+            yield from self._arrange_product(taken)
+
+    def _arrange_product(self, *terms: Weights) -> Iterator[NDArray[np.float64]]:
+        """The weights of Σ terms: part by part tap after tap of each term, column after column, then the biases."""
+        count = len(terms[0].bias)
+        size, _, _ = self.split(count)
+        for start in range(0, count, size):
+            rows = slice(start, start + size)
+            for term in terms:
+                yield term.matrix[rows].transpose(2, 1, 0).ravel()
+            yield sum((term.bias[rows] for term in terms), np.zeros(len(terms[0].bias[rows])))

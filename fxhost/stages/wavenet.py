@@ -1,0 +1,125 @@
+"""WaveNets: code compiled for the sizes of one network, cached on disk, and the memory it runs in.
+
+`fxhost.stages.networks` says what a network computes, `fxhost.stages.tiles` where everything lies in memory;
+`fxhost.stages.convolutions` emits the code.
+"""
+
+import zlib
+from functools import cache
+from inspect import getfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from fxhost.native import address_of
+from fxhost.stages import (
+    Stage,
+    activations,
+    aligned_zeros,
+    convolutions,
+    first_words,
+    networks,
+    rings,
+    stage_function,
+    tiles,
+)
+from fxhost.stages.convolutions import Emitter
+from fxhost.stages.network_checks import check_network
+from fxhost.stages.networks import Network
+from fxhost.stages.tiles import CHUNK, Layout
+from fxhost.vectors import Vectors, register_lanes
+
+_SOURCES = (Vectors, networks, tiles, rings, activations, convolutions)
+# Changes with the files that emit the code: a part of the key of the disk cache.
+REVISION = zlib.crc32(b"".join(Path(getfile(source)).read_bytes() for source in _SOURCES))
+
+
+@intrinsic(prefer_literal=True)
+def play_block(
+    typing_context: Any,
+    state: int,
+    block: int,
+    frames: int,
+    description: Any,
+    width: Any,
+    registers: Any,
+    revision: Any,
+) -> Any:
+    """The whole kernel: three values, then the network as a text and the CPU's sizes, literals.
+
+    They and the revision of the emitter come from the caller's closure, and so into the key of the disk cache.
+    """
+    numbers = (width, registers, revision)
+    if not isinstance(description, types.StringLiteral) or not all(
+        isinstance(n, types.IntegerLiteral) for n in numbers
+    ):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        network = Network.from_text(description.literal_value)
+        layout = Layout(network, width.literal_value, registers.literal_value)
+        v = Vectors(builder, layout.width)
+        Emitter(v, layout, v.pointer(values[0])).emit_block(v.pointer(values[1]), values[2])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, description, *numbers), generate
+
+
+@cache
+def compile_network(network: Network) -> Any:
+    """The compiled stage of a network: from this process, else from the disk cache, else compiled (a second).
+
+    Returns
+    -------
+    numba cfunc
+    """
+    width, registers = register_lanes()
+    description, revision = network.to_text(), REVISION
+
+    @stage_function(np.float32)
+    def wavenet_block(state: Any, block: Any, frames: int) -> None:
+        play_block(address_of(state), address_of(block), frames, description, width, registers, revision)
+
+    return wavenet_block
+
+
+class WaveNet(Stage):
+    """A WaveNet, ready to play, in its settled state: that after silence as long as it remembers.
+
+    Parameters
+    ----------
+    network : Network
+    weights : float32 array (network.weight_count,)
+        In the order that `fxhost.stages.networks` tells.
+
+    Attributes
+    ----------
+    silent_output : float
+        What it plays in silence.
+
+    Raises
+    ------
+    ValueError
+        If the network cannot be played, or the number of weights is not that of the network.
+    """
+
+    def __init__(self, network: Network, weights: NDArray[np.float32]) -> None:
+        check_network(network)
+        if weights.shape != (network.weight_count,):
+            raise ValueError(f"a WaveNet's weights: got {weights.shape}, expected ({network.weight_count},)")
+        function = compile_network(network)
+        self.layout = Layout(network, *register_lanes())
+        at = self.layout.offsets
+        memory = aligned_zeros(at["end"], np.float32)
+        table, arranged = self.layout.table(), self.layout.arrange(weights)
+        memory[at["table"] :].view(np.int32)[: table.size] = table.ravel()
+        memory[at["weights"] :][: len(arranged)] = arranged
+        super().__init__(function.address, memory, first_words(memory, 4 * at["table"]), function)
+        silence = np.zeros(-(-network.receptive_field // CHUNK) * CHUNK, np.float32)
+        self.process(silence)
+        self.initial = first_words(memory, 4 * at["table"])
+        self.silent_output = float(silence[-1])

@@ -1,0 +1,148 @@
+"""Other programs' files made up with seeded weights, and what they mean in float64, written from the formats alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64Array = NDArray[np.float64]
+
+
+def logistic(x: Float64Array) -> Float64Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def draw(rng: np.random.Generator, *shape: int) -> list[Any]:
+    """Float32 numbers within ±0.6, as nested lists."""
+    return rng.uniform(-0.6, 0.6, shape).astype(np.float32).astype(float).tolist()
+
+
+def make_nam(layers: int = 1, hidden: int = 3, seed: int = 1, **fields: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    count = sum(4 * hidden * ((1 if n == 0 else hidden) + hidden) + 6 * hidden for n in range(layers)) + hidden + 1
+    return {
+        "version": "0.5.4",
+        "metadata": {"name": "made up", "loudness": -20.5, "input_level_dbu": 18.0, "output_level_dbu": 12.0},
+        "architecture": "LSTM",
+        "config": {"input_size": 1, "hidden_size": hidden, "num_layers": layers},
+        "weights": draw(rng, count),
+        "sample_rate": 48000,
+    } | fields
+
+
+def make_proteus(
+    cell: str = "LSTM", hidden: int = 4, inputs: int = 1, skip: int = 1, layers: int = 1, seed: int = 2
+) -> dict[str, Any]:
+    rng, gates = np.random.default_rng(seed), 4 if cell == "LSTM" else 3
+    state: dict[str, Any] = {}
+    for n in range(layers):
+        state[f"rec.weight_ih_l{n}"] = draw(rng, gates * hidden, inputs if n == 0 else hidden)
+        state[f"rec.weight_hh_l{n}"] = draw(rng, gates * hidden, hidden)
+        state[f"rec.bias_ih_l{n}"] = draw(rng, gates * hidden)
+        state[f"rec.bias_hh_l{n}"] = draw(rng, gates * hidden)
+    state |= {"lin.weight": draw(rng, 1, hidden), "lin.bias": draw(rng, 1)}
+    model = {"model": "SimpleRNN", "input_size": inputs, "skip": skip, "output_size": 1, "unit_type": cell}
+    return {
+        "model_data": model | {"num_layers": layers, "hidden_size": hidden, "bias_fl": True},
+        "state_dict": state,
+    }
+
+
+def make_aidax(cell: str = "lstm", hidden: int = 4, inputs: int = 1, seed: int = 3, **fields: Any) -> dict[str, Any]:
+    rng, gates = np.random.default_rng(seed), 4 if cell == "lstm" else 3
+    bias = draw(rng, gates * hidden) if cell == "lstm" else draw(rng, 2, gates * hidden)
+    recurrent = [draw(rng, inputs, gates * hidden), draw(rng, hidden, gates * hidden), bias]
+    dense = [draw(rng, hidden, 1), draw(rng, 1)]
+    return {
+        "in_shape": [None, None, inputs],
+        "layers": [
+            {"type": cell, "activation": "", "shape": [None, None, hidden], "weights": recurrent},
+            {"type": "dense", "activation": "", "shape": [None, None, 1], "weights": dense},
+        ],
+        "metadata": {"name": "made up", "samplerate": "48000"},
+    } | fields
+
+
+def write(path: Path, data: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(data))
+    return path
+
+
+# --- what they mean --------------------------------------------------------------------------------------------------
+
+
+def play_nam(data: dict[str, Any], x: Float64Array, silence: int = 0) -> Float64Array:
+    """A `.nam` LSTM from its stored state, after frames of silence."""
+    hidden, layers = data["config"]["hidden_size"], data["config"]["num_layers"]
+    flat = iter(np.float32(data["weights"]).astype(np.float64))
+
+    def take(*shape: int) -> Float64Array:
+        return np.array([next(flat) for _ in range(int(np.prod(shape)))]).reshape(shape)
+
+    parameters = [
+        [take(4 * hidden, (1 if n == 0 else hidden) + hidden), take(4 * hidden), take(hidden), take(hidden)]
+        for n in range(layers)
+    ]
+    head, bias = take(hidden), take(1)[0]
+    assert next(flat, None) is None
+    out = []
+    for sample in np.concatenate([np.zeros(silence), x]):
+        given = np.array([sample])
+        for layer in parameters:
+            w, b, h, c = layer
+            i, f, g, o = np.split(w @ np.concatenate([given, h]) + b, 4)
+            c = logistic(f) * c + logistic(i) * np.tanh(g)
+            given = logistic(o) * np.tanh(c)
+            layer[2:] = given, c
+        out.append(head @ given + bias)
+    return np.array(out[silence:])
+
+
+def play_proteus(data: dict[str, Any], x: Float64Array) -> Float64Array:
+    """A CoreAudioML model from zeros; x (frames, inputs)."""
+    model = data["model_data"]
+    state = {key: np.float32(value).astype(np.float64) for key, value in data["state_dict"].items()}
+    hidden, layers = model["hidden_size"], model["num_layers"]
+    h, c = np.zeros((layers, hidden)), np.zeros((layers, hidden))
+    out = []
+    for frame in x:
+        given = frame
+        for n in range(layers):
+            left = state[f"rec.weight_ih_l{n}"] @ given + state[f"rec.bias_ih_l{n}"]
+            right = state[f"rec.weight_hh_l{n}"] @ h[n] + state[f"rec.bias_hh_l{n}"]
+            if model["unit_type"] == "LSTM":
+                i, f, g, o = np.split(left + right, 4)
+                c[n] = logistic(f) * c[n] + logistic(i) * np.tanh(g)
+                h[n] = logistic(o) * np.tanh(c[n])
+            else:
+                (a_r, a_z, a_n), (b_r, b_z, b_n) = np.split(left, 3), np.split(right, 3)
+                r, z = logistic(a_r + b_r), logistic(a_z + b_z)
+                h[n] = (1.0 - z) * np.tanh(a_n + r * b_n) + z * h[n]
+            given = h[n]
+        out.append(state["lin.weight"][0] @ given + state["lin.bias"][0] + model["skip"] * frame[0])
+    return np.array(out)
+
+
+def play_aidax(data: dict[str, Any], x: Float64Array, gains: tuple[float, float] = (1.0, 1.0)) -> Float64Array:
+    """An AIDA-X model from zeros; x (frames, inputs)."""
+    layer, dense = data["layers"]
+    kernel, recurrent, bias = (np.float32(value).astype(np.float64) for value in layer["weights"])
+    head, head_bias = (np.float32(value).astype(np.float64) for value in dense["weights"])
+    hidden = len(recurrent)
+    h, c = np.zeros(hidden), np.zeros(hidden)
+    out = []
+    for frame in x * np.array([gains[0], *[1.0] * (x.shape[1] - 1)]):
+        if layer["type"] == "lstm":
+            i, f, g, o = np.split(frame @ kernel + h @ recurrent + bias, 4)
+            c = logistic(f) * c + logistic(i) * np.tanh(g)
+            h = logistic(o) * np.tanh(c)
+        else:  # Keras, reset_after: columns of z, r, h
+            (a_z, a_r, a_h), (b_z, b_r, b_h) = (
+                np.split(row, 3) for row in (frame @ kernel + bias[0], h @ recurrent + bias[1])
+            )
+            z, r = logistic(a_z + b_z), logistic(a_r + b_r)
+            h = z * h + (1.0 - z) * np.tanh(a_h + r * b_h)
+        out.append((h @ head + head_bias)[0] + data.get("in_skip", 0) * frame[0])
+    return gains[1] * np.array(out)

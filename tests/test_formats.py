@@ -1,0 +1,378 @@
+"""Other programs' files: played as their formats say, and anything wrong in one is one clear line."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SHARED
+from foreign import make_aidax, make_nam, make_proteus, play_aidax, play_nam, play_proteus, write
+from mutations import make_wavenets
+from wavenet_reference import play as play_wavenet
+
+from fxhost import engine, torchscript
+from fxhost.choosing import choose_plan
+from fxhost.effect import Architecture, Levels, Preset
+from fxhost.errors import PresetError
+from fxhost.formats import MAX_FILE_SIZE, aidax, read_capture
+from fxhost.knobs import set_knobs
+from fxhost.preset import read_preset
+from fxhost.settling import WARM_UP_S
+from fxhost.stages.dc_blocker import DcBlocker
+
+CAPTURES = SHARED / "captures"
+TOLERANCE = 1e-6
+needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="there are no captures beside the project")
+
+
+def play(preset: Preset, audio: np.ndarray, block: int = 17) -> np.ndarray:
+    """What the compiled engine makes of audio, in odd blocks, without the DC blocker."""
+    stages = [stage for stage in engine.build_chain([preset], "compiled") if not isinstance(stage, DcBlocker)]
+    out = audio.astype(np.float32)
+    for start in range(0, len(out), block):
+        for stage in stages:
+            stage.process(out[start : start + block])
+    return out
+
+
+def excite(seed: int, frames: int = 509) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.9, 0.9, frames).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize(("layers", "hidden"), [(1, 3), (2, 8), (3, 17)])
+def test_a_nam_lstm_plays_from_its_stored_state_after_its_warm_up(layers: int, hidden: int, tmp_path: Path) -> None:
+    data = make_nam(layers, hidden)
+    preset = read_preset(write(tmp_path / "a.nam", data))
+    x = excite(5)
+    assert np.abs(play(preset, x) - play_nam(data, x, silence=round(WARM_UP_S * 48_000))).max() < TOLERANCE
+    assert preset.levels == Levels(loudness_db=-20.5, input_dbu=18.0, output_dbu=12.0)
+    assert (preset.name, preset.sample_rate) == ("made up", 48_000)
+
+
+def test_a_nam_lstm_keeps_the_state_that_it_stores(tmp_path: Path) -> None:
+    data = make_nam(1, 3)
+    stored = read_capture(write(tmp_path / "a.nam", data))
+    flat = np.float32(data["weights"])
+    assert np.array_equal(stored.weights["h0"][0], flat[60:63])
+    assert np.array_equal(stored.weights["c0"][0], flat[63:66])
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+@pytest.mark.parametrize(("inputs", "skip", "layers"), [(1, 1, 1), (1, 0, 2), (2, 1, 1), (3, 1, 1)])
+def test_a_proteus_model_plays_as_torch_would(cell: str, inputs: int, skip: int, layers: int, tmp_path: Path) -> None:
+    data = make_proteus(cell, 5, inputs, skip, layers)
+    preset = read_capture(write(tmp_path / "a.json", data))
+    x = excite(6)
+    values = np.linspace(0.1, 0.9, inputs - 1)
+    names = [knob.name for knob in preset.knobs]
+    assert names == {1: [], 2: ["knob"], 3: ["knob1", "knob2"]}[inputs]
+    state = {name: preset.weights[name] for name in ("h0", "c0")}
+    turned = set_knobs([preset], dict(zip(names, values, strict=True)))[0]
+    turned = replace(turned, weights={**turned.weights, **state})  # from zeros, as the format has it
+    expected = play_proteus(data, np.column_stack([x, *(np.full(len(x), value) for value in values)]))
+    assert np.abs(play(turned, x) - expected).max() < TOLERANCE
+    assert preset.sample_rate == 44_100
+    assert preset.metadata["sample_rate_known"] is False
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("skip", [None, 1])
+def test_an_aidax_model_plays_with_its_gains_and_adds_the_gained_input(
+    cell: str, skip: int | None, tmp_path: Path
+) -> None:
+    fields = {"in_gain": 6.0, "out_gain": -4.5} | ({} if skip is None else {"in_skip": skip})
+    data = make_aidax(cell, 6, **fields)
+    preset = read_capture(write(tmp_path / "a.aidax", data))
+    x = excite(7)
+    gains = 10 ** (6.0 / 20), 10 ** (-4.5 / 20)
+    assert np.abs(play(preset, x) - play_aidax(data, x[:, None], gains)).max() < TOLERANCE
+    assert preset.architecture == Architecture(1, 6, 1, bool(skip), cell)
+
+
+def test_an_aidax_gain_of_minus_ninety_is_silence(tmp_path: Path) -> None:
+    preset = read_capture(write(tmp_path / "a.aidax", make_aidax(out_gain=-90)))
+    assert np.array_equal(play(preset, excite(8)), np.zeros(509, np.float32))
+
+
+def test_both_engines_play_a_capture_alike(tmp_path: Path) -> None:
+    for data in (make_nam(2, 8), make_proteus("GRU", 7), make_aidax("gru", 6), make_aidax("lstm", 5, in_skip=1)):
+        preset = read_preset(write(tmp_path / "a.json", data))
+        x = excite(9).astype(np.float32)
+        compiled, scripted = x.copy(), x.copy()
+        engine.compiled_stage(preset).process(compiled)
+        torchscript.TorchScriptStage(preset).process(scripted)
+        assert np.abs(compiled - scripted).max() < TOLERANCE
+
+
+def test_the_state_of_a_capture_is_at_rest(tmp_path: Path) -> None:
+    for data in (make_nam(2, 8), make_proteus("GRU", 7), make_aidax("lstm", 5)):
+        preset = read_preset(write(tmp_path / "a.json", data))
+        out = play(preset, np.zeros(4800))
+        assert np.abs(out - preset.silent_output).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_a_wavenet_is_read_as_the_format_has_it(which: int, tmp_path: Path) -> None:
+    data = make_wavenets()[which]
+    preset = read_preset(write(tmp_path / "a.nam", data))
+    x = excite(10)
+    inner = data if which < 2 else data["config"]["submodels"][-1]["model"]
+    assert np.abs(play(preset, x) - play_wavenet(inner, x)).max() < TOLERANCE
+    scripted = x.astype(np.float32)
+    stage = torchscript.TorchScriptStage(preset)
+    for start in range(0, len(x), 17):
+        stage.process(scripted[start : start + 17])
+    assert np.abs(scripted - play_wavenet(inner, x)).max() < TOLERANCE
+
+
+@needs_captures
+@pytest.mark.parametrize(
+    "name", ["BossWN-standard", "BossWN-feather", "BossWN-nano", "BossWN-a2", "deluxe", "wavenet_condition_dsp"]
+)
+def test_a_wavenet_capture_plays_as_the_format_has_it(name: str, guitar: np.ndarray) -> None:
+    path = CAPTURES / "nam" / f"{name}.nam"
+    data = json.loads(path.read_text())
+    model = data["config"]["submodels"][-1]["model"] if "submodels" in data["config"] else data
+    x = guitar[48_000:56_000]
+    assert np.abs(play(read_preset(path), x) - play_wavenet(model, x)).max() < 1e-5
+
+
+def test_a_wavenet_plays_at_other_rates_without_interpolating_its_past(tmp_path: Path) -> None:
+    preset = read_preset(write(tmp_path / "a.nam", make_wavenets()[0]))
+    assert choose_plan(preset, 96_000).way == "2 interleaved states"
+    assert choose_plan(preset, 44_100).way == "resampled to 48000 Hz"
+
+
+@needs_captures
+def test_every_capture_is_read_or_refused_by_name() -> None:
+    refused = {}
+    for path in sorted([*CAPTURES.rglob("*.nam"), *CAPTURES.rglob("*.json")]):
+        try:
+            read_capture(path)
+        except PresetError as err:
+            refused[path.name] = str(err)
+    told = {
+        "wavenet_a2_max.nam": "conv_pre_film is active; fxhost does not play FiLM",
+        "gru.json": "has the layers 'time-distributed-dense', 'gru', 'dense', 'dense'",
+        "gru_1d.json": "has the layers 'gru', 'dense', 'dense'",
+        "gru_torch.json": "is JSON, but not",
+        "lstm.json": "has the layers 'time-distributed-dense', 'lstm', 'dense'",
+        "lstm_torch.json": "is JSON, but not",
+    }
+    assert refused.keys() == told.keys()
+    assert all(told[name] in refused[name] for name in told)
+
+
+@needs_captures
+@pytest.mark.parametrize("name", ["blues_deluxe", "california_clean"])
+def test_the_answer_that_an_aidax_file_carries_is_reproduced(name: str) -> None:
+    preset = read_preset(CAPTURES / "aidax" / f"tw40_{name}_deerinkstudios.json")
+    assert np.abs(preset.probe["output_rest"]).max() > 1e-4
+    assert engine.probe_error(preset) < TOLERANCE
+    assert torchscript.probe_error(preset) < TOLERANCE
+
+
+@needs_captures
+@pytest.mark.parametrize("name", ["lstm_1d", "gru_1d"])
+def test_keras_layers_are_read_as_keras_plays_them(name: str) -> None:
+    """RTNeural's own test vectors: the hidden units, one by one through heads of ours, then Keras' dense layers."""
+    folder = CAPTURES / "rtneural"
+    data = json.loads((folder / f"{name}.json").read_text())
+    x, expected = (np.loadtxt(folder / f"{name}_{side}_python.csv") for side in ("x", "y"))
+    first, *dense = data["layers"]
+    hidden = first["shape"][-1]
+    a = Architecture(1, hidden, 1, False, first["type"])
+    weights = aidax.from_keras(name, first["weights"], a)
+    zeros = np.zeros((1, hidden), np.float32)
+    units = []
+    for unit in range(hidden):
+        head = np.eye(hidden, dtype=np.float32)[unit][None]
+        everything = {**weights, "head_weight": head, "head_bias": np.zeros(1, np.float32), "h0": zeros, "c0": zeros}
+        preset = Preset(folder, name, 48_000, a, (), everything, {}, 0.0, {})
+        out = x.astype(np.float32)
+        engine.compiled_stage(preset).process(out)
+        units.append(out)
+    y = np.stack(units, axis=1).astype(np.float64)
+    for layer in dense:
+        y = y @ np.array(layer["weights"][0]) + np.array(layer["weights"][1])
+        y = 1.0 / (1.0 + np.exp(-y)) if layer["activation"] == "sigmoid" else y
+    assert np.abs(y[:, 0] - expected).max() < 2e-6
+
+
+# --- what is wrong in a file -----------------------------------------------------------------------------------------
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def put(value: Any, *keys: Any) -> Change:
+    def change(data: dict[str, Any]) -> None:
+        for key in keys[:-1]:
+            data = data[key]
+        data[keys[-1]] = value
+
+    return change
+
+
+def drop(*keys: Any) -> Change:
+    def change(data: dict[str, Any]) -> None:
+        for key in keys[:-1]:
+            data = data[key]
+        del data[keys[-1]]
+
+    return change
+
+
+NAM, PROTEUS, AIDAX = make_nam(), make_proteus(), make_aidax()
+OLD, NEW, BOX = make_wavenets()
+BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
+    "nam of the future": (NAM, put("0.8.0", "version"), "has version 0.8.0 of the format, this fxhost reads 0.5 to 0.7; upgrade"),
+    "nam of the past": (NAM, put("0.4.0", "version"), "has version 0.4.0"),
+    "nam without digits": (NAM, put("latest", "version"), "version is 'latest', expected three numbers"),
+    "nam version a number": (NAM, put(0.5, "version"), "version is '0.5', expected three numbers"),
+    "nam ConvNet": (NAM, put("ConvNet", "architecture"), "architecture is 'ConvNet'; of .nam files fxhost plays"),
+    "nam Linear": (NAM, put("Linear", "architecture"), "architecture is 'Linear'; of .nam files fxhost plays"),
+    "nam of a number": (NAM, put(3, "architecture"), "architecture is '3'"),
+    "nam config missing": (NAM, put(None, "config"), "config is 'None', expected an object"),
+    "nam hidden size 0": (NAM, put(0, "config", "hidden_size"), "hidden_size is '0', expected a whole number from 1 to"),
+    "nam hidden size huge": (NAM, put(10**9, "config", "hidden_size"), "hidden_size is '1000000000'"),
+    "nam hidden size missing": (NAM, drop("config", "hidden_size"), "hidden_size is missing"),
+    "nam two inputs": (NAM, put(2, "config", "input_size"), "input_size is '2'"),
+    "nam weights too few": (NAM, lambda data: data["weights"].pop(), "weights of LSTM 1×3 has 69 entries where 70 belong"),
+    "nam weights too many": (NAM, lambda data: data["weights"].append(0.0), "has 71 entries where 70 belong"),
+    "nam weights no list": (NAM, put("all", "weights"), "weights of LSTM 1×3 has 'all' where 70 belong"),
+    "nam weights missing": (NAM, drop("weights"), "weights of LSTM 1×3 has 'None' where 70 belong"),
+    "nam weight a text": (NAM, put("0.5", "weights", 7), "holds '0.5', expected a number"),
+    "nam weight null": (NAM, put(None, "weights", 7), "holds 'None', expected a number"),
+    "nam weight true": (NAM, put(True, "weights", 7), "holds 'True', expected a number"),
+    "nam weight a list": (NAM, put([1.0], "weights", 7), "holds a list of 1, expected a number"),
+    "nam weight huge": (NAM, put(1e9, "weights", 7), "holds a number beyond ±1e+06"),
+    "nam weight a huge integer": (NAM, put(10**400, "weights", 7), "holds a number beyond ±1e+06"),
+    "nam rate 0": (NAM, put(0, "sample_rate"), "sample_rate is '0', expected a sample rate from 8000 to 384000 Hz"),
+    "nam rate -1": (NAM, put(-1, "sample_rate"), "sample_rate is '-1'"),
+    "nam rate a text": (NAM, put("48000", "sample_rate"), "sample_rate is '48000'"),
+    "nam rate a fraction": (NAM, put(48000.5, "sample_rate"), "sample_rate is '48000.5'"),
+    "nam loudness a text": (NAM, put("loud", "metadata", "loudness"), "loudness is 'loud', expected a number"),
+    "nam loudness huge": (NAM, put(1e6, "metadata", "loudness"), "loudness is '1000000.0'"),
+    "nam metadata a list": (NAM, put([], "metadata"), "metadata is a list of 0, expected an object"),
+    "wavenet without layers": (OLD, put([], "config", "layers"), "layers is a list of 0, expected a list of 1 to 16 objects"),
+    "wavenet of 17 arrays": (OLD, put([OLD["config"]["layers"][0]] * 17, "config", "layers"), "layers is a list of 17"),
+    "wavenet with a head": (OLD, put({"channels": 2}, "config", "head"), "has a head of its own behind its layers"),
+    "wavenet dilation 0": (OLD, put(0, "config", "layers", 0, "dilations", 1), "layers[0]: dilations is '0'"),
+    "wavenet dilation huge": (OLD, put(10**9, "config", "layers", 0, "dilations", 1), "dilations is '1000000000'"),
+    "wavenet too long": (OLD, put([200_000] * 2, "config", "layers", 0, "dilations"), "a WaveNet that cannot be played: it hears"),
+    "wavenet of 1000 layers": (OLD, put([1] * 1000, "config", "layers", 0, "dilations"), "dilations is a list of 1000"),
+    "wavenet channels huge": (OLD, put(4096, "config", "layers", 0, "channels"), "a size of 4096, expected 1 to 128"),
+    "wavenet sizes do not fit": (OLD, put(3, "config", "layers", 1, "input_size"), "input size 3, but 2 channels enter"),
+    "wavenet activation": (OLD, put("Softmax", "config", "layers", 0, "activation"), "activation 'Softmax' is not supported"),
+    "wavenet gating": (NEW, put("half", "config", "layers", 0, "gating_mode", 0), "gating_mode is 'half'"),
+    "wavenet FiLM": (NEW, put({"active": True}, "config", "layers", 0, "conv_pre_film"), "conv_pre_film is active; fxhost does not play FiLM"),
+    "wavenet kernel sizes": (NEW, put([2], "config", "layers", 0, "kernel_sizes"), "expected one value or a list of 2, as many as"),
+    "wavenet slopes": (NEW, put([0.1], "config", "layers", 0, "activation", 1, "negative_slopes"), "PReLU with 1 numbers, expected 2"),
+    "wavenet weights too few": (OLD, lambda data: data["weights"].pop(), "weights of a WaveNet has 111 entries where 112 belong"),
+    "wavenet condition": (OLD, put(make_nam(), "config", "condition_dsp"), "the condition is made by 'LSTM'; fxhost plays a WaveNet there"),
+    "container of nothing": (BOX, put([], "config", "submodels"), "submodels is a list of 0"),
+    "container of the future": (BOX, put("1.0.0", "config", "submodels", 1, "model", "version"), "has version 1.0.0"),
+    "container in a container": (BOX, lambda data: data["config"]["submodels"][1].update(model=copy.deepcopy(BOX)), "architecture is 'SlimmableContainer'"),
+    "proteus of convolutions": (PROTEUS, put("WaveNet", "model_data", "model"), "model is 'WaveNet'"),
+    "proteus RNN": (PROTEUS, put("RNN", "model_data", "unit_type"), "unit_type is 'RNN'; fxhost plays 'LSTM' and 'GRU'"),
+    "proteus unit a number": (PROTEUS, put(4, "model_data", "unit_type"), "unit_type is '4'"),
+    "proteus two outputs": (PROTEUS, put(2, "model_data", "output_size"), "output_size is '2'"),
+    "proteus five inputs": (PROTEUS, put(5, "model_data", "input_size"), "input_size is '5'"),
+    "proteus skip 2": (PROTEUS, put(2, "model_data", "skip"), "skip is '2'"),
+    "proteus array missing": (PROTEUS, drop("state_dict", "rec.bias_hh_l0"), "rec.bias_hh_l0 has 'None' where 16 belong"),
+    "proteus array too many": (PROTEUS, put([1.0], "state_dict", "rec.more"), "state_dict holds 'rec.more'"),
+    "proteus of another size": (PROTEUS, put(5, "model_data", "hidden_size"), "has 16 entries where 20 belong"),
+    "proteus a row cut off": (PROTEUS, lambda data: data["state_dict"]["rec.weight_hh_l0"][9].pop(), "has 3 entries where 4 belong"),
+    "proteus rate a text": (PROTEUS, put("x", "sample_rate"), "sample_rate is 'x'"),
+    "aidax conv1d": (AIDAX, put("conv1d", "layers", 0, "type"), "has the layers 'conv1d', 'dense'; fxhost plays one"),
+    "aidax layer of an object": (AIDAX, put({}, "layers", 0, "type"), "has the layers an object of 0, 'dense'; fxhost plays one"),
+    "aidax one layer": (AIDAX, lambda data: data["layers"].pop(), "has the layers 'lstm'; fxhost plays one"),
+    "aidax layers no list": (AIDAX, put("none", "layers"), "layers is 'none'"),
+    "aidax relu": (AIDAX, put("relu", "layers", 1, "activation"), "activation is 'relu'"),
+    "aidax shape": (AIDAX, put(7, "in_shape"), "in_shape is '7'"),
+    "aidax shape of nothing": (AIDAX, put([], "layers", 0, "shape"), "shape is a list of 0"),
+    "aidax two outputs": (AIDAX, put([None, None, 2], "layers", 1, "shape"), "shape is '2', expected a whole number from 1 to 1"),
+    "aidax weights": (AIDAX, lambda data: data["layers"][0]["weights"].pop(), "weights is a list of 2, expected a list of 3"),
+    "aidax kernel": (AIDAX, lambda data: data["layers"][0]["weights"][0].append([]), "kernel has 2 entries where 1 belong"),
+    "aidax gain": (AIDAX, put("6", "in_gain"), "in_gain is '6', expected a number"),
+    "aidax skip": (AIDAX, put(True, "in_skip"), "in_skip is 'True'"),
+    "aidax rate 0": (AIDAX, put("0", "metadata", "samplerate"), "samplerate is '0', expected a sample rate"),
+    "aidax rate -1": (AIDAX, put(-1, "metadata", "samplerate"), "samplerate is '-1', expected a sample rate"),
+    "aidax rate in words": (AIDAX, put("fast", "metadata", "samplerate"), "samplerate is 'fast', expected a sample rate"),
+    "aidax batch": (AIDAX, lambda data: data.update(input_batch=[0.0], output_batch=[]), "output_batch is a list of 0"),
+    "another program's": (AIDAX, drop("in_shape"), "is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_a_bad_capture_is_one_clear_line(what: str, tmp_path: Path) -> None:
+    good, change, message = BAD_FILES[what]
+    data = copy.deepcopy(good)
+    change(data)
+    path = write(tmp_path / "bad.json", data)
+    with pytest.raises(PresetError, match=re.escape(message)) as caught:
+        read_preset(path)
+    assert "bad.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    read_preset(write(tmp_path / "good.json", good))
+
+
+BAD_TEXTS = {
+    "cut off": (json.dumps(NAM)[:-200], "is damaged"),
+    "nothing": ("{", "is damaged"),
+    "NaN": (json.dumps(NAM | {"weights": [float("nan")]}), "is not a finite number"),
+    "infinity": (json.dumps(NAM).replace("-20.5", "1e999"), "is not a finite number"),
+    "nested": ('{"a": ' * 5000, "is damaged"),
+    "nested deeper than allowed": ('{"a": ' * 40 + "1" + "}" * 40, "nested more than 32 deep"),
+    "no text": (b'{"a": "\xff\xfe"}', "is damaged"),
+    "a number of 10000 digits": ('{"a": ' + "1" * 10_000 + "}", "is damaged"),
+    "another zip or text": ("hello", "neither a TorchScript archive"),
+    "a list": ("[1, 2]", "neither a TorchScript archive"),
+    "empty": ("", "neither a TorchScript archive"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_TEXTS)
+def test_a_file_that_is_no_model_is_one_clear_line(what: str, tmp_path: Path) -> None:
+    content, message = BAD_TEXTS[what]
+    path = tmp_path / "bad.nam"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(PresetError, match=re.escape(message)) as caught:
+        read_preset(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.nam"
+    with open(path, "wb") as file:
+        file.write(b"{")
+        file.truncate(1 << 32)
+    with pytest.raises(PresetError, match=f"has 4294967296 bytes, at most {MAX_FILE_SIZE} are allowed"):
+        read_preset(path)
+
+
+def test_a_byte_order_mark_and_a_wrong_ending_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"\xef\xbb\xbf\n" + json.dumps(NAM).encode())
+    assert read_preset(path).file_format == "nam"
+
+
+def test_the_aidax_rate_is_text_or_number(tmp_path: Path) -> None:
+    for fields, rate in (
+        ({"metadata": {"samplerate": "44100"}}, 44_100),
+        ({"metadata": {"samplerate": 96000}}, 96_000),
+        ({"samplerate": 44100.0}, 44_100),
+        ({"metadata": {}}, 48_000),
+    ):
+        assert read_capture(write(tmp_path / "a.json", make_aidax(**fields))).sample_rate == rate
+
+
+def test_a_strangers_words_are_made_printable(tmp_path: Path) -> None:
+    for name, shown in (("a\nb\x1b[31m", "a b [31m"), ("x" * 500, "x" * 200), ("", "file"), (7, "file")):
+        data = make_nam(metadata={"name": name})
+        assert read_capture(write(tmp_path / "file.nam", data)).name == shown

@@ -1,0 +1,221 @@
+"""A WaveNet of a `.nam` file in float64 numpy, whole signals at once, and what makes such files' contents at random.
+
+Written from the description of the format alone: it shares nothing with the engine that it is held against, but for
+`describe`, which says to the engine what a file says.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.stages.networks import Activation, Layer, LayerArray, Network
+
+Signal = NDArray[Any]  # (channels, frames)
+Model = dict[str, Any]
+
+
+class Weights:
+    """Takes matrices from the front of a flat list."""
+
+    def __init__(self, values: list[float], dtype: Any) -> None:
+        self.values, self.at = np.array(values, np.float32).astype(dtype), 0
+
+    def take(self, *shape: int) -> NDArray[Any]:
+        count = int(np.prod(shape))
+        found = self.values[self.at : self.at + count]
+        assert len(found) == count, "too few weights"
+        self.at += count
+        return found.reshape(shape)
+
+    def convolution(self, out: int, into: int, taps: int = 1, *, groups: int = 1, dilation: int = 1, bias: bool) -> Any:
+        w = self.take(out, into // groups, taps)
+        b = self.take(out) if bias else np.zeros(out, w.dtype)
+
+        def apply(x: Signal) -> Signal:
+            y = np.repeat(b[:, None], x.shape[1], axis=1)
+            for k in range(taps):
+                shift = (taps - 1 - k) * dilation
+                past = np.concatenate([np.zeros((into, shift), x.dtype), x], axis=1)[:, : x.shape[1]]
+                for g in range(groups):
+                    rows = slice(g * out // groups, (g + 1) * out // groups)
+                    y[rows] += w[rows, :, k] @ past[g * into // groups : (g + 1) * into // groups]
+            return y
+
+        return apply
+
+
+def logistic(x: Signal) -> Signal:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+def activation(spec: Any) -> Callable[[Signal], Signal]:
+    fields = {"type": spec} if isinstance(spec, str) else spec
+    slope = fields.get("negative_slope", 0.01)
+    slopes = np.array(fields.get("negative_slopes", [slope]))[:, None]
+    low, high = fields.get("min_val", -1.0), fields.get("max_val", 1.0)
+    below, above = fields.get("min_slope", 0.01), fields.get("max_slope", 0.01)
+    return {
+        "Tanh": np.tanh,
+        "Hardtanh": lambda x: np.clip(x, -1, 1),
+        "ReLU": lambda x: np.maximum(x, 0),
+        "LeakyReLU": lambda x: np.where(x > 0, x, slope * x),
+        "PReLU": lambda x: np.where(x > 0, x, slopes * x),
+        "Sigmoid": logistic,
+        "SiLU": lambda x: x * logistic(x),
+        "Hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+        "LeakyHardtanh": lambda x: (
+            np.clip(x, low, high) + below * np.minimum(x - low, 0) + above * np.maximum(x - high, 0)
+        ),
+        "Softsign": lambda x: x / (1 + np.abs(x)),
+    }[fields["type"]]
+
+
+def per_layer(value: Any, count: int) -> list[Any]:
+    return value if isinstance(value, list) else [value] * count
+
+
+def gating_of(array: Model) -> list[str]:
+    return per_layer(array.get("gating_mode", "gated" if array.get("gated") else "none"), len(array["dilations"]))
+
+
+def kernels_of(array: Model) -> list[int]:
+    return per_layer(array.get("kernel_sizes", array.get("kernel_size")), len(array["dilations"]))
+
+
+def head_of(array: Model) -> tuple[int, int, bool]:
+    head = array.get("head")
+    if head:
+        return head["out_channels"], head["kernel_size"], head["bias"]
+    return array["head_size"], 1, array["head_bias"]
+
+
+def receptive_field(model: Model) -> int:
+    config = model["config"]
+    own = sum(
+        sum((k - 1) * d for k, d in zip(kernels_of(a), a["dilations"], strict=True)) + head_of(a)[1]
+        for a in config["layers"]
+    )
+    return own + (receptive_field(config["condition_dsp"]) if config.get("condition_dsp") else 0)
+
+
+def play(model: Model, audio: NDArray[Any], dtype: Any = float) -> NDArray[Any]:
+    """What a model makes of float (frames,) after silence, in float64 or in another type."""
+    before = receptive_field(model)
+    return run(model, np.concatenate([np.zeros(before), audio]).astype(dtype)[None])[0, before:]
+
+
+def run(model: Model, audio: Signal) -> Signal:
+    config, weights = model["config"], Weights(model["weights"], audio.dtype)
+    condition = run(config["condition_dsp"], audio) if config.get("condition_dsp") else audio
+    x, head_sum = audio, None
+    for array in config["layers"]:
+        channels, inner = array["channels"], array.get("bottleneck") or array["channels"]
+        count = len(array["dilations"])
+        one, extra = array.get("layer1x1", {"active": True}), array.get("head1x1", {"active": False})
+        x = weights.convolution(channels, array["input_size"], bias=False)(x)
+        specs = zip(
+            kernels_of(array),
+            array["dilations"],
+            per_layer(array["activation"], count),
+            gating_of(array),
+            per_layer(array.get("secondary_activation") or "Sigmoid", count),
+            strict=True,
+        )
+        for kernel, dilation, primary, gating, secondary in specs:
+            rows = inner if gating == "none" else 2 * inner
+            groups = array.get("groups_input", 1)
+            z = weights.convolution(rows, channels, kernel, groups=groups, dilation=dilation, bias=True)(x)
+            groups = array.get("groups_input_mixin", 1)
+            z += weights.convolution(rows, array["condition_size"], groups=groups, bias=False)(condition)
+            a = activation(primary)(z[:inner])
+            if gating != "none":
+                gate = activation(secondary)(z[inner:])
+                a = gate * a + (0.0 if gating == "gated" else (1 - gate) * z[:inner])
+            y = x
+            if one["active"]:
+                y = x + weights.convolution(channels, inner, groups=one.get("groups", 1), bias=True)(a)
+            if extra["active"]:
+                a = weights.convolution(extra["out_channels"], inner, groups=extra.get("groups", 1), bias=True)(a)
+            head_sum = a if head_sum is None else head_sum + a
+            x = y
+        size, taps, bias = head_of(array)
+        head_sum = weights.convolution(size, len(head_sum), taps, bias=bias)(head_sum)
+    scale = weights.take(1)[0]
+    assert weights.at == len(weights.values), "too many weights"
+    return scale * head_sum
+
+
+def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
+    """The same for the engine: the description of the network, and its weights."""
+    config = model["config"]
+    weights = np.array(model["weights"], np.float32)
+    condition = None
+    if config.get("condition_dsp"):
+        condition, first = describe(config["condition_dsp"])
+        weights = np.concatenate([first, weights])
+    arrays = []
+    for array in config["layers"]:
+        count = len(array["dilations"])
+        layers = tuple(
+            Layer(kernel, dilation, describe_activation(primary, array), gating, describe_activation(secondary, array))
+            for kernel, dilation, primary, gating, secondary in zip(
+                kernels_of(array),
+                array["dilations"],
+                per_layer(array["activation"], count),
+                gating_of(array),
+                per_layer(array.get("secondary_activation") or "Sigmoid", count),
+                strict=True,
+            )
+        )
+        size, taps, bias = head_of(array)
+        one, extra = array.get("layer1x1", {"active": True}), array.get("head1x1", {"active": False})
+        arrays.append(
+            LayerArray(
+                layers,
+                input_size=array["input_size"],
+                condition_size=array["condition_size"],
+                channels=array["channels"],
+                head_size=size,
+                head_kernel_size=taps,
+                head_bias=bias,
+                bottleneck=array.get("bottleneck") or 0,
+                groups_input=array.get("groups_input", 1),
+                groups_input_mixin=array.get("groups_input_mixin", 1),
+                layer1x1=one["active"],
+                layer1x1_groups=one.get("groups", 1),
+                head1x1_size=extra["out_channels"] if extra["active"] else 0,
+                head1x1_groups=extra.get("groups", 1),
+            )
+        )
+    return Network(tuple(arrays), condition), weights
+
+
+def describe_activation(spec: Any, array: Model) -> Activation:
+    fields = {"type": spec or "Sigmoid"} if not isinstance(spec, dict) else spec
+    numbers: list[float] = {
+        "LeakyReLU": [fields.get("negative_slope", 0.01)],
+        "PReLU": fields.get("negative_slopes", []),
+        "LeakyHardtanh": [
+            *(fields.get("min_val", -1.0), fields.get("max_val", 1.0)),
+            *(fields.get("min_slope", 0.01), fields.get("max_slope", 0.01)),
+        ],
+    }.get(fields["type"], [])
+    return Activation(fields["type"], tuple(numbers))
+
+
+def random_model(layers: list[Model], *, seed: int, condition: Model | None = None, size: float = 0.4) -> Model:
+    """A model of these arrays of layers, with weights between −size and size."""
+    rng = np.random.default_rng(seed)
+    model: Model = {"config": {"layers": layers, "condition_dsp": condition}, "weights": []}
+    network, _ = describe(model)
+    count = network.weight_count - (network.condition.weight_count if network.condition else 0)
+    model["weights"] = rng.uniform(-size, size, count).astype(np.float32).tolist()
+    return model
+
+
+def array(channels: int, dilations: list[int], head_size: int = 1, **fields: Any) -> Model:
+    """An array of layers as files describe it."""
+    usual = {"input_size": 1, "condition_size": 1, "kernel_size": 3, "activation": "Tanh", "head_bias": True}
+    return usual | {"channels": channels, "dilations": dilations, "head_size": head_size} | fields
