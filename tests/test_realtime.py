@@ -20,6 +20,7 @@ from fxhost.callback import callback
 from fxhost.stages import stage_function
 from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
 from fxhost.stages.networks import Activation, Layer, LayerArray, Network
+from fxhost.stages.variants import list_variants
 from fxhost.timing import timed_callback
 
 @stage_function(np.float32)
@@ -50,9 +51,9 @@ functions = {
     "resampler": resampler.resample_block,
     "interleaved": interleaved.interleave_block,
     "interpolated": interpolated.interpolate_block,
-    "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False),
-    "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True),
-    "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False),
+    "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False, list_variants(1, 40)[0]),
+    "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True, list_variants(3, 20)[0]),
+    "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False, list_variants(2, 72)[0]),
     "wavenet": wavenet.compile_network(Network((plain,))),
     "wavenet, gated, with a condition": wavenet.compile_network(Network((gated,), Network((replace(plain, head_size=16),)))),
     "allocating": allocating,
