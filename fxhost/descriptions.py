@@ -6,12 +6,14 @@ from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, show
 
 if TYPE_CHECKING:
-    from fxhost.stages.networks import Activation, Network
+    from fxhost.stages.layers import Activation, Film, Head
+    from fxhost.stages.networks import Network
 
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
 MOST_ARRAYS = 16
 MOST_LAYERS = 128
 MOST_NESTED = 3
+MOST_FILMS = 8  # in a layer
 SIZES = (
     *("input_size", "condition_size", "channels", "head_size", "head_kernel_size"),
     *("groups_input", "groups_input_mixin", "layer1x1_groups", "head1x1_groups"),
@@ -26,8 +28,9 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     PresetError
         If it describes none, or one that fxhost does not play.
     """
+    from fxhost.stages.layers import Layer, LayerArray
     from fxhost.stages.network_checks import check_network
-    from fxhost.stages.networks import Layer, LayerArray, Network
+    from fxhost.stages.networks import Network
 
     arrays = []
     for array in fields.children("arrays", 1, MOST_ARRAYS):
@@ -50,12 +53,15 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
                 bottleneck=array.integer("bottleneck", 0, MOST),
                 layer1x1=array.boolean("layer1x1"),
                 head1x1_size=array.integer("head1x1_size", 0, MOST),
+                # presets from before there were these are read as well
+                head_dilation=array.integer("head_dilation", 1, MOST) if array.has("head_dilation") else 1,
+                films=read_films(array) if array.has("films") else (),
             )
         )
     if fields.has("condition") and nested == MOST_NESTED:
         raise fields.refuse("condition", f"at most {MOST_NESTED} networks in each other")
     condition = read_description(fields.child("condition"), nested + 1) if fields.has("condition") else None
-    network = Network(tuple(arrays), condition)
+    network = Network(tuple(arrays), condition, read_head(fields.child("head")) if fields.has("head") else None)
     if nested == 1:
         try:
             check_network(network)
@@ -64,9 +70,35 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     return network
 
 
+def read_films(fields: Fields) -> "tuple[Film, ...]":
+    """The films of an array's layers."""
+    from fxhost.stages.layers import Film
+
+    return tuple(
+        Film(film.text("place"), film.boolean("shift"), film.integer("groups", 1, MOST))
+        for film in fields.children("films", 0, MOST_FILMS)
+    )
+
+
+def read_head(fields: Fields) -> "Head":
+    """The head of a network."""
+    from fxhost.stages.layers import Head
+
+    kernel_sizes = fields.data.get("kernel_sizes")
+    if not isinstance(kernel_sizes, list) or not 1 <= len(kernel_sizes) <= MOST_LAYERS:
+        raise fields.refuse("kernel_sizes", f"a list of 1 to {MOST_LAYERS} numbers")
+    each = [Fields(fields.where, {"kernel_sizes": taps}) for taps in kernel_sizes]
+    return Head(
+        tuple(taps.integer("kernel_sizes", 1, MOST) for taps in each),
+        channels=fields.integer("channels", 1, MOST),
+        output_size=fields.integer("output_size", 1, MOST),
+        activation=read_activation(fields.child("activation")),
+    )
+
+
 def read_activation(fields: Fields) -> "Activation":
     """An activation with its numbers."""
-    from fxhost.stages.networks import Activation
+    from fxhost.stages.layers import Activation
 
     numbers = fields.data.get("numbers")
     if not isinstance(numbers, list) or len(numbers) > MOST_LAYERS:

@@ -87,7 +87,8 @@ class Architecture:
         while True:
             for array in network.arrays:
                 size += array.channels * sum(layer.reach for layer in array.layers)
-                size += array.summed * (array.head_kernel_size - 1)
+                size += array.summed * array.head_reach
+            size += sum(matrix.columns * (matrix.taps - 1) for matrix in network.head_matrices)
             if network.condition is None:
                 return (1, size), (1, 1)
             network = network.condition

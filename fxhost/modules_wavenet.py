@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.effect import Architecture, Float32Array
-from fxhost.stages.networks import Activation, Layer, LayerArray, Network
+from fxhost.stages.layers import Activation, Head, Layer, LayerArray
+from fxhost.stages.networks import Network, film_sizes
 
 
 def activate(name: str, numbers: Tensor, x: Tensor) -> Tensor:
@@ -51,6 +52,39 @@ class Remembering(nn.Module):
         return self.convolution(joined), kept.reshape(-1)
 
 
+class Modulation(nn.Module):
+    """A film."""
+
+    def __init__(self, into: int, size: int, groups: int, shift: bool) -> None:
+        super().__init__()
+        self.size, self.shift = size, shift
+        self.convolution = nn.Conv1d(into, size * (1 + shift), 1, groups=groups)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """What becomes of x (1, size, frames)."""
+        made = self.convolution(condition)
+        y: Tensor = x * made[:, : self.size]
+        if self.shift:
+            y = y + made[:, self.size :]
+        return y
+
+
+class NoModulation(nn.Module):
+    """What stands where there is no film."""
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Leave x as it is."""
+        return x
+
+
+def modulation(a: LayerArray, layer: Layer, place: str) -> nn.Module:
+    """The film at a place of a layer, or what stands for none."""
+    film = a.film(place)
+    if film is None:
+        return NoModulation()
+    return Modulation(a.condition_size, film_sizes(a, layer)[place], film.groups, film.shift)
+
+
 class WaveNetLayer(nn.Module):
     """One layer of an array."""
 
@@ -71,21 +105,32 @@ class WaveNetLayer(nn.Module):
             self.one = nn.Conv1d(a.activations, a.channels, 1, groups=a.layer1x1_groups)
         if self.has_extra:
             self.extra = nn.Conv1d(a.activations, a.head1x1_size, 1, groups=a.head1x1_groups)
+        # in the order of their weights
+        self.conv_pre, self.conv_post = modulation(a, layer, "conv_pre"), modulation(a, layer, "conv_post")
+        self.input_mixin_pre = modulation(a, layer, "input_mixin_pre")
+        self.input_mixin_post = modulation(a, layer, "input_mixin_post")
+        self.activation_pre = modulation(a, layer, "activation_pre")
+        self.activation_post = modulation(a, layer, "activation_post")
+        self.layer1x1_post = modulation(a, layer, "layer1x1_post")
+        self.head1x1_post = modulation(a, layer, "head1x1_post")
         self.register_buffer("primary_numbers", numbers_of(layer.activation), persistent=True)
         self.register_buffer("secondary_numbers", numbers_of(layer.secondary), persistent=True)
 
     def forward(self, x: Tensor, condition: Tensor, h: Tensor, at: int) -> tuple[Tensor, Tensor, Tensor]:
         """The next layer's x, what is summed, and the new history."""
-        z, kept = self.dilated(x, h, at)
-        z = z + self.mixin(condition)
+        z, kept = self.dilated(self.conv_pre(x, condition), h, at)
+        z = self.conv_post(z, condition)
+        mixed = self.mixin(self.input_mixin_pre(condition, condition))
+        z = self.activation_pre(z + self.input_mixin_post(mixed, condition), condition)
         plain = z[:, : self.rows]
         a = activate(self.primary, self.primary_numbers, plain)
         if self.gating != "none":
             gate = activate(self.secondary, self.secondary_numbers, z[:, self.rows :])
             a = gate * a if self.gating == "gated" else gate * a + (1.0 - gate) * plain
+        a = self.activation_post(a, condition)
         if self.has_one:
-            x = x + self.one(a)
-        return x, self.extra(a), kept
+            x = x + self.layer1x1_post(self.one(a), condition)
+        return x, self.head1x1_post(self.extra(a), condition), kept
 
 
 def numbers_of(activation: Activation) -> Tensor:
@@ -100,7 +145,7 @@ class WaveNetArray(nn.Module):
         super().__init__()
         self.entry = nn.Conv1d(a.input_size, a.channels, 1, bias=False)
         self.layers = nn.ModuleList(WaveNetLayer(a, layer) for layer in a.layers)
-        self.result = Remembering(a.summed, a.head_size, a.head_kernel_size, 1, 1, a.head_bias)
+        self.result = Remembering(a.summed, a.head_size, a.head_kernel_size, a.head_dilation, 1, a.head_bias)
 
     def forward(
         self, x: Tensor, total: Tensor, condition: Tensor, h: Tensor, at: int
@@ -116,6 +161,29 @@ class WaveNetArray(nn.Module):
         total, part = self.result(total, h, at)
         kept.append(part)
         return x, total, kept, at + part.shape[0]
+
+
+class WaveNetHead(nn.Module):
+    """What follows the last array; without convolutions it leaves everything as it is."""
+
+    numbers: Tensor
+
+    def __init__(self, head: Head | None, entering: int) -> None:
+        super().__init__()
+        matrices = head.matrices(entering) if head else []
+        activation = head.activation if head else Activation("Tanh")
+        self.activation = activation.name
+        self.convolutions = nn.ModuleList(Remembering(m.columns, m.rows, m.taps, 1, 1, True) for m in matrices)
+        self.register_buffer("numbers", numbers_of(activation), persistent=True)
+
+    def forward(self, x: Tensor, h: Tensor, at: int) -> tuple[Tensor, list[Tensor], int]:
+        """The output, the new histories, and where the next network's begin."""
+        kept: list[Tensor] = []
+        for convolution in self.convolutions:
+            x, part = convolution(activate(self.activation, self.numbers, x), h, at)
+            kept.append(part)
+            at += part.shape[0]
+        return x, kept, at
 
 
 class Scale(nn.Module):
@@ -136,6 +204,7 @@ class WaveNetNetwork(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.arrays = nn.ModuleList(WaveNetArray(array) for array in network.arrays)
+        self.head = WaveNetHead(network.head, network.arrays[-1].head_size)
         self.scale = Scale()
 
     def forward(self, audio: Tensor, condition: Tensor, h: Tensor, at: int) -> tuple[Tensor, list[Tensor], int]:
@@ -145,7 +214,8 @@ class WaveNetNetwork(nn.Module):
         for array in self.arrays:
             x, total, parts, at = array(x, total, condition, h, at)
             kept += parts
-        return self.scale(total), kept, at
+        y, parts, at = self.head(self.scale(total), h, at)
+        return y, kept + parts, at
 
 
 class EffectWaveNet(nn.Module):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from foreign import make_aidax, make_nam, make_proteus
-from wavenet_reference import array, random_model
+from wavenet_reference import FILMS, array, random_model
 
 from fxhost.errors import PresetError
 from fxhost.formats import read_capture
@@ -46,7 +46,7 @@ def make_seeds() -> list[dict[str, Any]]:
 
 
 def make_wavenets() -> list[dict[str, Any]]:
-    """Small WaveNets with the keys of version 0.5 and of 0.7, and a container of one."""
+    """Small WaveNets with the keys of version 0.5 and of 0.7, a container of one, and one of all that 0.7 can say."""
     old = array(2, [1, 2], 2, head_bias=False, gated=True), array(2, [3], input_size=2)
     new = array(
         2,
@@ -67,6 +67,13 @@ def make_wavenets() -> list[dict[str, Any]]:
         models.append({"version": version, "architecture": "WaveNet", "sample_rate": 48000, **model})
     inside = {"submodels": [{"max_value": 0.5, "model": make_nam()}, {"max_value": 1.0, "model": models[1]}]}
     models.append({"version": "0.7.0", "architecture": "SlimmableContainer", "weights": [], "config": inside})
+    films = {name: {"active": True, "shift": n % 2 == 0, "groups": 1} for n, name in enumerate(FILMS)}
+    result = {"out_channels": 3, "kernel_size": 2, "bias": True, "head_dilation": 5}
+    head = {"channels": 2, "out_channels": 1, "kernel_sizes": [2, 3], "activation": {"type": "Softsign"}}
+    full = random_model([new | films | {"head": result, "condition_size": 2}], seed=5, head=head, size=0.9, condition={
+        "version": "0.7.0", "architecture": "WaveNet", **random_model([old[0]], seed=6, size=0.9),
+    })  # fmt: skip
+    models.append({"version": "0.7.0", "architecture": "WaveNet", "sample_rate": 48000, **full})
     return models
 
 

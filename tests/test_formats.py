@@ -116,12 +116,13 @@ def test_the_state_of_a_capture_is_at_rest(tmp_path: Path) -> None:
         assert np.abs(out - preset.silent_output).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(4))
 def test_a_wavenet_is_read_as_the_format_has_it(which: int, tmp_path: Path) -> None:
     data = make_wavenets()[which]
     preset = read_preset(write(tmp_path / "a.nam", data))
     x = excite(10)
-    inner = data if which < 2 else data["config"]["submodels"][-1]["model"]
+    inner = data["config"]["submodels"][-1]["model"] if "submodels" in data["config"] else data
+    assert np.ptp(play_wavenet(inner, x)) > 1000 * TOLERANCE
     assert np.abs(play(preset, x) - play_wavenet(inner, x)).max() < TOLERANCE
     scripted = x.astype(np.float32)
     stage = torchscript.TorchScriptStage(preset)
@@ -132,7 +133,16 @@ def test_a_wavenet_is_read_as_the_format_has_it(which: int, tmp_path: Path) -> N
 
 @needs_captures
 @pytest.mark.parametrize(
-    "name", ["BossWN-standard", "BossWN-feather", "BossWN-nano", "BossWN-a2", "deluxe", "wavenet_condition_dsp"]
+    "name",
+    [
+        "BossWN-standard",
+        "BossWN-feather",
+        "BossWN-nano",
+        "BossWN-a2",
+        "deluxe",
+        "wavenet_condition_dsp",
+        "wavenet_a2_max",
+    ],
 )
 def test_a_wavenet_capture_plays_as_the_format_has_it(name: str, guitar: np.ndarray) -> None:
     path = CAPTURES / "nam" / f"{name}.nam"
@@ -157,7 +167,6 @@ def test_every_capture_is_read_or_refused_by_name() -> None:
         except PresetError as err:
             refused[path.name] = str(err)
     told = {
-        "wavenet_a2_max.nam": "conv_pre_film is active; fxhost does not play FiLM",
         "gru.json": "has the layers 'time-distributed-dense', 'gru', 'dense', 'dense'",
         "gru_1d.json": "has the layers 'gru', 'dense', 'dense'",
         "gru_torch.json": "is JSON, but not",
@@ -228,7 +237,7 @@ def drop(*keys: Any) -> Change:
 
 
 NAM, PROTEUS, AIDAX = make_nam(), make_proteus(), make_aidax()
-OLD, NEW, BOX = make_wavenets()
+OLD, NEW, BOX, FULL = make_wavenets()
 BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "nam of the future": (NAM, put("0.8.0", "version"), "has version 0.8.0 of the format, this fxhost reads 0.5 to 0.7; upgrade"),
     "nam of the past": (NAM, put("0.4.0", "version"), "has version 0.4.0"),
@@ -261,7 +270,14 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "nam metadata a list": (NAM, put([], "metadata"), "metadata is a list of 0, expected an object"),
     "wavenet without layers": (OLD, put([], "config", "layers"), "layers is a list of 0, expected a list of 1 to 16 objects"),
     "wavenet of 17 arrays": (OLD, put([OLD["config"]["layers"][0]] * 17, "config", "layers"), "layers is a list of 17"),
-    "wavenet with a head": (OLD, put({"channels": 2}, "config", "head"), "has a head of its own behind its layers"),
+    "wavenet head without sizes": (OLD, put({"channels": 2}, "config", "head"), "kernel_sizes is missing, expected a list of 1 to 128"),
+    "wavenet head of no taps": (FULL, put(0, "config", "head", "kernel_sizes", 1), "kernel_sizes is '0', expected a whole number"),
+    "wavenet head for others": (FULL, put(2, "config", "head", "in_channels"), "in_channels is '2', expected a whole number from 3 to 3"),
+    "wavenet head with two outputs": (FULL, put(2, "config", "head", "out_channels"), "it has 2 outputs, expected 1"),
+    "wavenet head of many channels": (FULL, put(129, "config", "head", "channels"), "its head: a size of 129, expected 1 to 128"),
+    "wavenet head activation": (FULL, put("Mish", "config", "head", "activation"), "its head: activation 'Mish' is not supported"),
+    "wavenet head dilation": (FULL, put(0, "config", "layers", 0, "head", "head_dilation"), "head_dilation is '0'"),
+    "wavenet head far apart": (FULL, put(262_144, "config", "layers", 0, "head", "head_dilation"), "it hears 2621"),
     "wavenet dilation 0": (OLD, put(0, "config", "layers", 0, "dilations", 1), "layers[0]: dilations is '0'"),
     "wavenet dilation huge": (OLD, put(10**9, "config", "layers", 0, "dilations", 1), "dilations is '1000000000'"),
     "wavenet too long": (OLD, put([200_000] * 2, "config", "layers", 0, "dilations"), "a WaveNet that cannot be played: it hears"),
@@ -270,7 +286,11 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet sizes do not fit": (OLD, put(3, "config", "layers", 1, "input_size"), "input size 3, but 2 channels enter"),
     "wavenet activation": (OLD, put("Softmax", "config", "layers", 0, "activation"), "activation 'Softmax' is not supported"),
     "wavenet gating": (NEW, put("half", "config", "layers", 0, "gating_mode", 0), "gating_mode is 'half'"),
-    "wavenet FiLM": (NEW, put({"active": True}, "config", "layers", 0, "conv_pre_film"), "conv_pre_film is active; fxhost does not play FiLM"),
+    "wavenet FiLM of what": (NEW, put("yes", "config", "layers", 0, "conv_pre_film"), "conv_pre_film is 'yes', expected an object"),
+    "wavenet FiLM active how": (NEW, put({"active": 1}, "config", "layers", 0, "conv_pre_film"), "active is '1', expected true or false"),
+    "wavenet FiLM groups": (FULL, put(3, "config", "layers", 0, "conv_pre_film", "groups"), "3 groups do not divide 4 rows and 2 columns"),
+    "wavenet FiLM of nothing": (FULL, put(False, "config", "layers", 0, "layer1x1", "active"), "layer1x1_post has a film, but there is no layer1x1"),
+    "wavenet FiLM weights": (NEW, put({"active": True}, "config", "layers", 0, "conv_pre_film"), "weights of a WaveNet has"),
     "wavenet kernel sizes": (NEW, put([2], "config", "layers", 0, "kernel_sizes"), "expected one value or a list of 2, as many as"),
     "wavenet slopes": (NEW, put([0.1], "config", "layers", 0, "activation", 1, "negative_slopes"), "PReLU with 1 numbers, expected 2"),
     "wavenet weights too few": (OLD, lambda data: data["weights"].pop(), "weights of a WaveNet has 111 entries where 112 belong"),

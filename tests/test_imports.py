@@ -10,7 +10,7 @@ from conftest import ROOT
 # module → the modules of ours that it may import at its top; below them anything of the same row's meaning
 STAGE_PARTS = [
     *("cells", "layout", "lstm", "nested", "variants"),
-    *("activations", "convolutions", "network_checks", "networks", "rings", "tiles"),
+    *("activations", "convolutions", "network_checks", "layers", "matrices", "networks", "parts", "rings", "tiles"),
 ]
 OWN = ("fxhost", *(f"fxhost.{part}" for part in ("caching", "errors", "measured", "native", "stages", "vectors")))
 STAGES = {*OWN, *(f"fxhost.stages.{part}" for part in STAGE_PARTS)}
@@ -150,7 +150,7 @@ def test_a_stage_knows_nothing_of_the_rest(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fxhost" / "formats").glob("*.py")), ids=lambda path: path.stem)
 def test_a_format_knows_nothing_of_engines(path: Path) -> None:
-    formats = ("aidax", "capture", "coreaudioml", "nam", "nam_wavenet", "rewriting")
+    formats = ("aidax", "capture", "coreaudioml", "nam", "nam_wavenet", "nam_writing", "rewriting")
     allowed = {"fxhost.formats", *(f"fxhost.formats.{name}" for name in formats)}
     allowed |= {"numpy", "numpy.typing", *(f"fxhost.{name}" for name in ("effect", "errors", "fields", "levels"))}
     assert {name for name in top_imports(path) if name.split(".")[0] not in sys.stdlib_module_names} <= allowed

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.stages.networks import Activation, Layer, LayerArray, Network
+from fxhost.stages.layers import Activation, Film, Head, Layer, LayerArray
+from fxhost.stages.networks import Network
+
+# In the order of their weights, which come last of a layer.
+FILMS = (
+    *("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film"),
+    *("activation_pre_film", "activation_post_film", "layer1x1_post_film", "head1x1_post_film"),
+)
 
 Signal = NDArray[Any]  # (channels, frames)
 Model = dict[str, Any]
@@ -44,6 +51,18 @@ class Weights:
             return y
 
         return apply
+
+    def film(self, spec: Any, condition: Signal, size: int) -> Any:
+        """What multiplies `size` channels by one half of a convolution of the condition, and adds the other half."""
+        if not is_active(spec):
+            return lambda x: x
+        shift = spec.get("shift", True)
+        made = self.convolution(size * (1 + shift), len(condition), groups=spec.get("groups", 1), bias=True)(condition)
+        return lambda x: x * made[:size] + (made[size:] if shift else 0.0)
+
+
+def is_active(film: Any) -> bool:
+    return isinstance(film, dict) and bool(film.get("active", True))
 
 
 def logistic(x: Signal) -> Signal:
@@ -84,19 +103,20 @@ def kernels_of(array: Model) -> list[int]:
     return per_layer(array.get("kernel_sizes", array.get("kernel_size")), len(array["dilations"]))
 
 
-def head_of(array: Model) -> tuple[int, int, bool]:
+def head_of(array: Model) -> tuple[int, int, bool, int]:
     head = array.get("head")
     if head:
-        return head["out_channels"], head["kernel_size"], head["bias"]
-    return array["head_size"], 1, array["head_bias"]
+        return head["out_channels"], head["kernel_size"], head["bias"], head.get("head_dilation", 1)
+    return array["head_size"], 1, array["head_bias"], 1
 
 
 def receptive_field(model: Model) -> int:
     config = model["config"]
     own = sum(
-        sum((k - 1) * d for k, d in zip(kernels_of(a), a["dilations"], strict=True)) + head_of(a)[1]
+        sum((k - 1) * d for k, d in zip(kernels_of(a), a["dilations"], strict=True)) + head_of(a)[1] * head_of(a)[3]
         for a in config["layers"]
     )
+    own += sum(config["head"]["kernel_sizes"]) if config.get("head") else 0
     return own + (receptive_field(config["condition_dsp"]) if config.get("condition_dsp") else 0)
 
 
@@ -125,26 +145,43 @@ def run(model: Model, audio: Signal) -> Signal:
         )
         for kernel, dilation, primary, gating, secondary in specs:
             rows = inner if gating == "none" else 2 * inner
+            width = array["condition_size"]
             groups = array.get("groups_input", 1)
-            z = weights.convolution(rows, channels, kernel, groups=groups, dilation=dilation, bias=True)(x)
-            groups = array.get("groups_input_mixin", 1)
-            z += weights.convolution(rows, array["condition_size"], groups=groups, bias=False)(condition)
+            convolve = weights.convolution(rows, channels, kernel, groups=groups, dilation=dilation, bias=True)
+            mix = weights.convolution(rows, width, groups=array.get("groups_input_mixin", 1), bias=False)
+            pass_on = collect = None
+            if one["active"]:
+                pass_on = weights.convolution(channels, inner, groups=one.get("groups", 1), bias=True)
+            if extra["active"]:
+                collect = weights.convolution(extra["out_channels"], inner, groups=extra.get("groups", 1), bias=True)
+            sizes = channels, rows, width, rows, rows, inner, channels, extra.get("out_channels", 0)
+            before, after, mix_before, mix_after, activation_before, activation_after, passed, collected = (
+                weights.film(array.get(key), condition, size) for key, size in zip(FILMS, sizes, strict=True)
+            )
+            z = activation_before(after(convolve(before(x))) + mix_after(mix(mix_before(condition))))
             a = activation(primary)(z[:inner])
             if gating != "none":
                 gate = activation(secondary)(z[inner:])
                 a = gate * a + (0.0 if gating == "gated" else (1 - gate) * z[:inner])
-            y = x
-            if one["active"]:
-                y = x + weights.convolution(channels, inner, groups=one.get("groups", 1), bias=True)(a)
-            if extra["active"]:
-                a = weights.convolution(extra["out_channels"], inner, groups=extra.get("groups", 1), bias=True)(a)
+            a = activation_after(a)
+            if pass_on:
+                x = x + passed(pass_on(a))
+            if collect:
+                a = collected(collect(a))
             head_sum = a if head_sum is None else head_sum + a
-            x = y
-        size, taps, bias = head_of(array)
-        head_sum = weights.convolution(size, len(head_sum), taps, bias=bias)(head_sum)
-    scale = weights.take(1)[0]
+        size, taps, bias, apart = head_of(array)
+        head_sum = weights.convolution(size, len(head_sum), taps, dilation=apart, bias=bias)(head_sum)
+    head = config.get("head") or {"kernel_sizes": []}
+    convolutions, into = [], size
+    for n, taps in enumerate(head["kernel_sizes"]):
+        size = head["out_channels"] if n + 1 == len(head["kernel_sizes"]) else head["channels"]
+        convolutions.append(weights.convolution(size, into, taps, bias=True))
+        into = size
+    y = weights.take(1)[0] * head_sum
     assert weights.at == len(weights.values), "too many weights"
-    return scale * head_sum
+    for convolve in convolutions:
+        y = convolve(activation(head["activation"])(y))
+    return y
 
 
 def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
@@ -159,7 +196,7 @@ def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
     for array in config["layers"]:
         count = len(array["dilations"])
         layers = tuple(
-            Layer(kernel, dilation, describe_activation(primary, array), gating, describe_activation(secondary, array))
+            Layer(kernel, dilation, describe_activation(primary), gating, describe_activation(secondary))
             for kernel, dilation, primary, gating, secondary in zip(
                 kernels_of(array),
                 array["dilations"],
@@ -169,7 +206,7 @@ def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
                 strict=True,
             )
         )
-        size, taps, bias = head_of(array)
+        size, taps, bias, apart = head_of(array)
         one, extra = array.get("layer1x1", {"active": True}), array.get("head1x1", {"active": False})
         arrays.append(
             LayerArray(
@@ -180,6 +217,7 @@ def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
                 head_size=size,
                 head_kernel_size=taps,
                 head_bias=bias,
+                head_dilation=apart,
                 bottleneck=array.get("bottleneck") or 0,
                 groups_input=array.get("groups_input", 1),
                 groups_input_mixin=array.get("groups_input_mixin", 1),
@@ -187,12 +225,21 @@ def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
                 layer1x1_groups=one.get("groups", 1),
                 head1x1_size=extra["out_channels"] if extra["active"] else 0,
                 head1x1_groups=extra.get("groups", 1),
+                films=tuple(
+                    Film(key.removesuffix("_film"), array[key].get("shift", True), array[key].get("groups", 1))
+                    for key in FILMS
+                    if is_active(array.get(key))
+                ),
             )
         )
-    return Network(tuple(arrays), condition), weights
+    head = None
+    if spec := config.get("head"):
+        kind = describe_activation(spec["activation"])
+        head = Head(tuple(spec["kernel_sizes"]), spec["channels"], spec["out_channels"], kind)
+    return Network(tuple(arrays), condition, head), weights
 
 
-def describe_activation(spec: Any, array: Model) -> Activation:
+def describe_activation(spec: Any) -> Activation:
     fields = {"type": spec or "Sigmoid"} if not isinstance(spec, dict) else spec
     numbers: list[float] = {
         "LeakyReLU": [fields.get("negative_slope", 0.01)],
@@ -205,10 +252,12 @@ def describe_activation(spec: Any, array: Model) -> Activation:
     return Activation(fields["type"], tuple(numbers))
 
 
-def random_model(layers: list[Model], *, seed: int, condition: Model | None = None, size: float = 0.4) -> Model:
+def random_model(
+    layers: list[Model], *, seed: int, condition: Model | None = None, head: Model | None = None, size: float = 0.4
+) -> Model:
     """A model of these arrays of layers, with weights between −size and size."""
     rng = np.random.default_rng(seed)
-    model: Model = {"config": {"layers": layers, "condition_dsp": condition}, "weights": []}
+    model: Model = {"config": {"layers": layers, "condition_dsp": condition, "head": head}, "weights": []}
     network, _ = describe(model)
     count = network.weight_count - (network.condition.weight_count if network.condition else 0)
     model["weights"] = rng.uniform(-size, size, count).astype(np.float32).tolist()

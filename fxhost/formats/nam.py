@@ -24,7 +24,8 @@ from fxhost.effect import (
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 from fxhost.formats.capture import make_preset, read_rate
-from fxhost.formats.nam_wavenet import read_wavenet, write_network
+from fxhost.formats.nam_wavenet import read_wavenet
+from fxhost.formats.nam_writing import write_network
 from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
 
 FORMAT = "nam"

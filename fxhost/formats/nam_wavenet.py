@@ -5,9 +5,8 @@ all layers or a list. Another network that makes the condition comes as a whole 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,17 +15,19 @@ from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 
 if TYPE_CHECKING:
-    from fxhost.stages.networks import Activation, LayerArray, Network
+    from fxhost.stages.layers import Activation, Film, Head, LayerArray
+    from fxhost.stages.networks import Network
 
 MOST_ARRAYS = 16
 MOST_LAYERS = 128  # of an array
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
 MOST_NESTED = 3  # networks that make each other's condition
 MOST_SLOPE = 1e6
-FILMS = (
-    *("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film"),
-    *("activation_pre_film", "activation_post_film", "layer1x1_post_film", "head1x1_post_film"),
+FILM_PLACES = (  # as `fxhost.stages.networks` has them, which is not imported before a WaveNet is read
+    *("conv_pre", "conv_post", "input_mixin_pre", "input_mixin_post"),
+    *("activation_pre", "activation_post", "layer1x1_post", "head1x1_post"),
 )
+FILM_ENDING = "_film"
 
 T = TypeVar("T")
 
@@ -52,8 +53,6 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
     from fxhost.stages.networks import Network
 
     config = model.child("config")
-    if config.has("head"):
-        raise PresetError(f"{path}: this WaveNet has a head of its own behind its layers, which fxhost does not play")
     condition, first = None, np.zeros(0, np.float32)
     if config.has("condition_dsp"):
         inner = config.child("condition_dsp")
@@ -63,7 +62,9 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
                 f"{path}: the condition is made by {kind}; fxhost plays a WaveNet there, {MOST_NESTED} deep"
             )
         condition, first = read_wavenet(path, inner, nested + 1)
-    network = Network(tuple(read_array(array) for array in config.children("layers", 1, MOST_ARRAYS)), condition)
+    arrays = tuple(read_array(array) for array in config.children("layers", 1, MOST_ARRAYS))
+    head = read_head(config.child("head"), arrays[-1].head_size) if config.has("head") else None
+    network = Network(arrays, condition, head)
     if nested == 1:
         try:
             check_network(network)
@@ -76,12 +77,8 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
 
 def read_array(fields: Fields) -> "LayerArray":
     """One array of layers."""
-    from fxhost.stages.networks import Layer, LayerArray
+    from fxhost.stages.layers import Layer, LayerArray
 
-    for name in FILMS:
-        film = fields.data.get(name)
-        if film not in (None, False) and not (isinstance(film, dict) and film.get("active") is False):
-            raise PresetError(f"{fields.where}: {name} is active; fxhost does not play FiLM")
     dilations = fields.data.get("dilations")
     if not isinstance(dilations, list) or not 1 <= len(dilations) <= MOST_LAYERS:
         raise fields.refuse("dilations", f"a list of 1 to {MOST_LAYERS} numbers")
@@ -100,7 +97,7 @@ def read_array(fields: Fields) -> "LayerArray":
         per_layer(fields, "secondary_activation", count, read_secondary),
         strict=True,
     )
-    head_size, head_taps, head_bias = read_head(fields)
+    head_size, head_taps, head_bias, head_dilation = read_result(fields)
     one, extra = (fields.child(key) if fields.has(key) else None for key in ("layer1x1", "head1x1"))
     has_one = one is None or one.boolean("active")
     has_extra = extra is not None and extra.boolean("active")
@@ -119,15 +116,48 @@ def read_array(fields: Fields) -> "LayerArray":
         layer1x1_groups=optional_count(one, "groups") if one is not None and has_one else 1,
         head1x1_size=extra.integer("out_channels", 1, MOST) if extra is not None and has_extra else 0,
         head1x1_groups=optional_count(extra, "groups") if extra is not None and has_extra else 1,
+        head_dilation=head_dilation,
+        films=tuple(film for place in FILM_PLACES if (film := read_film(fields, place))),
     )
 
 
-def read_head(fields: Fields) -> tuple[int, int, bool]:
-    """The channels, the taps and whether there is a bias of what makes an array's result."""
+def read_film(fields: Fields, place: str) -> "Film | None":
+    """The film at a place of an array's layers, if there is one."""
+    from fxhost.stages.layers import Film
+
+    key = place + FILM_ENDING
+    if fields.data.get(key) is None or fields.data[key] is False:
+        return None
+    film = fields.child(key)
+    if film.has("active") and not film.boolean("active"):
+        return None
+    return Film(place, film.boolean("shift") if film.has("shift") else True, optional_count(film, "groups"))
+
+
+def read_result(fields: Fields) -> tuple[int, int, bool, int]:
+    """The channels, the taps, whether there is a bias, and the dilation of what makes an array's result."""
     if fields.has("head"):
         head = fields.child("head")
-        return head.integer("out_channels", 1, MOST), head.integer("kernel_size", 1, MOST), head.boolean("bias")
-    return fields.integer("head_size", 1, MOST), 1, fields.boolean("head_bias")
+        sizes = head.integer("out_channels", 1, MOST), head.integer("kernel_size", 1, MOST)
+        return *sizes, head.boolean("bias"), optional_count(head, "head_dilation")
+    return fields.integer("head_size", 1, MOST), 1, fields.boolean("head_bias"), 1
+
+
+def read_head(fields: Fields, entering: int) -> "Head":
+    """The head of a network, which so many channels enter."""
+    from fxhost.stages.layers import Head
+
+    if fields.has("in_channels"):
+        fields.integer("in_channels", entering, entering)
+    kernel_sizes = fields.data.get("kernel_sizes")
+    if not isinstance(kernel_sizes, list) or not 1 <= len(kernel_sizes) <= MOST_LAYERS:
+        raise fields.refuse("kernel_sizes", f"a list of 1 to {MOST_LAYERS} numbers")
+    return Head(
+        tuple(per_layer(fields, "kernel_sizes", len(kernel_sizes), read_count)),
+        channels=fields.integer("channels", 1, MOST),
+        output_size=fields.integer("out_channels", 1, MOST),
+        activation=read_activation(fields, "activation"),
+    )
 
 
 def optional_count(fields: Fields, key: str, otherwise: int = 1) -> int:
@@ -160,14 +190,14 @@ def read_gating(fields: Fields, key: str) -> str:
 
 def read_secondary(fields: Fields, key: str) -> "Activation":
     """The activation of the gates, which may be left out."""
-    from fxhost.stages.networks import Activation
+    from fxhost.stages.layers import Activation
 
     return read_activation(fields, key) if fields.has(key) and fields.data[key] != "" else Activation("Sigmoid")
 
 
 def read_activation(fields: Fields, key: str) -> "Activation":
     """An activation: its name, or an object with its name and its numbers."""
-    from fxhost.stages.networks import Activation
+    from fxhost.stages.layers import Activation
 
     if not isinstance(fields.data.get(key), dict):
         name, numbers = fields.text(key), Fields(fields.where, {})
@@ -190,67 +220,3 @@ def read_activation(fields: Fields, key: str) -> "Activation":
         array = take_array(f"{fields.where}: negative_slopes", slopes, (len(slopes),))
         return Activation(name, tuple(float(slope) for slope in array))
     return Activation(name)
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def write_network(network: "Network", flat: Float32Array) -> dict[str, Any]:
-    """A WaveNet as a whole model, with the keys of version 0.5 if they are enough for it, else with those of 0.7."""
-    config: dict[str, Any] = {"layers": [write_array(array) for array in network.arrays], "head": None}
-    count = 0 if network.condition is None else network.condition.weight_count
-    if network.condition is not None:
-        config["condition_dsp"] = write_network(network.condition, flat[:count])
-    is_old = network.condition is None and all("kernel_size" in array for array in config["layers"])
-    config["head_scale"] = float(flat[-1])
-    weights = flat[count:].astype(float).tolist()
-    return {"version": "0.5.4" if is_old else "0.7.0", "architecture": "WaveNet", "config": config, "weights": weights}
-
-
-def write_array(array: "LayerArray") -> dict[str, Any]:
-    """One array of layers."""
-    first = array.layers[0]
-    sizes: dict[str, Any] = {
-        "input_size": array.input_size,
-        "condition_size": array.condition_size,
-        "channels": array.channels,
-        "dilations": [layer.dilation for layer in array.layers],
-    }
-    alike = all(replace(layer, dilation=first.dilation) == first for layer in array.layers)
-    usual = replace(
-        array, layers=(), head_kernel_size=1, bottleneck=0, layer1x1=True, layer1x1_groups=1, head1x1_size=0,
-        head1x1_groups=1, groups_input=1, groups_input_mixin=1,
-    )  # fmt: skip
-    is_plain = replace(array, layers=()) == usual and first.activation.numbers == ()
-    if alike and is_plain and first.gating != "blended" and first.secondary.name == "Sigmoid":
-        head = {"head_size": array.head_size, "head_bias": array.head_bias}
-        kind = {"kernel_size": first.kernel_size, "activation": first.activation.name}
-        return {**sizes, **head, **kind, "gated": first.gating == "gated"}
-    return {
-        **sizes,
-        "head": {"out_channels": array.head_size, "kernel_size": array.head_kernel_size, "bias": array.head_bias},
-        "kernel_sizes": [layer.kernel_size for layer in array.layers],
-        "activation": [write_activation(layer.activation) for layer in array.layers],
-        "gating_mode": [layer.gating for layer in array.layers],
-        "secondary_activation": [
-            None if layer.gating == "none" else write_activation(layer.secondary) for layer in array.layers
-        ],
-        "bottleneck": array.activations,
-        "groups_input": array.groups_input,
-        "groups_input_mixin": array.groups_input_mixin,
-        "layer1x1": {"active": array.layer1x1, "groups": array.layer1x1_groups},
-        "head1x1": {
-            "active": array.head1x1_size > 0,
-            "out_channels": array.head1x1_size or 1,
-            "groups": array.head1x1_groups,
-        },
-        **{name: {"active": False, "shift": True, "groups": 1} for name in FILMS},
-    }
-
-
-def write_activation(activation: "Activation") -> dict[str, Any]:
-    """An activation with its numbers under their names."""
-    names = {"LeakyReLU": ("negative_slope",), "LeakyHardtanh": ("min_val", "max_val", "min_slope", "max_slope")}
-    if activation.name == "PReLU":
-        return {"type": activation.name, "negative_slopes": list(activation.numbers)}
-    return {"type": activation.name, **dict(zip(names.get(activation.name, ()), activation.numbers, strict=True))}

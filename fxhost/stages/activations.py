@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fxhost.stages.networks import Activation
+from fxhost.stages.layers import Activation
 from fxhost.vectors import CLOSE_TANH, Vectors
 
 _LOG2_E = 1.4426950408889634

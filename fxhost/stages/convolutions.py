@@ -6,11 +6,14 @@ that the layer's weights stay in the innermost cache.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from fxhost.stages.activations import activate
+from fxhost.stages.layers import Activation
+from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
 from fxhost.stages.rings import Ring, Rings, Rows, Term
-from fxhost.stages.tiles import CHUNK, TILE, ArrayPlan, Run
+from fxhost.stages.tiles import CHUNK, TILE
 
 MOST_UNROLLED = 256  # multiply-adds in a row
 COLUMNS_UNROLLED = 8  # in one turn of a loop over more than that
@@ -37,8 +40,11 @@ class Emitter(Rings):
                 taken, lambda frame: v.offset(audio, frame), lambda frame: self.frame(entering, phase, frame)
             )
             tiles = b.udiv(b.add(filled, v.word(TILE - 1)), v.word(TILE))
-            for plan in self.layout.arrays:
-                self.emit_array(plan, tiles)
+            for part in self.layout.parts:
+                if isinstance(part, ArrayPlan):
+                    self.emit_array(part, tiles)
+                else:
+                    self.emit_head(part, tiles)
             self.copy_frames(
                 taken, lambda frame: self.frame(leaving, phase, frame), lambda frame: v.offset(audio, frame)
             )
@@ -113,7 +119,7 @@ class Emitter(Rings):
         with v.repeat(tiles) as tile:
             entering, sums, start = self.rows(source, tile), self.rows(head, tile), v.offset(weights, plan.entry)
             term = Term(a.input_size, 1, lambda tap: entering)
-            self.store_product(a.channels, start, term, self.rows(first, tile))
+            self.store_product(a.channels, start, self.rows(first, tile), term)
             if plan.first:
                 with v.repeat(a.summed) as row:
                     self.store([v.constant(0.0) for _ in self.vectors], sums, row)
@@ -126,57 +132,129 @@ class Emitter(Rings):
             if a.head_kernel_size > 1:
                 self.mirror(head, tile, a.summed)
             term = self.history(head, tile, a.summed, a.head_kernel_size)
-            self.store_product(a.head_size, v.offset(weights, plan.result), term, self.rows(target, tile))
+            self.store_product(a.head_size, v.offset(weights, plan.result), self.rows(target, tile), term)
 
-    def store_product(self, rows: int, weights: Any, term: Term, target: Rows, *, onto: Rows | None = None) -> None:
-        """Emit a product, plus what is in `onto`, and write it."""
-        for numbers, sums in self.multiply(rows, weights, term):
-            for row, totals in zip(numbers, sums, strict=True):
-                self.store(self.add(totals, self.load(onto, row)) if onto else totals, target, row)
+    def emit_head(self, plan: HeadPlan, tiles: Any) -> None:
+        """Emit the head of a network for a chunk of so many tiles."""
+        for n, matrix in enumerate(plan.matrices):
+            own, after = self.ring(plan.rings[n]), self.ring(plan.rings[n + 1])
+            weights = self.v.offset(self.state, self.at["weights"] + plan.weights[n])
+            with self.v.repeat(tiles) as tile:
+                self.activate_alone(plan.head.activation, matrix.columns, self.rows(own, tile))
+                if matrix.taps > 1:
+                    self.mirror(own, tile, matrix.columns)
+                term = self.history(own, tile, matrix.columns, matrix.taps)
+                self.store_product(matrix.rows, weights, self.rows(after, tile), term)
+
+    def store_product(
+        self, rows: int, weights: Any, target: Rows, *terms: Term, times: Rows | None = None, onto: Rows | None = None
+    ) -> None:
+        """Emit a product, times or plus what is in other rows, and write it."""
+        for numbers, sums in self.multiply(rows, weights, *terms):
+            for row, values in zip(numbers, sums, strict=True):
+                if times:
+                    values = [self.v.multiply(x, y) for x, y in zip(values, self.load(times, row), strict=True)]
+                self.store(self.add(values, self.load(onto, row)) if onto else values, target, row)
+
+    def add_rows(self, count: int, source: Rows, target: Rows) -> None:
+        """Add so many channels to others."""
+        with self.v.repeat(count) as row:
+            self.store(self.add(self.load(source, row), self.load(target, row)), target, row)
 
     def emit_layer(self, plan: ArrayPlan, run: Run, number: Any, weights: Any, tiles: Any) -> None:
         """Emit one layer for a chunk of so many tiles."""
         b, v, a, layer = self.builder, self.v, plan.array, run.layer
         ring_number = b.add(v.word(run.ring), number)
         own, after = self.ring(ring_number), self.ring(b.add(ring_number, v.word(1)))
+        heard = own if run.filmed == run.ring else self.ring(b.add(v.word(run.filmed), number))
         condition, head = self.ring(plan.condition), self.ring(plan.head)
-        activated = Rows(v.offset(self.state, self.at["activations"]), TILE)
-        passed = Term(a.activations, 1, lambda tap: activated)
+        z, modulated, mixed, summed = (
+            Rows(v.offset(self.state, self.at[name]), TILE) for name in ("activations", "condition", "mixed", "summed")
+        )
+        parts = products(a, layer)
+        starts = dict(zip(parts, accumulate((part.size for part in parts.values()), initial=0), strict=False))
+
+        def multiply(
+            name: str, target: Rows, *terms: Term, times: Rows | None = None, onto: Rows | None = None
+        ) -> None:
+            start = v.offset(weights, starts[name])
+            self.store_product(parts[name].rows, start, target, *terms, times=times, onto=onto)
+
+        def film(place: str, source: Rows, target: Rows) -> bool:
+            if a.film(place) is None:
+                return False
+            multiply(f"{place} scale", target, given, times=source)
+            if f"{place} shift" in parts:
+                multiply(f"{place} shift", target, given, onto=target)
+            return True
+
         with v.repeat(tiles) as tile:
-            if layer.kernel_size > 1:
-                self.mirror(own, tile, a.channels)
             conditions, sums, entering = self.rows(condition, tile), self.rows(head, tile), self.rows(own, tile)
-            mixin = Term(a.condition_size, 1, lambda tap: conditions)
-            convolution = self.history(own, tile, a.channels, layer.kernel_size)
-            rows = a.activations * (1 if layer.gating == "none" else 2)
-            for numbers, totals in self.multiply(rows, weights, convolution, mixin):
-                for row, values in zip(numbers, totals, strict=True):
-                    self.store(values, activated, row)
-            self.activate(run, a.activations, activated, None if a.head1x1_size else sums)
-            rest = v.offset(weights, rows * (1 + a.condition_size + a.channels * layer.kernel_size))
-            if a.layer1x1:
-                self.store_product(a.channels, rest, passed, self.rows(after, tile), onto=entering)
-                rest = v.offset(rest, a.channels * (1 + a.activations))
+            leaving = self.rows(after, tile)
+            given = Term(a.condition_size, 1, lambda tap: conditions)
+            passed = Term(a.activations, 1, lambda tap: z)
+            film("conv_pre", entering, self.rows(heard, tile))
+            if layer.kernel_size > 1:
+                self.mirror(heard, tile, a.channels)
+            convolution = self.history(heard, tile, a.channels, layer.kernel_size)
+            is_modulated = film("input_mixin_pre", conditions, modulated)
+            mixin = Term(a.condition_size, 1, lambda tap: modulated) if is_modulated else given
+            if "mixin" not in parts:
+                multiply("convolution", z, convolution, mixin)
             else:
+                multiply("convolution", z, convolution)
+                film("conv_post", z, z)
+                if a.film("input_mixin_post"):
+                    multiply("mixin", mixed, mixin)
+                    film("input_mixin_post", mixed, mixed)
+                    self.add_rows(parts["mixin"].rows, mixed, z)
+                else:
+                    multiply("mixin", z, mixin, onto=z)
+            film("activation_pre", z, z)
+            is_summed = a.head1x1_size == 0 and a.film("activation_post") is None
+            self.activate(run, a.activations, z, sums if is_summed else None)
+            if film("activation_post", z, z) and a.head1x1_size == 0:
+                self.add_rows(a.activations, z, sums)
+            if not a.layer1x1:
                 with v.repeat(a.channels) as row:
-                    self.store(self.load(entering, row), self.rows(after, tile), row)
-            if a.head1x1_size:
-                self.store_product(a.head1x1_size, rest, passed, sums, onto=sums)
+                    self.store(self.load(entering, row), leaving, row)
+            elif a.film("layer1x1_post"):
+                multiply("layer1x1", leaving, passed)
+                film("layer1x1_post", leaving, leaving)
+                self.add_rows(a.channels, entering, leaving)
+            else:
+                multiply("layer1x1", leaving, passed, onto=entering)
+            if a.film("head1x1_post"):
+                multiply("head1x1", summed, passed)
+                film("head1x1_post", summed, summed)
+                self.add_rows(a.head1x1_size, summed, sums)
+            elif a.head1x1_size:
+                multiply("head1x1", sums, passed, onto=sums)
 
     def activate(self, run: Run, channels: int, rows: Rows, sums: Rows | None) -> None:
         """Make of z, in `rows`, the activations, and add them to `sums`."""
+        is_equal = "PReLU" not in (run.layer.activation.name, run.layer.secondary.name)
+        for part in self.some_rows(channels, is_equal=is_equal):
+            self.activate_rows(run, channels, part, rows, sums)
+
+    def activate_alone(self, activation: Activation, channels: int, rows: Rows) -> None:
+        """Make of some channels their activations."""
+        for part in self.some_rows(channels, is_equal=activation.name != "PReLU"):
+            results = activate(self.v, activation, [self.load(rows, row) for row in part], part)
+            for row, values in zip(part, results, strict=True):
+                self.store(values, rows, row)
+
+    def some_rows(self, channels: int, *, is_equal: bool) -> Iterator[list[Any]]:
+        """Emit a loop over channels; yields the numbers of a few, to be used there: numbers only if all are equal."""
         step = max(1, ACTIVATED_AT_ONCE // len(self.vectors))
-        turns = 0
-        if "PReLU" not in (run.layer.activation.name, run.layer.secondary.name):  # the channels differ
-            turns = channels // step
+        turns = channels // step if is_equal else 0
+        if turns:
             with self.v.repeat(turns) as turn:
                 first = self.builder.mul(turn, self.v.word(step))
-                self.activate_rows(
-                    run, channels, [self.builder.add(first, self.v.word(n)) for n in range(step)], rows, sums
-                )
+                yield [self.builder.add(first, self.v.word(n)) for n in range(step)]
         rest = list(range(turns * step, channels))
         for start in range(0, len(rest), step):
-            self.activate_rows(run, channels, rest[start : start + step], rows, sums)
+            yield rest[start : start + step]
 
     def activate_rows(self, run: Run, channels: int, part: list[Any], rows: Rows, sums: Rows | None) -> None:
         """The same of some channels."""

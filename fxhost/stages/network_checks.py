@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fxhost.stages.networks import Layer, LayerArray, Network, layer_matrices
+from fxhost.stages.layers import FILM_PLACES, Activation, Head, Layer, LayerArray
+from fxhost.stages.networks import Network, layer_matrices
 from fxhost.stages.tiles import Ring
 
 MOST_CHANNELS = 128  # of anything in a layer
@@ -49,10 +50,13 @@ def check_network(network: Network, *, outputs: int = 1) -> None:
         )
         for layer in a.layers:
             _check_layer(a, layer, where)
+    if network.head:
+        _check_head(network.head, arrays[-1].head_size)
     kinds = sum(len(array.runs) for array in arrays)
     require(kinds <= MOST_KINDS, f"its layers are of {kinds} kinds, at most {MOST_KINDS}")
     require(network.receptive_field <= MOST_FRAMES, f"it hears {network.receptive_field} frames back")
-    rings = (Ring(a.channels, layer.reach) for a in arrays for layer in a.layers)
+    rings = [Ring(a.channels, layer.reach) for a in arrays for layer in a.layers]
+    rings += [Ring(a.summed, a.head_reach) for a in arrays]
     history = sum(ring.channels * ring.stride for ring in rings)
     require(history <= MOST_NUMBERS, f"its layers remember {history} numbers, at most {MOST_NUMBERS}")
 
@@ -62,7 +66,24 @@ def _check_sizes(a: LayerArray, where: str) -> None:
     for size in sizes:
         require(1 <= size <= MOST_CHANNELS, f"{where} a size of {size}, expected 1 to {MOST_CHANNELS}")
     require(1 <= a.head_kernel_size <= MOST_TAPS, f"{where} {a.head_kernel_size} taps in the head")
+    require(1 <= a.head_dilation <= MOST_FRAMES, f"{where} a dilation of {a.head_dilation} in the head")
     require(1 <= len(a.layers) <= MOST_LAYERS, f"{where} {len(a.layers)} layers, expected 1 to {MOST_LAYERS}")
+    places = [film.place for film in a.films]
+    require(places == [place for place in FILM_PLACES if place in places], f"{where} films at {', '.join(places)}")
+    for place, holds in (("layer1x1_post", a.layer1x1), ("head1x1_post", a.head1x1_size > 0)):
+        require(
+            holds or place not in places, f"{where} {place} has a film, but there is no {place.removesuffix('_post')}"
+        )
+
+
+def _check_head(head: Head, entering: int) -> None:
+    where = "its head:"
+    require(1 <= len(head.kernel_sizes) <= MOST_LAYERS, f"{where} {len(head.kernel_sizes)} convolutions")
+    for matrix in head.matrices(entering):
+        require(1 <= matrix.taps <= MOST_TAPS, f"{where} {matrix.taps} taps, expected 1 to {MOST_TAPS}")
+        for size in (matrix.rows, matrix.columns):
+            require(1 <= size <= MOST_CHANNELS, f"{where} a size of {size}, expected 1 to {MOST_CHANNELS}")
+        _check_activation(head.activation, matrix.columns, where)
 
 
 def _check_layer(a: LayerArray, layer: Layer, where: str) -> None:
@@ -70,18 +91,22 @@ def _check_layer(a: LayerArray, layer: Layer, where: str) -> None:
     require(1 <= layer.dilation <= MOST_FRAMES, f"{where} a dilation of {layer.dilation}")
     require(layer.gating in GATINGS, f"{where} gating {layer.gating!r}, expected one of {', '.join(GATINGS)}")
     for activation in (layer.activation, layer.secondary):
-        require(activation.name in ACTIVATIONS, f"{where} activation {activation.name!r} is not supported")
-        numbers = a.activations if activation.name == "PReLU" else NUMBERS.get(activation.name, 0)
-        require(
-            len(activation.numbers) == numbers,
-            f"{where} {activation.name} with {len(activation.numbers)} numbers, expected {numbers}",
-        )
-        require(bool(np.isfinite(activation.numbers).all()), f"{where} {activation.name} with {activation.numbers}")
+        _check_activation(activation, a.activations, where)
     for matrix in layer_matrices(a, layer).values():
         require(
             matrix.groups >= 1 and matrix.rows % matrix.groups == 0 and matrix.columns % matrix.groups == 0,
             f"{where} {matrix.groups} groups do not divide {matrix.rows} rows and {matrix.columns} columns",
         )
+
+
+def _check_activation(activation: Activation, channels: int, where: str) -> None:
+    require(activation.name in ACTIVATIONS, f"{where} activation {activation.name!r} is not supported")
+    numbers = channels if activation.name == "PReLU" else NUMBERS.get(activation.name, 0)
+    require(
+        len(activation.numbers) == numbers,
+        f"{where} {activation.name} with {len(activation.numbers)} numbers, expected {numbers}",
+    )
+    require(bool(np.isfinite(activation.numbers).all()), f"{where} {activation.name} with {activation.numbers}")
 
 
 def require(holds: bool, otherwise: str) -> None:

@@ -11,11 +11,14 @@ that 16 frames can be read from any place at once. The first two rings are the a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.stages.networks import Layer, LayerArray, Network, Weights, entry, layer_matrices, result
+from fxhost.stages.matrices import Weights
+from fxhost.stages.networks import Network, entry, layer_matrices, result
+from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
 
 TILE = 16
 CHUNK = 64  # frames that go through a layer before the next one
@@ -39,55 +42,6 @@ class Ring:
     def stride(self) -> int:
         """From row to row, an odd number of cache lines: an even one would crowd a few sets of the cache."""
         return (self.length // TILE + 1 | 1) * TILE
-
-
-@dataclass(frozen=True)
-class Run:
-    """Successive layers that differ in nothing but their dilation: one piece of code.
-
-    Attributes
-    ----------
-    layer : Layer
-        The first of them.
-    count : int
-    ring : int
-        The number of the first one's ring; those of the others follow, and that of what comes after them.
-    weights, step : int
-        Where the weights of the first one lie, and how far those of the next one.
-    """
-
-    layer: Layer
-    count: int
-    ring: int
-    weights: int
-    step: int
-
-
-@dataclass(frozen=True)
-class ArrayPlan:
-    """An array of layers in memory.
-
-    Attributes
-    ----------
-    array : LayerArray
-    source, condition, head, target : int
-        The rings of what enters, of the condition, of the sums and of the result.
-    entry, result : int
-        Where these weights lie.
-    runs : tuple of Run
-    first : bool
-        Whether it is the first of its network.
-    """
-
-    array: LayerArray
-    source: int
-    condition: int
-    head: int
-    target: int
-    entry: int
-    result: int
-    runs: tuple[Run, ...]
-    first: bool
 
 
 @dataclass(frozen=True)
@@ -115,9 +69,9 @@ class Layout:
         return size, rows // size, rows % size
 
     @cached_property
-    def _plan(self) -> tuple[list[Ring], list[ArrayPlan], int]:
+    def _plan(self) -> tuple[list[Ring], list[ArrayPlan | HeadPlan], int]:
         rings = [Ring(1), Ring(1)]
-        plans: list[ArrayPlan] = []
+        plans: list[ArrayPlan | HeadPlan] = []
         at = 0
 
         def add(network: Network, target: int) -> None:
@@ -127,24 +81,36 @@ class Layout:
                 condition = len(rings)
                 rings.append(Ring(network.condition.output_size))
                 add(network.condition, condition)
+            first = len(rings)  # of the head
+            rings.extend(Ring(matrix.columns, matrix.taps - 1, 1) for matrix in network.head_matrices)
             source, head = 0, len(rings)
-            rings.extend(Ring(a.summed, a.head_kernel_size - 1, 1) for a in network.arrays)
+            rings.extend(Ring(a.summed, a.head_reach, a.head_dilation) for a in network.arrays)
+            targets = [*range(head + 1, len(rings)), first if network.head else target]
             for n, a in enumerate(network.arrays):
-                last = n + 1 == len(network.arrays)
                 start, at = at, at + entry(a).rows * entry(a).columns + a.channels
+                ring = filmed = len(rings)
+                heard = [Ring(a.channels, layer.reach, layer.dilation) for layer in a.layers]
+                if a.film("conv_pre"):  # x enters the sum as it is, and the convolution otherwise
+                    rings.extend([Ring(a.channels)] * (len(heard) + 1))
+                    filmed = len(rings)
+                    rings.extend(heard)
+                else:
+                    rings.extend([*heard, Ring(a.channels)])
+                after = ring + len(heard)
                 runs = []
                 for layers in a.runs:
-                    found = layer_matrices(a, layers[0])
-                    step = sum(m.rows * m.columns * m.taps for m in found.values())
-                    step += sum(m.rows for m in found.values() if m.bias)
-                    runs.append(Run(layers[0], len(layers), len(rings), at, step))
-                    rings.extend(Ring(a.channels, layer.reach, layer.dilation) for layer in layers)
-                    at += step * len(layers)
-                rings.append(Ring(a.channels))
-                goal = target if last else head + n + 1
-                plans.append(ArrayPlan(a, source, condition, head + n, goal, start, at, tuple(runs), n == 0))
+                    step = sum(product.size for product in products(a, layers[0]).values())
+                    runs.append(Run(layers[0], len(layers), ring, filmed, at, step))
+                    ring, filmed, at = ring + len(layers), filmed + len(layers), at + step * len(layers)
+                plans.append(ArrayPlan(a, source, condition, head + n, targets[n], start, at, tuple(runs), n == 0))
                 at += result(a).rows * (result(a).columns * result(a).taps + 1)
-                source = len(rings) - 1
+                source = after
+            if network.head:
+                matrices = network.head_matrices
+                starts = list(accumulate((m.rows * (m.columns * m.taps + 1) for m in matrices), initial=at))
+                passed = (*range(first, first + len(matrices)), target)
+                plans.append(HeadPlan(network.head, tuple(matrices), passed, tuple(starts[:-1])))
+                at = starts[-1]
 
         add(self.network, 1)
         return rings, plans, at
@@ -155,19 +121,24 @@ class Layout:
         return self._plan[0]
 
     @property
-    def arrays(self) -> list[ArrayPlan]:
-        """All arrays of layers in the order in which they play."""
+    def parts(self) -> list[ArrayPlan | HeadPlan]:
+        """All arrays of layers and heads in the order in which they play."""
         return self._plan[1]
 
     @cached_property
     def offsets(self) -> dict[str, int]:
         """The first index of each part; the parts before `table` are what playing changes."""
+        arrays = [part.array for part in self.parts if isinstance(part, ArrayPlan)]
+        mixed = [a for a in arrays if a.film("input_mixin_post")]
         sizes = {
             "phase": 1,  # int32: frames in the tile that is not full yet
             "positions": len(self.rings),  # int32: where in each ring that tile begins
             "rings": sum(ring.channels * ring.stride for ring in self.rings),
             "table": RING_WORDS * len(self.rings),  # int32
-            "activations": TILE * 2 * max(plan.array.activations for plan in self.arrays),  # and what gates them
+            "activations": TILE * 2 * max(a.activations for a in arrays),  # and what gates them
+            "condition": TILE * max((a.condition_size for a in arrays if a.film("input_mixin_pre")), default=0),
+            "mixed": TILE * 2 * max((a.activations for a in mixed), default=0),
+            "summed": TILE * max((a.summed for a in arrays if a.film("head1x1_post")), default=0),
             "weights": self._plan[2],
             "end": 0,
         }
@@ -201,15 +172,18 @@ class Layout:
                 for name, matrix in layer_matrices(a, layer).items():
                     read[name] = matrix.read(weights[at:])
                     at += matrix.size
-                yield from self._arrange_product(read["convolution"], read["mixin"])
-                for name in ("layer1x1", "head1x1"):
-                    if name in read:
-                        yield from self._arrange_product(read[name])
+                for product in products(a, layer).values():
+                    rows = slice(product.start, product.start + product.rows)
+                    terms = [Weights(read[term].matrix[rows], read[term].bias[rows]) for term in product.terms]
+                    yield from self._arrange_product(*terms)
             taken = result(a).read(weights[at:])
             at += result(a).size
             if n + 1 == len(network.arrays):
                 taken = Weights(taken.matrix * scale, taken.bias * scale)
             yield from self._arrange_product(taken)
+        for matrix in network.head_matrices:
+            yield from self._arrange_product(matrix.read(weights[at:]))
+            at += matrix.size
 
     def _arrange_product(self, *terms: Weights) -> Iterator[NDArray[np.float64]]:
         """The weights of Σ terms: part by part tap after tap of each term, column after column, then the biases."""

@@ -4,10 +4,7 @@
 `fxhost.stages.convolutions` emits the code.
 """
 
-import zlib
 from functools import cache
-from inspect import getfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,26 +13,12 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fxhost.native import address_of
-from fxhost.stages import (
-    Stage,
-    activations,
-    aligned_zeros,
-    convolutions,
-    first_words,
-    networks,
-    rings,
-    stage_function,
-    tiles,
-)
+from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
 from fxhost.stages.convolutions import Emitter
 from fxhost.stages.network_checks import check_network
 from fxhost.stages.networks import Network
 from fxhost.stages.tiles import CHUNK, Layout
 from fxhost.vectors import Vectors, register_lanes
-
-_SOURCES = (Vectors, networks, tiles, rings, activations, convolutions)
-# Changes with the files that emit the code: a part of the key of the disk cache.
-REVISION = zlib.crc32(b"".join(Path(getfile(source)).read_bytes() for source in _SOURCES))
 
 
 @intrinsic(prefer_literal=True)
@@ -47,13 +30,12 @@ def play_block(
     description: Any,
     width: Any,
     registers: Any,
-    revision: Any,
 ) -> Any:
     """The whole kernel: three values, then the network as a text and the CPU's sizes, literals.
 
-    They and the revision of the emitter come from the caller's closure, and so into the key of the disk cache.
+    They come from the caller's closure, and so into the key of the disk cache.
     """
-    numbers = (width, registers, revision)
+    numbers = (width, registers)
     if not isinstance(description, types.StringLiteral) or not all(
         isinstance(n, types.IntegerLiteral) for n in numbers
     ):
@@ -78,11 +60,11 @@ def compile_network(network: Network) -> Any:
     numba cfunc
     """
     width, registers = register_lanes()
-    description, revision = network.to_text(), REVISION
+    description = network.to_text()
 
     @stage_function(np.float32)
     def wavenet_block(state: Any, block: Any, frames: int) -> None:
-        play_block(address_of(state), address_of(block), frames, description, width, registers, revision)
+        play_block(address_of(state), address_of(block), frames, description, width, registers)
 
     return wavenet_block
 
