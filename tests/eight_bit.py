@@ -41,6 +41,7 @@ from train.signal import make_signal
 RATE = 48_000
 LEVELS = 256
 WINDOW_FRAMES, BATCH = 256, 64  # of the classification: a character model's usual sequence
+SHORT_RATE = 0.01  # the default learning rate is made for trainings of minutes, not of seconds
 WARM_UP_S = 0.25
 QUIET = 10 ** (-50 / 20)
 Row = dict[str, Any]
@@ -140,10 +141,10 @@ def play_classifier(
 
 
 def train_regression(
-    paths: tuple[Path, Path], output: Path, pair: Pair, stretches: tuple[Stretch, ...], hidden: int, minutes: float
+    paths: tuple[Path, Path], output: Path, pair: Pair, stretches: tuple[Stretch, ...], **settings: Any
 ) -> tuple[np.ndarray, int]:
     """Train a preset; return what it makes of the stretches, and how many samples it saw."""
-    result = fit(Settings(hidden_size=hidden, minutes=minutes, threads=1), [paths], output)
+    result = fit(Settings(threads=1, **settings), [paths], output)
     preset = read_preset(result.preset)
     module = build_module(preset.architecture, preset.weights)
     stage = compile_model(module)
@@ -195,10 +196,13 @@ def compare(paths: tuple[Path, Path], folder: Path, hidden: int, minutes: float)
             for way, output in play_classifier(model, pair, split.test, coding, carried=carried).items():
                 name = f"classes, {coding}, {way}, {'carried' if carried else 'windows'}"
                 rows.append(measure(name, output, dry, wet, quiet, samples))
-    output, seen = train_regression(paths, folder / "whole.pt", pair, split.test, hidden, minutes)
+    output, seen = train_regression(paths, folder / "whole.pt", pair, split.test, hidden_size=hidden, minutes=minutes)
     rows.append(measure("regression", output, dry, wet, quiet, seen))
     share = min(1.0, samples / seen)  # the fused kernel is faster than a softmax over 256 levels
-    output, seen = train_regression(paths, folder / "share.pt", pair, split.test, hidden, minutes * share)
+    output, seen = train_regression(
+        paths, folder / "share.pt", pair, split.test,
+        hidden_size=hidden, minutes=minutes * share, learning_rate=SHORT_RATE,
+    )  # fmt: skip
     rows.append(measure("regression, about as many samples", output, dry, wet, quiet, seen))
     return rows
 

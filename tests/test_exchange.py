@@ -301,7 +301,8 @@ def test_ctrl_c_keeps_what_was_imported(tmp_path: Path) -> None:
     assert "interrupted; what was made is kept" in err
     made = sorted((tmp_path / "out").iterdir())
     assert 2 <= len(made) < 200
-    assert f"{len(made)} presets made" in out
+    told = re.search(r"(\d+) presets made", out)
+    assert told and len(made) - 1 <= int(told[1]) <= len(made)  # one may be written and not read back yet
     for path in made:
         read_preset(path)
 
