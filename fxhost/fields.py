@@ -42,6 +42,8 @@ def parse_object(what: str, content: bytes) -> dict[str, Any]:
         _check_depth(data, MAX_DEPTH)
     except (ValueError, RecursionError) as err:
         raise PresetError(f"{what} is damaged: {str(err)[:120]}") from err
+    except MemoryError as err:
+        raise PresetError(f"{what} holds more than fits into memory") from err
     if not isinstance(data, dict):
         raise PresetError(f"{what} must hold an object, got {type(data).__name__}")
     return data

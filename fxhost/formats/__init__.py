@@ -13,7 +13,7 @@ from fxhost.formats import aidax, coreaudioml, nam
 
 ENDINGS = (".nam", ".json", ".aidax")
 FORMATS = (nam, coreaudioml, aidax)
-MAX_FILE_SIZE = 1 << 24  # bytes; parsed JSON may take 24 times as many
+MAX_FILE_SIZE = 12 << 20  # bytes; parsed JSON may take 24 times as many
 
 
 def is_capture(path: Path) -> bool:
