@@ -31,12 +31,13 @@ def play_float64(
 def play_layer(sums: Float64Array, w_hh: Float64Array, h: Float64Array, c: Float64Array) -> Float64Array:
     """The states of a layer (frames, hidden), from what the inputs give (frames, 4 hidden) and W_hh transposed."""
     frames, hidden = len(sums), len(h)
-    out = np.empty((frames, hidden))
+    out, gates = np.empty((frames, hidden)), np.empty(4 * hidden)
     for n in range(frames):
-        gates = sums[n]
+        gates[:] = sums[n]
         for j in range(hidden):
+            factor, row = h[j], w_hh[j]
             for k in range(4 * hidden):
-                gates[k] += h[j] * w_hh[j, k]
+                gates[k] += factor * row[k]
         for k in range(hidden):
             i, f = 1.0 / (1.0 + np.exp(-gates[k])), 1.0 / (1.0 + np.exp(-gates[hidden + k]))
             g, o = np.tanh(gates[2 * hidden + k]), 1.0 / (1.0 + np.exp(-gates[3 * hidden + k]))
