@@ -1,17 +1,13 @@
 """The compiled network against float64: against torch's, or over long stretches against one that is held to torch's."""
 
 import copy
-import os
-import platform
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import RATE, make_module
+from conftest import RATE, make_module, on_other_cpus, run_as_cpu
 from numba import njit
 from reference import play_float64
 
@@ -157,20 +153,11 @@ def test_a_gru_agrees_with_float64(
     assert np.abs(compiled - truth).max() <= TOLERANCE_COMPILED
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names of other CPUs than those of x86")
-@pytest.mark.parametrize("cpu", ["haswell", "nehalem", "generic"])
+@on_other_cpus
 def test_code_for_other_cpus_agrees_with_float64(cpu: str, tmp_path: Path) -> None:
     """Their vectors are narrower, and they have fewer registers."""
     chosen = "every_kind and (3-5 or 2-33) or a_gru and 1-43 or tanh"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", chosen],
-        env={**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    run_as_cpu(cpu, __file__, chosen, 4, tmp_path)
 
 
 def test_a_reset_stage_plays_the_same_again(guitar: Float32Array) -> None:

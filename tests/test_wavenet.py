@@ -1,10 +1,6 @@
 """Compiled WaveNets against the same networks in float64, which are taken as the truth."""
 
 import json
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RATE, SHARED
+from conftest import RATE, SHARED, on_other_cpus, run_as_cpu
 from wavenet_reference import FILMS, Model, array, describe, play, random_model
 
 from fxhost.preset import Float32Array
@@ -339,17 +335,8 @@ def test_a_wrong_number_of_weights_is_refused() -> None:
         WaveNet(Network((PLAIN,)), np.zeros(3, np.float32))
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names of other CPUs than those of x86")
-@pytest.mark.parametrize("cpu", ["haswell", "nehalem", "generic"])
+@on_other_cpus
 def test_code_for_other_cpus_agrees_with_float64(cpu: str, tmp_path: Path) -> None:
     """Their vectors are narrower, and they have fewer registers."""
     chosen = "many_shapes and (gated or 17 or everywhere or wide) or blocks and gated and sizes5"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", chosen],
-        env={**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+    run_as_cpu(cpu, __file__, chosen, 5, tmp_path)
