@@ -17,7 +17,8 @@ from train.augment import AUGMENTATIONS
 from train.check import format_findings
 from train.checkpoint import read_checkpoint
 from train.fit import Progress, Result, Settings, fit
-from train.pair import Pair, find_pairs, read_pair
+from train.folder import find_pairs
+from train.pair import Pair, read_pair
 from train.report import check_report_folder, write_report
 
 STATUS_EVERY_S = 5.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fxhost.errors import AudioError, TrainingError
-from train.pair import Pair, Stretch, cut_warmed, find_pairs, read_pair, split_pair
+from train.pair import Pair, Stretch, cut_warmed, read_pair, split_pair
 
 RATE = 8000
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -191,18 +191,3 @@ def test_the_guitar_pair_is_read_whole_and_without_complaint() -> None:
         pytest.skip(f"the recordings are not in {DATA.name} beside the repository")
     pair = read_pair(DATA / "test-dry.flac", DATA / "test-ts-overdrive.flac")
     assert (len(pair.dry), pair.sample_rate, pair.notes) == (2_057_612, 48_000, ())
-
-
-def test_the_pairs_of_a_folder_are_found_by_their_names(tmp_path: Path) -> None:
-    for name in ("b-dry.wav", "b-wet.flac", "a-dry.aiff", "a-wet.wav", "notes.txt", "other.wav"):
-        (tmp_path / name).touch()
-    names = [(dry.name, wet.name) for dry, wet in find_pairs(tmp_path)]
-    assert names == [("a-dry.aiff", "a-wet.wav"), ("b-dry.wav", "b-wet.flac")]
-    (tmp_path / "b-wet.flac").unlink()
-    with pytest.raises(AudioError, match=r"b-dry\.wav is alone: got no b-wet beside it"):
-        find_pairs(tmp_path)
-
-
-def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="has no pairs"):
-        find_pairs(tmp_path)

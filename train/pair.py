@@ -21,7 +21,6 @@ from train.levels import Levels, measure_levels
 from train.source import Source, audio_blocks, read_source
 from train.verify import verify_delay
 
-ENDINGS = (".wav", ".flac", ".aiff", ".aif")
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
 SHORT_S = 30.0  # less is accepted with a note
 LENGTH_SLACK_S = 1.0  # by how much the two files may differ
@@ -84,26 +83,6 @@ class Pair:
     def seconds(self) -> float:
         """The length in seconds."""
         return len(self.dry) / self.sample_rate
-
-
-def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """The recordings `X-dry.wav` and `X-wet.wav` in a folder (also flac and aiff), in the order of their names.
-
-    Raises
-    ------
-    AudioError
-        If there are none, or one of them is alone.
-    """
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS}
-    names = sorted({stem[:-4] for stem in files if stem.endswith(("-dry", "-wet"))})
-    for name in names:
-        for side, other in (("dry", "wet"), ("wet", "dry")):
-            if f"{name}-{side}" not in files:
-                alone = files[f"{name}-{other}"]
-                raise AudioError(f"{alone} is alone: got no {name}-{side} beside it; add it or move {alone.name} away")
-    if not names:
-        raise AudioError(f"{folder} has no pairs: got no files named X-dry.wav and X-wet.wav; name your recordings so")
-    return [(files[f"{name}-dry"], files[f"{name}-wet"]) for name in names]
 
 
 def read_pair(dry: Path, wet: Path) -> Pair:
