@@ -33,7 +33,12 @@ def activate(name: str, numbers: Tensor, x: Tensor) -> Tensor:
         low, high = numbers[0], numbers[1]
         below, above = numbers[2] * torch.clamp(x - low, max=0.0), numbers[3] * torch.clamp(x - high, min=0.0)
         return torch.minimum(torch.maximum(x, low), high) + below + above
-    return x / (1.0 + torch.abs(x))
+    size = torch.abs(x)
+    if name == "Fasttanh":
+        over = x * (2.45550750702956 * (1.0 + size) + (0.893229853513558 + 0.821226666969744 * size) * x * x)
+        return over / (2.44506634652299 + (2.44506634652299 + x * x) * (size + 0.814642734961073 * size * size))
+    soft = x / (1.0 + size)
+    return 0.5 + 0.5 * soft if name == "Softsigmoid" else soft
 
 
 class Remembering(nn.Module):

@@ -13,12 +13,14 @@ import pytest
 from conftest import SHARED
 from foreign import make_aidax, make_nam, make_proteus, play_aidax, play_nam, play_proteus, write
 from mutations import make_wavenets
+from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
 from fxhost import engine, torchscript
 from fxhost.choosing import choose_plan
 from fxhost.effect import Architecture, Levels, Preset
 from fxhost.errors import PresetError
+from fxhost.exchange import export_preset
 from fxhost.formats import MAX_FILE_SIZE, aidax, read_capture
 from fxhost.knobs import set_knobs
 from fxhost.preset import read_preset
@@ -150,6 +152,46 @@ def test_a_wavenet_capture_plays_as_the_format_has_it(name: str, guitar: np.ndar
     model = data["config"]["submodels"][-1]["model"] if "submodels" in data["config"] else data
     x = guitar[48_000:56_000]
     assert np.abs(play(read_preset(path), x) - play_wavenet(model, x)).max() < 1e-5
+
+
+ACTIVATIONS: dict[str, Any] = {
+    "PReLU of one slope": {"type": "PReLU", "negative_slope": 0.3},
+    "PReLU of a list of one": {"type": "PReLU", "negative_slopes": [-0.4]},
+    "PReLU of no slope": "PReLU",
+    "LeakyReLU": {"type": "LeakyReLU", "negative_slope": 0.25},
+    "LeakyReLU by its name": "LeakyReLU",
+    "ReLU6 as the trainer writes it": {"type": "Hardtanh", "min_val": 0.0, "max_val": 0.6},
+    "Hardtanh of one limit": {"type": "Hardtanh", "max_val": 0.2},
+    "Hardtanh of the usual limits": {"type": "Hardtanh", "min_val": -1.0, "max_val": 1.0},
+    "LeakyHardtanh": {"type": "LeakyHardTanh", "min_val": -0.1, "max_val": 0.3, "min_slope": 0.2, "max_slope": 0.4},
+    "LeakyHardtanh of one slope": {"type": "LeakyHardtanh", "max_val": 0.1, "max_slope": 0.7},
+    "null for the usual": {"type": "Hardtanh", "min_val": None, "max_val": 0.3},
+    "Hardswish": {"type": "Hardswish"},
+    "Softsigmoid": {"type": "Softsigmoid"},
+    "Fasttanh": "Fasttanh",
+}
+
+
+def wavenet_of(activation: Any) -> dict[str, Any]:
+    """A small WaveNet with one activation, as a file."""
+    model = random_model([array(3, [1, 4], activation=activation)], seed=70, size=0.9)
+    return {"version": "0.7.0", "architecture": "WaveNet", "sample_rate": 48000, **model}
+
+
+@pytest.mark.parametrize("what", ACTIVATIONS)
+def test_every_number_of_an_activation_counts(what: str, tmp_path: Path) -> None:
+    data = wavenet_of(ACTIVATIONS[what])
+    preset = read_preset(write(tmp_path / "a.nam", data))
+    x, named = excite(11), copy.deepcopy(data)
+    if isinstance(ACTIVATIONS[what], dict):
+        given = {key: value for key, value in ACTIVATIONS[what].items() if value is not None}
+        named["config"]["layers"][0]["activation"] = given
+    elif what == "PReLU of no slope":
+        named["config"]["layers"][0]["activation"] = {"type": "PReLU", "negative_slope": 0.01}
+    expected = play_wavenet(named, x)
+    assert np.abs(play(preset, x) - expected).max() < TOLERANCE
+    export_preset(preset, tmp_path / "b.nam")
+    assert np.array_equal(play(read_preset(tmp_path / "b.nam"), x), play(preset, x))
 
 
 def test_a_wavenet_plays_at_other_rates_without_interpolating_its_past(tmp_path: Path) -> None:
@@ -292,7 +334,12 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet FiLM of nothing": (FULL, put(False, "config", "layers", 0, "layer1x1", "active"), "layer1x1_post has a film, but there is no layer1x1"),
     "wavenet FiLM weights": (NEW, put({"active": True}, "config", "layers", 0, "conv_pre_film"), "weights of a WaveNet has"),
     "wavenet kernel sizes": (NEW, put([2], "config", "layers", 0, "kernel_sizes"), "expected one value or a list of 2, as many as"),
-    "wavenet slopes": (NEW, put([0.1], "config", "layers", 0, "activation", 1, "negative_slopes"), "PReLU with 1 numbers, expected 2"),
+    "wavenet number of another": (OLD, put({"type": "ReLU", "negative_slope": 0.1}, "config", "layers", 0, "activation"), "the activation 'ReLU' has 'negative_slope'"),
+    "wavenet hardtanh of others": (OLD, put({"type": "Hardtanh", "min_slope": 0.1}, "config", "layers", 0, "activation"), "the activation 'Hardtanh' has 'min_slope'"),
+    "wavenet hardtanh upside down": (OLD, put({"type": "Hardtanh", "min_val": 2}, "config", "layers", 0, "activation"), "min_val is '2', expected at most max_val, which is 1"),
+    "wavenet slope and slopes": (OLD, put({"type": "PReLU", "negative_slope": 0.1, "negative_slopes": [0.1, 0.2]}, "config", "layers", 0, "activation"), "a PReLU has negative_slope and negative_slopes"),
+    "wavenet slope a text": (OLD, put({"type": "PReLU", "negative_slope": "x"}, "config", "layers", 0, "activation"), "negative_slope is 'x', expected a number"),
+    "wavenet slopes": (NEW, put([0.1] * 3, "config", "layers", 0, "activation", 1, "negative_slopes"), "PReLU with 3 numbers, expected 2"),
     "wavenet weights too few": (OLD, lambda data: data["weights"].pop(), "weights of a WaveNet has 111 entries where 112 belong"),
     "wavenet condition": (OLD, put(make_nam(), "config", "condition_dsp"), "the condition is made by 'LSTM'; fxhost plays a WaveNet there"),
     "container of nothing": (BOX, put([], "config", "submodels"), "submodels is a list of 0"),

@@ -88,6 +88,9 @@ RANDOM = {
         seed=6,
         size=0.5,
     ),
+    "activations of the trainer alone": random_model(
+        [array(5, [1, 2], activation=["Softsigmoid", "Fasttanh"], gating_mode="none")], seed=60, size=0.9
+    ),
     "a long head": random_model(
         [array(6, [1, 10], kernel_sizes=[6, 15], activation=LEAKY, head=HEAD, gating_mode="none")], seed=7, size=0.5
     ),

@@ -77,7 +77,7 @@ def activation(spec: Any) -> Callable[[Signal], Signal]:
     below, above = fields.get("min_slope", 0.01), fields.get("max_slope", 0.01)
     return {
         "Tanh": np.tanh,
-        "Hardtanh": lambda x: np.clip(x, -1, 1),
+        "Hardtanh": lambda x: np.clip(x, low, high),
         "ReLU": lambda x: np.maximum(x, 0),
         "LeakyReLU": lambda x: np.where(x > 0, x, slope * x),
         "PReLU": lambda x: np.where(x > 0, x, slopes * x),
@@ -87,8 +87,18 @@ def activation(spec: Any) -> Callable[[Signal], Signal]:
         "LeakyHardtanh": lambda x: (
             np.clip(x, low, high) + below * np.minimum(x - low, 0) + above * np.maximum(x - high, 0)
         ),
+        "LeakyHardTanh": lambda x: activation({**fields, "type": "LeakyHardtanh"})(x),
         "Softsign": lambda x: x / (1 + np.abs(x)),
+        "Softsigmoid": lambda x: 0.5 + 0.5 * x / (1 + np.abs(x)),
+        "Fasttanh": fast_tanh,
     }[fields["type"]]
+
+
+def fast_tanh(x: Signal) -> Signal:
+    """The rational function that Neural Amp Modeler takes for tanh."""
+    a, x2 = np.abs(x), x * x
+    over = x * (2.45550750702956 + 2.45550750702956 * a + (0.893229853513558 + 0.821226666969744 * a) * x2)
+    return over / (2.44506634652299 + (2.44506634652299 + x2) * np.abs(x + 0.814642734961073 * x * a))
 
 
 def per_layer(value: Any, count: int) -> list[Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from fxhost.effect import Float32Array
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
+from fxhost.formats.nam_activations import read_activation
 
 if TYPE_CHECKING:
     from fxhost.stages.layers import Activation, Film, Head, LayerArray
@@ -22,7 +23,6 @@ MOST_ARRAYS = 16
 MOST_LAYERS = 128  # of an array
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
 MOST_NESTED = 3  # networks that make each other's condition
-MOST_SLOPE = 1e6
 FILM_PLACES = (  # as `fxhost.stages.networks` has them, which is not imported before a WaveNet is read
     *("conv_pre", "conv_post", "input_mixin_pre", "input_mixin_post"),
     *("activation_pre", "activation_post", "layer1x1_post", "head1x1_post"),
@@ -193,30 +193,3 @@ def read_secondary(fields: Fields, key: str) -> "Activation":
     from fxhost.stages.layers import Activation
 
     return read_activation(fields, key) if fields.has(key) and fields.data[key] != "" else Activation("Sigmoid")
-
-
-def read_activation(fields: Fields, key: str) -> "Activation":
-    """An activation: its name, or an object with its name and its numbers."""
-    from fxhost.stages.layers import Activation
-
-    if not isinstance(fields.data.get(key), dict):
-        name, numbers = fields.text(key), Fields(fields.where, {})
-    else:
-        numbers = fields.child(key)
-        name = numbers.text("type")
-
-    def take(number: str, usual: float) -> float:
-        return numbers.number(number, -MOST_SLOPE, MOST_SLOPE) if numbers.has(number) else usual
-
-    if name == "LeakyReLU":
-        return Activation(name, (take("negative_slope", 0.01),))
-    if name == "LeakyHardtanh":
-        usual = {"min_val": -1.0, "max_val": 1.0, "min_slope": 0.01, "max_slope": 0.01}
-        return Activation(name, tuple(take(number, value) for number, value in usual.items()))
-    if name == "PReLU":
-        slopes = numbers.data.get("negative_slopes")
-        if not isinstance(slopes, list) or len(slopes) > MOST_LAYERS:
-            raise numbers.refuse("negative_slopes", "a list of numbers")
-        array = take_array(f"{fields.where}: negative_slopes", slopes, (len(slopes),))
-        return Activation(name, tuple(float(slope) for slope in array))
-    return Activation(name)

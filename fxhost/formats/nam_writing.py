@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fxhost.effect import Float32Array
+from fxhost.formats.nam_activations import write_activation
 from fxhost.formats.nam_wavenet import FILM_ENDING, FILM_PLACES
 
 if TYPE_CHECKING:
-    from fxhost.stages.layers import Activation, Film, Head, LayerArray
+    from fxhost.stages.layers import Film, Head, LayerArray
     from fxhost.stages.networks import Network
 
 
@@ -81,11 +82,3 @@ def write_head(head: "Head") -> dict[str, Any]:
         "out_channels": head.output_size,
         "kernel_sizes": list(head.kernel_sizes),
     }
-
-
-def write_activation(activation: "Activation") -> dict[str, Any]:
-    """An activation with its numbers under their names."""
-    names = {"LeakyReLU": ("negative_slope",), "LeakyHardtanh": ("min_val", "max_val", "min_slope", "max_slope")}
-    if activation.name == "PReLU":
-        return {"type": activation.name, "negative_slopes": list(activation.numbers)}
-    return {"type": activation.name, **dict(zip(names.get(activation.name, ()), activation.numbers, strict=True))}

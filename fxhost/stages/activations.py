@@ -7,6 +7,7 @@ from fxhost.stages.layers import Activation
 from fxhost.vectors import CLOSE_TANH, Vectors
 
 _LOG2_E = 1.4426950408889634
+FAST_TANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073)
 
 
 def activate(
@@ -40,11 +41,33 @@ def activate_one(v: Vectors, activation: Activation, x: Any, channel: Any) -> An
             third = v.clamp(v.multiply(x, v.constant(1 / 3)), 1.0)
             return v.multiply(x, v.multiply_add(third, half, half))
         case "Softsign":
-            return v.divide(x, v.add(greatest(v, x, v.subtract(zero, x)), one))
+            return softsign(v, x)
+        case "Softsigmoid":
+            return v.multiply_add(softsign(v, x), half, half)
+        case "Fasttanh":
+            return fast_tanh(v, x)
     sigmoid = v.divide(one, v.add(v.power_of_two(v.multiply(x, v.constant(-_LOG2_E))), one))
     if activation.name == "Sigmoid":
         return sigmoid
     return v.multiply(greatest(v, x, v.constant(-20.0)), sigmoid)  # below it SiLU is 0 but the sigmoid is not quite
+
+
+def softsign(v: Vectors, x: Any) -> Any:
+    """The value over one more than its size, x / (1 + |x|)."""
+    return v.divide(x, v.add(greatest(v, x, v.subtract(v.constant(0.0), x)), v.constant(1.0)))
+
+
+def fast_tanh(v: Vectors, x: Any) -> Any:
+    """Neural Amp Modeler's stand-in for tanh: x (p + p a + (q + r a) x²) / (s + (s + x²) |x + t x a|) with a = |x|.
+
+    x is taken within ±1e6, so that x⁴ is finite.
+    """
+    p, q, r, s, t = map(v.constant, FAST_TANH)
+    x = v.clamp(x, 1e6)
+    square, size = v.multiply(x, x), greatest(v, x, v.subtract(v.constant(0.0), x))
+    over = v.multiply_add(v.multiply_add(r, size, q), square, v.multiply_add(p, size, p))
+    under = v.multiply_add(v.add(s, square), v.multiply_add(v.multiply(t, size), size, size), s)
+    return v.divide(v.multiply(x, over), under)
 
 
 def choose(v: Vectors, x: Any, comparison: str, bound: Any, then: Any, otherwise: Any) -> Any:

@@ -16,6 +16,7 @@ MOST_NUMBERS = 1 << 22  # of history in all layers
 NUMBERS = {"LeakyReLU": 1, "LeakyHardtanh": 4}  # how many numbers an activation takes, if any
 ACTIVATIONS = (
     *("Tanh", "Hardtanh", "ReLU", "LeakyReLU", "PReLU", "Sigmoid", "SiLU", "Hardswish", "LeakyHardtanh", "Softsign"),
+    *("Softsigmoid", "Fasttanh"),
 )
 GATINGS = ("none", "gated", "blended")
 
