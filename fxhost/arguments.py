@@ -30,6 +30,11 @@ def latency(text: str) -> str | float:
     return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
 
 
+def delay(text: str) -> str | float:
+    """An argument type: 'auto', or frames."""
+    return text if text == "auto" else float(number(-10_000_000, 10_000_000)(text))
+
+
 def knob(text: str) -> tuple[str, float]:
     """An argument type: a knob and its value, NAME=0.7."""
     name, separator, value = text.rpartition("=")
@@ -54,8 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     def add_json(command: argparse.ArgumentParser) -> None:
         command.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 
-    def add_force(command: argparse.ArgumentParser) -> None:
-        command.add_argument("--force", action="store_true", help="replace an existing output file")
+    def add_force(command: argparse.ArgumentParser, also: str = "") -> None:
+        command.add_argument("--force", action="store_true", help="replace an existing output file" + also)
 
     def add_device(command: argparse.ArgumentParser) -> None:
         command.add_argument(
@@ -259,6 +264,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="gain|polarity|noise",
         help="for short recordings: vary them in ways that leave the effect true; refused where it would not be",
     )
+    train.add_argument(
+        "--delay",
+        type=delay,
+        metavar="FRAMES|auto",
+        help="how late the wet recordings are, in frames (negative: early; 0: leave them alone); default: as is found",
+    )
     train.add_argument("--report", type=Path, metavar="DIR", help="write a page with figures and players into DIR")
     train.add_argument(
         "--search",
@@ -279,7 +290,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for word in ("name", "author", "licence"):
         train.add_argument(f"--{word}", metavar=word.upper(), help="for the preset's description")
-    add_force(train)
+    add_force(train, "; train on recordings that look swapped")
     add_json(train)
 
     signal = add("signal", "Write a test signal to be played through a device and recorded.")

@@ -36,6 +36,8 @@ def run_train(options: argparse.Namespace) -> int:
     if options.output is None:
         raise FxhostError("where does the preset go? Add -o PRESET.pt")
     given = {field: value for field in SETTINGS if (value := getattr(options, field)) is not None}
+    if options.delay is not None:
+        given["delay"] = None if options.delay == "auto" else options.delay
     if options.augment:
         given["augment"] = " ".join(name for name in AUGMENTATIONS if name in options.augment)
     saved = {}
@@ -135,7 +137,7 @@ def _search(
     from train.search import TrialReport, search
 
     for dry, wet in pairs:
-        check(read_pair(dry, wet))
+        check(read_pair(dry, wet, delay_frames=settings.delay, force=options.force))
 
     def report(trial: TrialReport) -> None:
         if trial.state == "running" or (trial.state == "full" and trial.progress):

@@ -69,6 +69,22 @@ def test_a_fraction_of_a_frame_is_taken_out(dry: Path, take: np.ndarray) -> None
     np.testing.assert_allclose(pair.wet[100:-100], np.tanh(6 * pair.dry)[100:-100], atol=0.1)
 
 
+@pytest.mark.parametrize("given", [0.0, 509.0, -17.0])
+def test_a_delay_that_the_user_gives_is_taken_out_whatever_is_found(dry: Path, take: np.ndarray, given: float) -> None:
+    late = np.concatenate([np.zeros(40, np.float32), play(take)])
+    pair = read_pair(dry, write(dry.with_name("wet.wav"), late), delay_frames=given)
+    assert pair.delay_frames == given
+    np.testing.assert_array_equal(pair.dry, take[max(0, -int(given)) :][: len(pair.dry)])
+    np.testing.assert_array_equal(pair.wet, late[max(0, int(given)) :][: len(pair.wet)])
+    assert any("40." in line and "as you said" in line for line in format_findings(pair))
+
+
+def test_a_given_delay_that_leaves_too_little_is_refused(dry: Path, take: np.ndarray) -> None:
+    wet = write(dry.with_name("wet.wav"), play(take))
+    with pytest.raises(TrainingError, match=r"the delay is 160000 frames, expected at most 144000 either way"):
+        read_pair(dry, wet, delay_frames=160_000.0)
+
+
 def test_the_findings_are_json_and_a_few_short_lines(dry: Path, take: np.ndarray) -> None:
     pair = read_with(dry, play(take))
     found = json.loads(json.dumps(pair.findings))

@@ -247,7 +247,8 @@ def format_findings(pair: "Pair") -> list[str]:
         *(_describe_levels(side, found[side]) for side in _SIDES),
         f"delay: wet is {delay['frames']:+.2f} ± {delay['uncertainty_frames']:.2f} frames late "
         f"(confidence {delay['confidence']:.2f}), "
-        + (f"{pair.delay_frames:g} taken out" if pair.delay_frames else "nothing taken out"),
+        + (f"{pair.delay_frames:g} taken out" if pair.delay_frames else "nothing taken out")
+        + (", as you said" if found["delay_given"] else ""),
         f"polarity: {'inverted' if found['polarity'] < 0 else 'kept'}; correlation {delay['correlation']:.2f}, "
         f"a linear effect explains {100 * found['coherence']:.0f} % of the wet power",
         f"level: wet {found['level_db']:+.1f} dB"

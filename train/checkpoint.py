@@ -13,7 +13,7 @@ import torch
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import replacing
 
-VERSION = 2  # one more with every change of the settings or of what is kept
+VERSION = 3  # one more with every change of the settings or of what is kept
 SUFFIX = ".training"
 
 

@@ -1,5 +1,6 @@
 """The training, from top to bottom: settings, recordings, model, loop, preset."""
 
+import functools
 import logging
 import math
 import os
@@ -69,7 +70,7 @@ def fit(
     test : pair of Path, optional
         Other recordings, dry and wet, to measure the test ESR on. Without them a tenth of each pair is kept for it.
     overwrite : bool
-        Whether an existing `output` may be replaced.
+        Whether an existing `output` may be replaced, and recordings are taken that look swapped.
     resume : bool
         Go on where an earlier call with the same settings, recordings and output was cut off.
     start_from : Path, optional
@@ -100,8 +101,9 @@ def fit(
     threads = settings.threads or _count_cores()
     _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
-    recordings = [read_pair(dry, wet) for dry, wet in pairs]
-    test_pair = read_pair(*test) if test else None
+    read = functools.partial(read_pair, delay_frames=settings.delay, force=overwrite or resume)
+    recordings = [read(dry, wet) for dry, wet in pairs]
+    test_pair = read(*test) if test else None
     _check_rates(pairs, recordings, test, test_pair)
     splits = [split_pair(pair, with_test=test is None) for pair in recordings]
     taught, validated, tested = (

@@ -85,7 +85,7 @@ class Pair:
         return len(self.dry) / self.sample_rate
 
 
-def read_pair(dry: Path, wet: Path) -> Pair:
+def read_pair(dry: Path, wet: Path, *, delay_frames: float | None = None, force: bool = False) -> Pair:
     """Read two recordings, check them, and take the delay of the wet one out.
 
     Parameters
@@ -93,6 +93,10 @@ def read_pair(dry: Path, wet: Path) -> Pair:
     dry, wet : Path
         wav, flac or aiff; mono, or stereo with one channel used; 16, 24 or 32 bit, or float. What lasts longer than
         20 minutes is kept in a temporary file instead of in memory.
+    delay_frames : float, optional
+        How many frames late the wet side is, to be taken out whatever is found; negative if it is early.
+    force : bool
+        Whether two recordings are taken that look swapped.
 
     Returns
     -------
@@ -127,15 +131,14 @@ def read_pair(dry: Path, wet: Path) -> Pair:
     notes += [note for source, level in zip((x, y), levels, strict=True) for note in _note_clipping(source, level)]
 
     delay = find_delay(x.audio, y.audio, rate)
-    if not delay.is_of_a_pair:
-        raise _explain_no_pair(x, y, delay)
-    correction = verify_delay(x.audio, y.audio, choose_correction(delay))
+    correction = _choose_correction(x, y, delay) if delay_frames is None else _check_given(x, y, delay_frames)
     aligned = take_out(x.audio, y.audio, correction)
-    if correction:
+    if correction and delay_frames is None:
         notes.append(
             f"{wet.name} is {abs(correction):.2f} frames {'late' if correction > 0 else 'early'} "
             f"({1000 * abs(correction) / rate:.2f} ms); that was taken out"
         )
+    if correction:
         levels = measure_levels(aligned[0], rate), measure_levels(aligned[1], rate)
     # what is left over at the end once the delay is out
     if difference and (over := abs(len(x.audio) - len(y.audio) + round(correction))):
@@ -156,6 +159,7 @@ def read_pair(dry: Path, wet: Path) -> Pair:
             "peak": delay.peak,
         },
         "delay_frames": correction,
+        "delay_given": delay_frames is not None,
         "polarity": delay.polarity,
         "drift_frames": delay.drift_frames,
         "drift_ppm": 1e6 * delay.drift_frames / len(aligned[0]),
@@ -163,6 +167,24 @@ def read_pair(dry: Path, wet: Path) -> Pair:
     }
     notes += note_findings(findings)
     return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, findings)
+
+
+def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
+    """How many frames to take out, as far as the evidence bears it."""
+    if not delay.is_of_a_pair:
+        raise _explain_no_pair(dry, wet, delay)
+    return verify_delay(dry.audio, wet.audio, choose_correction(delay))
+
+
+def _check_given(dry: Source, wet: Source, delay_frames: float) -> float:
+    """The delay that the user gave, if it leaves enough of the recordings."""
+    longest = min(len(dry.audio), len(wet.audio)) - SHORTEST_S * dry.sample_rate
+    if not abs(delay_frames) <= longest:
+        raise TrainingError(
+            f"the delay is {delay_frames:g} frames, expected at most {longest:.0f} either way, so that "
+            f"{SHORTEST_S:g} s of {dry.path} and {wet.path} are left; give another one"
+        )
+    return delay_frames
 
 
 def _measure_source(source: Source) -> Levels:

@@ -9,6 +9,7 @@ from fxhost.errors import TrainingError
 from fxhost.preset import MAX_HIDDEN_SIZE, MAX_LAYERS
 
 DEFAULT_MINUTES = 10.0
+MAX_DELAY = 10_000_000.0  # frames
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Settings:
     device: str = "cpu"  # cpu or cuda
     threads: int = 0  # of the fused kernels on the CPU, which change nothing but the time; 0 for one a core
     # what it learns from
+    delay: float | None = None  # frames that every wet recording is late; None: as is found in each
     augment: str = ""  # names of `train.augment.AUGMENTATIONS`, with spaces between them
     # truncated backpropagation through time
     batch: int = 64  # segments side by side
@@ -66,6 +68,7 @@ class Settings:
             "minutes": (1e-3, 100_000),
             "seed": (0, 2**63 - 1),
             "threads": (0, 1024),
+            "delay": (-MAX_DELAY, MAX_DELAY),
             "batch": (1, 4096),
             "segment_frames": (1, 1 << 20),
             "truncation_frames": (1, 1 << 16),
