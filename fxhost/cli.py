@@ -23,6 +23,7 @@ from fxhost.words import (
     print_error,
     print_plans,
     tabulate_plans,
+    tell_notes,
 )
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def read_chain(options: argparse.Namespace) -> "list[Preset]":
     from fxhost.preset import find_preset, read_preset
 
     presets = [read_preset(find_preset(name)) for name in options.presets]
+    for preset in presets:
+        tell_notes(preset)
     if options.knob:
         from fxhost.knobs import set_knobs
 
@@ -341,6 +344,7 @@ def run_info(options: argparse.Namespace) -> int:
     from fxhost.preset import find_preset, read_preset
 
     preset = read_preset(find_preset(options.preset))
+    tell_notes(preset)
     result = dict(preset.metadata)
     if options.check and not preset.probe:
         raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")

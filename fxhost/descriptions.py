@@ -87,7 +87,7 @@ def read_head(fields: Fields) -> "Head":
     kernel_sizes = fields.data.get("kernel_sizes")
     if not isinstance(kernel_sizes, list) or not 1 <= len(kernel_sizes) <= MOST_LAYERS:
         raise fields.refuse("kernel_sizes", f"a list of 1 to {MOST_LAYERS} numbers")
-    each = [Fields(fields.where, {"kernel_sizes": taps}) for taps in kernel_sizes]
+    each = [fields.within({"kernel_sizes": taps}) for taps in kernel_sizes]
     return Head(
         tuple(taps.integer("kernel_sizes", 1, MOST) for taps in each),
         channels=fields.integer("channels", 1, MOST),
@@ -103,6 +103,6 @@ def read_activation(fields: Fields) -> "Activation":
     numbers = fields.data.get("numbers")
     if not isinstance(numbers, list) or len(numbers) > MOST_LAYERS:
         raise PresetError(f"{fields.where}: numbers of an activation is {show(numbers)}, expected a list of numbers")
-    each = [Fields(fields.where, {"numbers": number}) for number in numbers]
+    each = [fields.within({"numbers": number}) for number in numbers]
     limit = WEIGHT_LIMIT
     return Activation(fields.text("name"), tuple(number.number("numbers", -limit, limit) for number in each))

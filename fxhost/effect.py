@@ -187,6 +187,8 @@ class Preset:
         How far the network that answered the probe is from itself in float64.
     file_format : str
         'fxhost', or that of the other program: 'nam', 'coreaudioml', 'aidax'.
+    notes : tuple of str
+        What the user should know about the file: what of it is odd and was left out.
     """
 
     path: Path
@@ -201,3 +203,4 @@ class Preset:
     levels: Levels = Levels()
     file_format: str = "fxhost"
     probe_error: float = 0.0
+    notes: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
     Returns
     -------
     Preset
-        As read back from `output`.
+        As read back from `output`, with the notes on the file.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
     error = probe_error(made)
     if not error <= probe_tolerance(made):
         raise PresetError(f"{path}: the compiled engine is {error:.1e} off torch on {output}; please report this file")
-    return made
+    return replace(made, notes=preset.notes)
 
 
 @dataclass(frozen=True)

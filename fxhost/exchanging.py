@@ -7,7 +7,7 @@ from pathlib import Path
 from fxhost.errors import FxhostError
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.preset import Preset, find_preset, read_preset
-from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error
+from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error, tell_notes
 
 
 def run_import(options: argparse.Namespace) -> int:
@@ -18,6 +18,7 @@ def run_import(options: argparse.Namespace) -> int:
     if options.all is not None:
         return import_all(options)
     preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
+    tell_notes(preset, options.capture)
     if options.json:
         print(json.dumps({"capture": str(options.capture), "preset": str(options.output), **preset.metadata}))
     else:
@@ -54,11 +55,15 @@ def import_all(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"results": [as_dict(result) for result in results], "interrupted": interrupted}))
     else:
-        if failed:
-            table = make_table("not imported", "why")
+        odd = [result for result in results if result.preset is not None and result.preset.notes]
+        for title, column, told in (("not imported", "why", failed), ("imported", "left out", odd)):
+            if not told:
+                continue
+            table = make_table(title, column)
             table.columns[0].overflow = "fold"
-            for result in failed:
-                reason = result.reason.removeprefix(str(result.path)).lstrip(": ")
+            for result in told:
+                reason = "; ".join(result.preset.notes) if result.preset is not None else result.reason
+                reason = reason.removeprefix(str(result.path)).lstrip(": ")
                 table.add_row(Text(str(result.path.relative_to(options.all))), Text(reason))
             make_console().print(table)
         there = f", {kept} were there already (--force makes them anew)" if kept else ""
@@ -78,6 +83,7 @@ def as_dict(result: Imported) -> dict[str, object]:
         "imported": preset is not None,
         "kept": result.is_kept,
         "reason": result.reason,
+        "notes": [] if preset is None else list(preset.notes),
         "network": None if preset is None else preset.architecture.label,
     }
 
@@ -91,6 +97,7 @@ def describe(preset: Preset) -> str:
 def run_export(options: argparse.Namespace) -> int:
     """`fxhost export`."""
     preset = read_preset(find_preset(options.preset))
+    tell_notes(preset)
     if options.knob:
         from fxhost.knobs import set_knobs
 

@@ -1,8 +1,14 @@
-"""JSON of strangers, read with care: finite numbers, bounded depth, and look-ups that name what they refuse."""
+"""JSON of strangers, read with care: bounded depth, and look-ups that name what they refuse.
+
+Other programs' files are read leniently: a number may stand there as text, and what is odd in a description, which is
+what a file tells about itself besides its network, is left out and noted. Our own are read to the letter.
+"""
 
 import json
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +19,18 @@ from fxhost.errors import PresetError
 MAX_DEPTH = 32  # of nested objects and lists
 WEIGHT_LIMIT = 1e6  # beyond this a float32 recurrence could overflow to infinity
 
+NO_UNITS: Mapping[str, float] = {}
+DECIBELS: Mapping[str, float] = {"db": 1.0, "dbu": 1.0, "dbfs": 1.0}
+HERTZ: Mapping[str, float] = {"hz": 1.0, "khz": 1000.0}
+
 Float32Array = NDArray[np.float32]
 
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([a-zA-Z]*)\s*", re.ASCII)
+_LONGEST_NUMBER = 40  # characters
+_LONGEST_INTEGER = 400  # digits; more are beyond any limit
 
-def parse_object(what: str, content: bytes) -> dict[str, Any]:
+
+def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str, Any]:
     """The JSON object that `content` holds.
 
     Parameters
@@ -25,11 +39,14 @@ def parse_object(what: str, content: bytes) -> dict[str, Any]:
         What it is, for the message of an error.
     content : bytes
         UTF-8, with or without a byte order mark.
+    exact : bool
+        Whether a number that is not finite refuses all of it. Otherwise whoever takes that number refuses it, or leaves
+        it out, and letters that are no UTF-8 are replaced.
 
     Raises
     ------
     PresetError
-        If it is no JSON, no object, nested more than 32 deep, or holds a number that is not finite.
+        If it is no JSON, no object, nested more than 32 deep, or, where that counts, holds a number that is not finite.
     """
 
     def parse_finite(text: str) -> float:
@@ -38,7 +55,11 @@ def parse_object(what: str, content: bytes) -> dict[str, Any]:
         return value
 
     try:
-        data = json.loads(content.decode("utf-8-sig"), parse_constant=parse_finite, parse_float=parse_finite)
+        text = content.decode("utf-8-sig", errors="strict" if exact else "replace")
+        if exact:
+            data = json.loads(text, parse_constant=parse_finite, parse_float=parse_finite)
+        else:
+            data = json.loads(text, parse_int=_parse_integer)
         _check_depth(data, MAX_DEPTH)
     except (ValueError, RecursionError) as err:
         raise PresetError(f"{what} is damaged: {str(err)[:120]}") from err
@@ -47,6 +68,10 @@ def parse_object(what: str, content: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise PresetError(f"{what} must hold an object, got {type(data).__name__}")
     return data
+
+
+def _parse_integer(text: str) -> int | float:
+    return int(text) if len(text) <= _LONGEST_INTEGER else math.copysign(math.inf, -1 if text[0] == "-" else 1)
 
 
 def _check_depth(value: Any, depth: int) -> None:
@@ -60,8 +85,39 @@ def _check_depth(value: Any, depth: int) -> None:
                 _check_depth(child, depth - 1)
 
 
+def read_number(value: Any, units: Mapping[str, float] = NO_UNITS) -> int | float | None:
+    """The number that a value is, or that it tells as text without any doubt; None where there is none.
+
+    Parameters
+    ----------
+    value : object
+        As JSON gave it.
+    units : mapping of str to float
+        What may stand behind a number in text, in small letters, and how many of ours it is.
+
+    Returns
+    -------
+    int or float or None
+        It may be infinite or NaN.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+        return None
+    match = _NUMBER.fullmatch(value.replace("\N{MINUS SIGN}", "-"))
+    if match is None:
+        return None
+    digits, unit = match[1], match[2].lower()
+    if unit and unit not in units:
+        return None
+    number = int(digits) if digits.lstrip("+-").isdigit() else float(digits)
+    return number * units[unit] if unit else number
+
+
 def take_array(what: str, value: Any, shape: tuple[int, ...]) -> Float32Array:
-    """Nested lists of numbers of exactly this shape as a float32 array.
+    """Nested lists of numbers of exactly this shape as a float32 array; a number may be told as text.
 
     Parameters
     ----------
@@ -84,12 +140,16 @@ def take_array(what: str, value: Any, shape: tuple[int, ...]) -> Float32Array:
                 raise PresetError(f"{what} has {got} where {length} belong (shape {shape[level:]} of {shape})")
         rows = [child for row in rows for child in row]
     if any(type(number) is not float and type(number) is not int for number in rows):  # bool is an int
-        odd = next(number for number in rows if type(number) not in (int, float))
-        raise PresetError(f"{what} holds {show(odd)}, expected a number")
+        told = [read_number(number) for number in rows]
+        if None in told:
+            raise PresetError(f"{what} holds {show(rows[told.index(None)])}, expected a number")
+        rows = told
     try:
         array = np.array(rows, np.float64)
     except OverflowError as err:
         raise PresetError(f"{what} holds a number beyond ±{WEIGHT_LIMIT:g}") from err
+    if np.isnan(array).any():
+        raise PresetError(f"{what} holds NaN, expected a number; its training has failed, train or get it again")
     if not np.all(np.abs(array) <= WEIGHT_LIMIT):
         raise PresetError(f"{what} holds a number beyond ±{WEIGHT_LIMIT:g}")
     narrow = array.astype(np.float32).reshape(shape)
@@ -110,27 +170,59 @@ def show(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Fields:
-    """Typed look-ups in a JSON object, each of which names the file, the key and the value when it refuses."""
+    """Typed look-ups in a JSON object, each of which names the file, the key and the value when it refuses.
 
-    where: str  # the file, and what part of it
+    Attributes
+    ----------
+    where : str
+        The file, and what part of it.
+    data : dict
+    exact : bool
+        Whether everything must be of its own type: in our own files, where a number is no text.
+    notes : list of str
+        What was left out, and why, of this object and of those inside it.
+    """
+
+    where: str
     data: dict[str, Any]
+    exact: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, key: str, expected: str) -> PresetError:
         """The error that a value is not what it should be."""
-        if key not in self.data:
-            return PresetError(f"{self.where}: {key} is missing, expected {expected}")
-        return PresetError(f"{self.where}: {key} is {show(self.data[key])}, expected {expected}")
+        return PresetError(f"{self.where}: {self.tell(key, expected)}")
+
+    def tell(self, key: str, expected: str) -> str:
+        """What is wrong with a value."""
+        got = f"is {show(self.data[key])}" if key in self.data else "is missing"
+        return f"{key} {got}, expected {expected}"
+
+    def leave_out(self, key: str, expected: str) -> None:
+        """Note that a value is not what it should be, and is not used."""
+        self.notes.append(self.tell(key, expected))
 
     def has(self, key: str) -> bool:
         """Whether there is anything but null under a key."""
         return self.data.get(key) is not None
+
+    def within(self, data: dict[str, Any], where: str | None = None) -> "Fields":
+        """Look-ups in a part of this object."""
+        return replace(self, data=data, where=self.where if where is None else where)
 
     def child(self, key: str) -> "Fields":
         """The object under a key."""
         value = self.data.get(key)
         if not isinstance(value, dict):
             raise self.refuse(key, "an object")
-        return Fields(self.where, value)
+        return self.within(value)
+
+    def known_child(self, key: str) -> "Fields":
+        """The object under a key; an empty one where there is none, or something else, which is noted."""
+        if isinstance(value := self.data.get(key), dict):
+            return self.within(value)
+        if self.has(key):
+            self.leave_out(key, "an object")
+        return self.within({})
 
     def children(self, key: str, lowest: int, highest: int) -> list["Fields"]:
         """The list of objects under a key, from `lowest` to `highest` of them."""
@@ -141,7 +233,7 @@ class Fields:
             or not all(isinstance(entry, dict) for entry in value)
         ):
             raise self.refuse(key, f"a list of {lowest} to {highest} objects")
-        return [Fields(f"{self.where}: {key}[{n}]", entry) for n, entry in enumerate(value)]
+        return [self.within(entry, f"{self.where}: {key}[{n}]") for n, entry in enumerate(value)]
 
     def text(self, key: str) -> str:
         """The line of text under a key."""
@@ -160,17 +252,33 @@ class Fields:
     def integer(self, key: str, lowest: int, highest: int) -> int:
         """The whole number under a key."""
         value = self.data.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        number = value if self.exact else read_number(value)
+        if isinstance(number, float) and number.is_integer() and not self.exact:
+            number = int(number)
+        if not isinstance(number, int) or isinstance(number, bool) or not lowest <= number <= highest:
             raise self.refuse(key, f"a whole number from {lowest} to {highest}")
-        return value
+        return number
 
-    def number(self, key: str, lowest: float, highest: float) -> float:
-        """The number under a key."""
+    def number(self, key: str, lowest: float, highest: float, units: Mapping[str, float] = NO_UNITS) -> float:
+        """The number under a key; as text it may have one of these units behind it."""
         value = self.data.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not lowest <= value <= highest:
+        number = value if self.exact else read_number(value, units)
+        if not isinstance(number, int | float) or isinstance(number, bool) or not lowest <= number <= highest:
             raise self.refuse(key, f"a number from {lowest:g} to {highest:g}")
-        return float(value)
+        return float(number)
 
     def optional_number(self, key: str, lowest: float, highest: float) -> float | None:
         """The number under a key, or None where there is none or null."""
         return self.number(key, lowest, highest) if self.has(key) else None
+
+    def known_number(
+        self, key: str, lowest: float, highest: float, units: Mapping[str, float] = NO_UNITS
+    ) -> float | None:
+        """The number under a key, or None where there is none, or something else, which is noted."""
+        if not self.has(key):
+            return None
+        try:
+            return self.number(key, lowest, highest, units)
+        except PresetError:
+            self.leave_out(key, f"a number from {lowest:g} to {highest:g}")
+            return None

@@ -119,7 +119,7 @@ def read_preset(path: Path) -> Preset:
         return settle_on_silence(read_capture(path))
     members = _read_members(path)
     metadata = _parse_json(path, members["fxhost.json"])
-    fields = Fields(str(path), metadata)
+    fields = Fields(str(path), metadata, exact=True)
     _check_format(path, metadata)
     architecture = _parse_architecture(path, fields.child("architecture"))
     frames = fields.integer("probe_frames", 1, MAX_PROBE_FRAMES)
@@ -251,13 +251,13 @@ def _parse_npy(what: str, content: bytes, shape: tuple[int, ...]) -> Float32Arra
 
 
 def _parse_json(path: Path, content: bytes) -> dict[str, Any]:
-    return parse_object(f"{path}: extra/fxhost.json", content)
+    return parse_object(f"{path}: extra/fxhost.json", content, exact=True)
 
 
 def _check_format(path: Path, metadata: dict[str, Any]) -> None:
     if metadata.get("format") != FORMAT:
         raise PresetError(f"{path}: format is {show(metadata.get('format'))}, expected {FORMAT!r}")
-    version = Fields(str(path), metadata).integer("format_version", 1, sys.maxsize)
+    version = Fields(str(path), metadata, exact=True).integer("format_version", 1, sys.maxsize)
     if version > FORMAT_VERSION:
         raise PresetError(
             f"{path} has format version {version}, this fxhost reads up to {FORMAT_VERSION}; upgrade fxhost to play it"
@@ -279,7 +279,7 @@ def _parse_architecture(path: Path, sizes: Fields) -> Architecture:
 
 
 def _parse_levels(fields: Fields) -> Levels:
-    levels = fields.child("levels") if fields.has("levels") else Fields(fields.where, {})
+    levels = fields.child("levels") if fields.has("levels") else fields.within({})
     return Levels(
         input_gain_db=levels.optional_number("input_gain_db", *GAINS_DB) or 0.0,
         output_gain_db=levels.optional_number("output_gain_db", *GAINS_DB) or 0.0,
@@ -295,5 +295,5 @@ def _parse_knobs(path: Path, metadata: dict[str, Any], count: int) -> tuple[Knob
         raise PresetError(
             f"{path}: expected {count} knobs (one for each input after the first), got {str(listed)[:80]}"
         )
-    fields = [Fields(str(path), knob) for knob in listed]
+    fields = [Fields(str(path), knob, exact=True) for knob in listed]
     return tuple(Knob(knob.text("name"), knob.number("default", 0.0, 1.0)) for knob in fields)

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
+    from fxhost.effect import Preset
     from fxhost.plans import Plan
 
 
@@ -49,6 +52,12 @@ def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
 def print_error(message: str) -> None:
     """One line on stderr."""
     print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
+
+
+def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:
+    """A line on stderr for a file, by default the preset's, of which something odd was left out."""
+    if preset.notes:
+        print_error(f"{path or preset.path}: left out: {'; '.join(preset.notes)}")
 
 
 def print_plans(plans: Sequence["Plan"]) -> None:

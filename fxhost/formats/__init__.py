@@ -4,6 +4,7 @@
 content tells which.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from fxhost.effect import Preset
@@ -64,4 +65,8 @@ def read_capture(path: Path) -> Preset:
             f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model; give another file"
         )
     preset: Preset = claiming[0].read(path, data)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return replace(preset, notes=(*preset.notes, "letters that are not UTF-8"))
     return preset

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from fxhost.effect import GAINS_DB, GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, SILENCE_DB, Architecture, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, Float32Array, show, take_array
-from fxhost.formats.capture import make_preset, read_rate, refuse_wavenet, zero_state
+from fxhost.fields import DECIBELS, Fields, Float32Array, show, take_array
+from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_wavenet, zero_state
 
 FORMAT = "aidax"
 ASSUMED_RATE = 48_000
@@ -48,7 +48,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         layers=1,
         hidden_size=last_of(layers[0], "shape", MAX_HIDDEN_SIZE),
         inputs=last_of(fields, "in_shape", MAX_INPUTS),
-        residual=bool(fields.integer("in_skip", 0, 1)) if fields.has("in_skip") else False,
+        residual=read_skip(fields, "in_skip"),
         cell=kinds[0],
     )
     last_of(layers[1], "shape", 1)
@@ -57,19 +57,20 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         **head_from_keras(f"{path}: dense layer", layers[1].data.get("weights"), architecture.hidden_size),
         **zero_state(architecture),
     }
-    about = fields.child("metadata") if fields.has("metadata") else Fields(str(path), {})
-    gains = [fields.optional_number(f"{side}_gain", -1000.0, GAINS_DB[1]) or 0.0 for side in ("in", "out")]
+    about = fields.known_child("metadata")
+    gains = [fields.known_number(f"{side}_gain", -1000.0, GAINS_DB[1], DECIBELS) or 0.0 for side in ("in", "out")]
     return make_preset(
         path,
         architecture,
         weights,
         file_format=FORMAT,
-        sample_rate=read_sample_rate(fields, about),
+        sample_rate=read_rate(fields, "samplerate") or read_rate(about, "samplerate"),
         assumed_rate=ASSUMED_RATE,
         name=about.data.get("name"),
         levels=Levels(*(max(gain, SILENCE_DB) for gain in gains)),
-        probe=read_batch(path, data, architecture.inputs),
+        probe=read_batch(fields, architecture.inputs),
         capture=about.data,
+        notes=fields.notes,
     )
 
 
@@ -78,32 +79,28 @@ def last_of(fields: Fields, key: str, highest: int) -> int:
     value = fields.data.get(key)
     if not isinstance(value, list) or not value or len(value) > 4:
         raise fields.refuse(key, "a list of three entries")
-    return Fields(fields.where, {key: value[-1]}).integer(key, 1, highest)
+    return fields.within({key: value[-1]}).integer(key, 1, highest)
 
 
-def read_sample_rate(fields: Fields, about: Fields) -> int | None:
-    """The rate in Hz where the file tells it: a number at the top, or in the metadata, where AIDA-X has it as text."""
-    if (rate := read_rate(fields, "samplerate")) is not None:
-        return rate
-    text = about.data.get("samplerate")
-    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 9:
-        return read_rate(Fields(about.where, {"samplerate": int(text)}), "samplerate")
-    return read_rate(about, "samplerate")
-
-
-def read_batch(path: Path, data: dict[str, Any], inputs: int) -> dict[str, Float32Array]:
-    """The file's own input and output, if it has both."""
-    batch, answer = data.get("input_batch"), data.get("output_batch")
+def read_batch(fields: Fields, inputs: int) -> dict[str, Float32Array]:
+    """The file's own input and output, if it has both; what is wrong with them is noted, and they are left out."""
+    batch, answer = (fields.data.get(key) for key in ("input_batch", "output_batch"))
     if batch is None or answer is None:
         return {}
     for key, value in (("input_batch", batch), ("output_batch", answer)):
         if not isinstance(value, list) or not 1 <= len(value) <= MAX_BATCH:
-            raise Fields(str(path), data).refuse(key, f"a list of 1 to {MAX_BATCH} numbers")
+            fields.leave_out(key, f"a list of 1 to {MAX_BATCH} numbers")
+            return {}
     frames = len(batch)
     full = np.zeros((frames, inputs), np.float32)
-    full[:, 0] = take_array(f"{path}: input_batch", batch, (frames,))
+    try:
+        full[:, 0] = take_array("input_batch", batch, (frames,))
+        output = take_array("output_batch", answer, (frames,))
+    except PresetError as err:
+        fields.notes.append(str(err))
+        return {}
     full.setflags(write=False)
-    return {"input": full, "output_rest": take_array(f"{path}: output_batch", answer, (frames,))}
+    return {"input": full, "output_rest": output}
 
 
 # --- Keras -----------------------------------------------------------------------------------------------------------

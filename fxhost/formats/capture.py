@@ -1,6 +1,7 @@
 """What the readers of other programs' files share: a capture as a preset, and a stranger's words made printable."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from fxhost.effect import SAMPLE_RATES, Architecture, Float32Array, Knob, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import Fields
+from fxhost.fields import HERTZ, Fields, read_number, show
 
 MAX_METADATA = 1 << 16  # characters of JSON; more is left out
 KNOB_DEFAULT = 0.5
@@ -30,6 +31,7 @@ def make_preset(
     probe: Mapping[str, Float32Array] | None = None,
     capture: Mapping[str, Any] | None = None,
     state: Mapping[str, Float32Array] | None = None,
+    notes: list[str] | None = None,
 ) -> Preset:
     """A capture as a preset, its state as the file has it.
 
@@ -53,7 +55,14 @@ def make_preset(
         Whatever else the file tells about itself; shown, not used.
     state : mapping of str to float32 array, optional
         The state that the file stores, which a file made of this preset in the same format stores again.
+    notes : list of str, optional
+        What of the file was left out, and why.
     """
+    notes = [] if notes is None else notes
+    if name is not None and not isinstance(name, str):
+        notes.append(f"name is {show(name)}, expected text")
+    if sample_rate is None and any(note.startswith(("sample_rate is", "samplerate is")) for note in notes):
+        notes.append(f"{assumed_rate} Hz is assumed")
     title = clean(name) if isinstance(name, str) else ""
     title = title or clean(path.stem) or "capture"
     levels = levels or Levels()
@@ -69,7 +78,7 @@ def make_preset(
         "capture": {
             "format": file_format,
             "version": version,
-            "about": keep_small(capture or {}),
+            "about": keep_small(capture or {}, notes),
             **({} if state is None else {"state": {key: rows.astype(float).tolist() for key, rows in state.items()}}),
         },
     }
@@ -85,6 +94,7 @@ def make_preset(
         metadata=metadata,
         levels=levels,
         file_format=file_format,
+        notes=tuple(notes),
     )
 
 
@@ -98,33 +108,52 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text[:200]).strip()
 
 
-def keep_small(capture: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a stranger's metadata that are of reasonable size."""
+def keep_small(capture: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The parts of a stranger's metadata that are of reasonable size; what is not finite becomes null and is noted."""
     kept, room = {}, MAX_METADATA
     for key, value in capture.items():
-        room -= len(json.dumps({key: value}))
+        finite = keep_finite(value, clean(key), notes)
+        room -= len(json.dumps({key: finite}))
         if room >= 0:
-            kept[key] = value
+            kept[key] = finite
     return kept
 
 
+def keep_finite(value: Any, name: str, notes: list[str]) -> Any:
+    """The same JSON with null for numbers that are not finite, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: keep_finite(child, f"{name}.{clean(key)}", notes) for key, child in value.items()}
+    if isinstance(value, list):
+        return [keep_finite(child, name, notes) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        if not any(note.startswith(f"{name} is ") for note in notes):
+            notes.append(f"{name} is {show(value)}, expected a number")
+        return None
+    return value
+
+
 def read_rate(fields: Fields, key: str) -> int | None:
-    """A sample rate in Hz, where there is one: a whole number, or a float that is one.
+    """A sample rate in Hz, where there is one; something else is left out and noted."""
+    if not fields.has(key):
+        return None
+    rate = read_number(fields.data[key], HERTZ)
+    if rate is not None and math.isfinite(rate) and rate == int(rate) and SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
+        return int(rate)
+    fields.leave_out(key, f"a sample rate from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
+    return None
+
+
+def read_skip(fields: Fields, key: str) -> bool:
+    """Whether the audio is added to the output: 0 or 1, or true or false; no where nothing is said.
 
     Raises
     ------
     PresetError
-        If it is anything else, or out of range.
+        If it is anything else, which would leave the sound in doubt.
     """
-    if not fields.has(key):
-        return None
-    value = fields.data[key]
-    if type(value) is float and value.is_integer():
-        fields = Fields(fields.where, {key: int(value)})
-    try:
-        return fields.integer(key, *SAMPLE_RATES)
-    except PresetError:
-        raise fields.refuse(key, f"a sample rate from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz") from None
+    if not fields.has(key) or isinstance(fields.data[key], bool):
+        return fields.data.get(key) is True
+    return bool(fields.integer(key, 0, 1))
 
 
 def zero_state(architecture: Architecture) -> dict[str, Float32Array]:

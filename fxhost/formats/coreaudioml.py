@@ -13,7 +13,7 @@ import numpy as np
 from fxhost.effect import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Architecture, Preset
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_rate, refuse_wavenet, zero_state
+from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_wavenet, zero_state
 from fxhost.formats.rewriting import fold_gains
 
 FORMAT = "coreaudioml"
@@ -46,12 +46,16 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         layers=sizes.integer("num_layers", 1, MAX_LAYERS) if sizes.has("num_layers") else 1,
         hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),
         inputs=sizes.integer("input_size", 1, MAX_INPUTS),
-        residual=bool(sizes.integer("skip", 0, 1)) if sizes.has("skip") else False,
+        residual=read_skip(sizes, "skip"),
         cell=cell,
     )
     state = fields.child("state_dict").data
     weights = zero_state(architecture)
-    has_bias = sizes.boolean("bias_fl") if sizes.has("bias_fl") else "lin.bias" in state
+    has_bias = sizes.data.get("bias_fl")
+    if not isinstance(has_bias, bool):  # the weights themselves tell
+        if sizes.has("bias_fl"):
+            sizes.leave_out("bias_fl", "true or false")
+        has_bias = "lin.bias" in state
     for name, shape in architecture.weight_shapes().items():
         if name in weights:
             continue
@@ -74,6 +78,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         assumed_rate=ASSUMED_RATE,
         name=data.get("name"),
         capture=described,
+        notes=fields.notes,
     )
 
 

@@ -22,7 +22,7 @@ from fxhost.effect import (
     describe_wavenet,
 )
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show, take_array
+from fxhost.fields import DECIBELS, Fields, show, take_array
 from fxhost.formats.capture import make_preset, read_rate
 from fxhost.formats.nam_wavenet import read_wavenet
 from fxhost.formats.nam_writing import write_network
@@ -34,7 +34,7 @@ OLDEST, NEWEST = (0, 5), (0, 7)  # major and minor version
 MOST_SUBMODELS = 16
 STATE = ("h0", "c0")
 WRITTEN_VERSION = "0.5.4"
-VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", re.ASCII)
+VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:[a-zA-Z.+-][\w.+-]{0,40})?", re.ASCII)
 
 
 def claims(data: dict[str, Any]) -> bool:
@@ -51,7 +51,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         If anything in it is not as the format has it, or is nothing that fxhost plays.
     """
     fields = Fields(str(path), data)
-    version = check_version(path, data.get("version"))
+    version = check_version(fields)
     model = choose_submodel(path, fields) if data.get("architecture") == "SlimmableContainer" else fields
     kind = model.data.get("architecture")
     if kind == "LSTM":
@@ -61,8 +61,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         architecture, weights = describe_wavenet(network), {"wavenet": flat}
     else:
         raise PresetError(f"{path}: architecture is {show(kind)}; of .nam files fxhost plays LSTM and WaveNet")
-    describing = fields if fields.has("metadata") else model
-    about = describing.child("metadata") if describing.has("metadata") else Fields(str(path), {})
+    about = (fields if fields.has("metadata") else model).known_child("metadata")
     return make_preset(
         path,
         architecture,
@@ -73,12 +72,13 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         assumed_rate=ASSUMED_RATE,
         name=about.data.get("name"),
         levels=Levels(
-            loudness_db=about.optional_number("loudness", *LEVELS_DB),
-            input_dbu=about.optional_number("input_level_dbu", *LEVELS_DB),
-            output_dbu=about.optional_number("output_level_dbu", *LEVELS_DB),
+            loudness_db=about.known_number("loudness", *LEVELS_DB, DECIBELS),
+            input_dbu=about.known_number("input_level_dbu", *LEVELS_DB, DECIBELS),
+            output_dbu=about.known_number("output_level_dbu", *LEVELS_DB, DECIBELS),
         ),
         capture=about.data,
         state={name: weights[name] for name in STATE} if kind == "LSTM" else None,
+        notes=fields.notes,
     )
 
 
@@ -87,7 +87,7 @@ def choose_submodel(path: Path, container: Fields) -> Fields:
     submodels = container.child("config").children("submodels", 1, MOST_SUBMODELS)
     largest = max(submodels, key=lambda submodel: submodel.number("max_value", 0.0, 1e6))
     model = largest.child("model")
-    check_version(path, model.data.get("version"))
+    check_version(model)
     return model
 
 
@@ -170,16 +170,25 @@ def describe(preset: Preset) -> dict[str, Any]:
     }
 
 
-def check_version(path: Path, version: Any) -> str:
-    """The version, if it is one that is known."""
-    match = VERSION.fullmatch(version) if isinstance(version, str) else None
+def check_version(fields: Fields) -> str:
+    """The version of the format, if it is one that is known; one that is no version is left out and noted.
+
+    Raises
+    ------
+    PresetError
+        If it is older or newer than what is known.
+    """
+    version = fields.data.get("version")
+    version = str(version) if isinstance(version, int | float) and not isinstance(version, bool) else version
+    match = VERSION.fullmatch(version.strip()) if isinstance(version, str) else None
     if match is None:
-        raise PresetError(f"{path}: version is {show(version)}, expected three numbers such as '0.5.4'")
+        fields.leave_out("version", "three numbers such as '0.5.4'")
+        return ""
     number = int(match[1]), int(match[2])
     if not OLDEST <= number <= NEWEST:
         known = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
         mend = "upgrade fxhost to play it" if number > NEWEST else "export it anew with a newer trainer"
-        raise PresetError(f"{path} has version {match[0]} of the format, this fxhost reads {known}; {mend}")
+        raise PresetError(f"{fields.where} has version {match[0]} of the format, this fxhost reads {known}; {mend}")
     return match[0]
 
 

@@ -172,7 +172,7 @@ def per_layer(fields: Fields, key: str, count: int, read: Callable[[Fields, str]
         return [read(fields, key)] * count
     if len(value) != count:
         raise fields.refuse(key, f"one value or a list of {count}, as many as there are dilations")
-    return [read(Fields(fields.where, {key: entry}), key) for entry in value]
+    return [read(fields.within({key: entry}), key) for entry in value]
 
 
 def read_count(fields: Fields, key: str) -> int:
