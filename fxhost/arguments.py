@@ -4,9 +4,18 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fxhost import __version__
+from fxhost.escaping import plain_line
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of a command, whose errors are single lines whatever the words hold."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell the usage and what is wrong, and end with 2."""
+        super().error(plain_line(message))
 
 
 def number(lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
@@ -45,7 +54,7 @@ def knob(text: str) -> tuple[str, float]:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fxhost",
         description="A real-time host for learned audio effects.",
         epilog="fxhost COMMAND --help tells more.",

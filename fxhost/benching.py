@@ -1,7 +1,6 @@
 """`fxhost bench`: from words to measurements and back."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -29,7 +28,7 @@ from fxhost.tables import (
     tabulate_timings,
     tabulate_trials,
 )
-from fxhost.words import hearing_ctrl_c, make_console, print_error
+from fxhost.words import hearing_ctrl_c, make_console, print_error, print_json
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
 
@@ -118,14 +117,14 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 
     timings = collect(measure, options, stopped)
     if options.json:
-        print(json.dumps([timing.as_dict() for timing in timings]))
+        print_json([timing.as_dict() for timing in timings])
         return 0
     console = make_console()
-    console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
-    console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", markup=False, soft_wrap=True)
+    console.print(describe_machine(options.engine), soft_wrap=True)
+    console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", soft_wrap=True)
     for plan in plans[options.engine[0]]:
         if not plan.is_own:
-            console.print(plan.describe(), markup=False, soft_wrap=True)
+            console.print(plan.describe(), soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))
     return 0
@@ -162,14 +161,14 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 
     jitters = collect(measure, options, stopped)
     if options.json:
-        print(json.dumps([jitter.as_dict() for jitter in jitters]))
+        print_json([jitter.as_dict() for jitter in jitters])
     else:
         console = make_console()
-        console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
+        console.print(describe_machine(options.engine), soft_wrap=True)
         for jitter in jitters:
-            console.print(format_jitter(jitter), markup=False, soft_wrap=True)
+            console.print(format_jitter(jitter), soft_wrap=True)
         if (advice := jitters[0].summary.advice) is not None:
-            console.print(advice, markup=False, soft_wrap=True)
+            console.print(advice, soft_wrap=True)
         console.print("times in µs; the bars are shares of the budget: how far off it is between two")
         console.print("blocks, and their compute time\n")
         console.print(tabulate_jitters(jitters))
@@ -189,10 +188,10 @@ def run_loopback(options: argparse.Namespace, presets: Sequence[Preset], stopped
 
     trips = collect(measure, options, stopped)
     if options.json:
-        print(json.dumps([trip.as_dict() for trip in trips]))
+        print_json([trip.as_dict() for trip in trips])
         return 0
     console, first = make_console(), trips[0]
-    console.print(f"{first.device} ({first.host_api}) at {first.sample_rate} Hz\n", markup=False, soft_wrap=True)
+    console.print(f"{first.device} ({first.host_api}) at {first.sample_rate} Hz\n", soft_wrap=True)
     console.print(tabulate_round_trips(trips))
     return 0
 
@@ -224,13 +223,13 @@ def run_limits(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 
     answers = collect(look, options, stopped)
     if options.json:
-        print(json.dumps([{**timing.as_dict(), "fits": timing.fits} for timing in trials]))
+        print_json([{**timing.as_dict(), "fits": timing.fits} for timing in trials])
         return 0
     console = make_console()
-    console.print(describe_machine(options.engine), markup=False, soft_wrap=True)
+    console.print(describe_machine(options.engine), soft_wrap=True)
     console.print("compute time of a block in µs; it fits where p99.9 is under half the budget\n")
     console.print(tabulate_trials(trials))
-    console.print("", *answers, sep="\n", markup=False, soft_wrap=True)
+    console.print("", *answers, sep="\n", soft_wrap=True)
     return 0
 
 

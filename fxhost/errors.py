@@ -9,9 +9,20 @@ FxhostError
 └── TrainingError   a dry/wet pair, or settings, that nothing can be learned from
 """
 
+from fxhost.escaping import plain_line
+
 
 class FxhostError(Exception):
-    """Something the user can mend; the command line prints it as one line and exits with 1."""
+    """Something the user can mend; the command line prints it as one line and exits with 1.
+
+    Parameters
+    ----------
+    message : str
+        May hold what a stranger's file says: it is kept as one line of printable characters, shortened in the middle.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain_line(message))
 
 
 class FileError(FxhostError):

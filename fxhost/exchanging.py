@@ -1,13 +1,13 @@
 """`fxhost import` and `fxhost export`: arguments in, tables out."""
 
 import argparse
-import json
 from pathlib import Path
 
 from fxhost.errors import FxhostError
+from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.preset import Preset, find_preset, read_preset
-from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error, tell_notes
+from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error, print_json, say, tell_notes
 
 
 def run_import(options: argparse.Namespace) -> int:
@@ -20,18 +20,17 @@ def run_import(options: argparse.Namespace) -> int:
     preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
     tell_notes(preset, options.capture)
     if options.json:
-        print(json.dumps({"capture": str(options.capture), "preset": str(options.output), **preset.metadata}))
+        print_json({"capture": str(options.capture), "preset": str(options.output), **preset.metadata})
     else:
-        print(f"{options.output}: {preset.name}, {describe(preset)}")
+        say(f"{options.output}: {preset.name}, {describe(preset)}")
         if not read_preset(options.capture).metadata["sample_rate_known"] and options.sample_rate is None:
-            print(f"the file tells no sample rate: {preset.sample_rate} Hz is assumed; --sample-rate sets another")
+            say(f"the file tells no sample rate: {preset.sample_rate} Hz is assumed; --sample-rate sets another")
     return 0
 
 
 def import_all(options: argparse.Namespace) -> int:
     """A whole folder, with a table of what failed."""
     from rich.progress import Progress
-    from rich.text import Text
 
     if options.sample_rate is not None:
         raise FxhostError("--sample-rate goes with one FILE; a collection may hold files of several rates")
@@ -53,7 +52,7 @@ def import_all(options: argparse.Namespace) -> int:
     kept = sum(result.is_kept for result in results)
     made = len(results) - len(failed) - kept
     if options.json:
-        print(json.dumps({"results": [as_dict(result) for result in results], "interrupted": interrupted}))
+        print_json({"results": [as_dict(result) for result in results], "interrupted": interrupted})
     else:
         odd = [result for result in results if result.preset is not None and result.preset.notes]
         for title, column, told in (("not imported", "why", failed), ("imported", "left out", odd)):
@@ -63,11 +62,11 @@ def import_all(options: argparse.Namespace) -> int:
             table.columns[0].overflow = "fold"
             for result in told:
                 reason = "; ".join(result.preset.notes) if result.preset is not None else result.reason
-                reason = reason.removeprefix(str(result.path)).lstrip(": ")
-                table.add_row(Text(str(result.path.relative_to(options.all))), Text(reason))
+                reason = reason.removeprefix(escape(str(result.path))).lstrip(": ")
+                table.add_row(str(result.path.relative_to(options.all)), reason)
             make_console().print(table)
         there = f", {kept} were there already (--force makes them anew)" if kept else ""
-        print(f"{options.output}: {made} presets made{there}, {len(failed)} files failed")
+        say(f"{options.output}: {made} presets made{there}, {len(failed)} files failed")
     if interrupted:
         print_error("interrupted; what was made is kept, and the same command goes on")
         return 130
@@ -105,9 +104,9 @@ def run_export(options: argparse.Namespace) -> int:
     output: Path = options.output
     notes = export_preset(preset, output, file_format=options.format, overwrite=options.force)
     if options.json:
-        print(json.dumps({"preset": preset.name, "output": str(output), "notes": notes}))
+        print_json({"preset": preset.name, "output": str(output), "notes": notes})
     else:
-        print(f"{output}: {preset.name}, {describe(preset)}")
+        say(f"{output}: {preset.name}, {describe(preset)}")
         for note in notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
     return 0

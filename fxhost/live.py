@@ -170,9 +170,9 @@ class Screen:
             f"xruns {xruns.total}   bad samples {statistics.bad_samples}   limited {statistics.limited_samples}",
         )
         table.add_row("thread", format_grants(read_scheduling(self.rack.thread), self.locked_memory))
-        table.add_row("keys", KEYS)
+        table.add_row("keys", Text.from_markup(KEYS))
         if self.knobs.places:
-            table.add_row("", KNOB_KEYS)
+            table.add_row("", Text.from_markup(KNOB_KEYS))
         title = Text(" → ".join(self.presets))  # as text, because names may hold what rich takes for markup
         if self.rack.is_bypassed:
             title.append("   ").append(" BYPASS ", style="reverse")

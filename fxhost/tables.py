@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
 from fxhost.bench import Timing, join_names
 from fxhost.jitter import Jitter
@@ -64,7 +63,7 @@ def tabulate_trials(trials: Sequence[Timing]) -> Table:
     table = make_table("preset", "frames", "budget", "p50", "p99", "p99.9", "max", "fits", AXIS)
     for timing in trials:
         table.add_row(
-            Text(timing.preset),
+            timing.preset,
             str(timing.block_frames),
             format_us(timing.budget_us),
             *format_spread(timing.spread),

@@ -1,7 +1,6 @@
 """`fxhost train` and `fxhost signal`: from words to the trainer and back."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,16 @@ from typing import Any
 
 from fxhost.errors import FxhostError
 from fxhost.preset import find_preset, read_preset
-from fxhost.words import end_like_ctrl_c, format_esr, format_time, make_console, make_table, print_error
+from fxhost.words import (
+    end_like_ctrl_c,
+    format_esr,
+    format_time,
+    make_console,
+    make_table,
+    print_error,
+    print_json,
+    say,
+)
 from train.augment import AUGMENTATIONS
 from train.check import format_findings
 from train.checkpoint import read_checkpoint
@@ -89,13 +97,13 @@ def run_train(options: argparse.Namespace) -> int:
             if note not in shown:
                 print_error(f"note: {note}")
         if result.interrupted and not options.search:
-            print("go on where it was: the same command with --resume")
+            say("go on where it was: the same command with --resume")
     page = _write_report(options, result) if options.report is not None else None
     if options.json:
-        print(json.dumps(_as_dict(result, page)))
+        print_json(_as_dict(result, page))
     elif page is not None:
         of = f" (of the first of {len(result.tested)} recordings)" if len(result.tested) > 1 else ""
-        print(f"report: {page}{of}")
+        say(f"report: {page}{of}")
     return 0
 
 
@@ -146,8 +154,9 @@ def _search(
         elif not options.json:
             values = ", ".join(f"{key} {format_value(value)}" for key, value in trial.values.items())
             best = f"best ESR {format_esr(trial.esr_best)}"
-            print(
-                f"trial {trial.nth} of {trial.trials} (no. {trial.number}) {trial.state}: {values}; {best}", flush=True
+            say(
+                f"trial {trial.nth} of {trial.trials} (no. {trial.number}) {trial.state}: {values}; {best}",
+                at_once=True,
             )
 
     found = search(
@@ -162,13 +171,13 @@ def _search(
         report=report,
     )
     if not options.json:
-        print(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
+        say(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
     if found.result is None:  # what is there already is better than what was trained now
         if options.json:
             known = {key: getattr(found, key) for key in ("esr_validation", "esr_test", "interrupted")}
-            print(json.dumps({**known, "preset": str(found.preset), "notes": list(found.notes), "report": None}))
+            print_json({**known, "preset": str(found.preset), "notes": list(found.notes), "report": None})
         else:
-            print(f"ESR: validation {format_esr(found.esr_validation)}, test {format_esr(found.esr_test)}")
+            say(f"ESR: validation {format_esr(found.esr_validation)}, test {format_esr(found.esr_test)}")
             if options.report is not None:
                 print_error("note: no report was written, because the preset is that of an earlier training")
         return None
@@ -181,7 +190,7 @@ def _run_selftest(options: argparse.Namespace) -> int:
     with showing_progress(quiet=options.json) as show:
         rows = run_selftest(report=lambda name, progress: show(progress))
     if options.json:
-        print(json.dumps([asdict(row) for row in rows]))
+        print_json([asdict(row) for row in rows])
     else:
         table = make_table("lesson", "what", "ESR of dry", "learned", "limit", "seconds", "")
         for row in rows:
@@ -217,7 +226,7 @@ def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:
 
 def _print_findings(pair: Pair) -> None:
     for line in format_findings(pair):
-        print(line)
+        say(line)
     for note in pair.notes:
         print_error(f"note: {note}")
     sys.stdout.flush()
@@ -225,12 +234,12 @@ def _print_findings(pair: Pair) -> None:
 
 def _print_result(result: Result) -> None:
     ended = "interrupted after" if result.interrupted else "trained for"
-    print(
+    say(
         f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
         f"{result.samples_per_second:,.0f} samples a second"
     )
-    print(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
-    print(f"play it: fxhost run {result.preset}")
+    say(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
+    say(f"play it: fxhost run {result.preset}")
 
 
 def run_signal(options: argparse.Namespace) -> int:
@@ -238,7 +247,7 @@ def run_signal(options: argparse.Namespace) -> int:
     from train.signal import write_signal
 
     write_signal(options.output, options.sample_rate, seconds=options.seconds, overwrite=options.force)
-    print(
+    say(
         f"{options.output}: {options.seconds:g} s at {options.sample_rate} Hz, peak −1 dB; play it through the device, "
         f"record that as WET.wav, then: fxhost train {options.output} WET.wav -o mine.pt"
     )
@@ -263,7 +272,7 @@ def showing_progress(*, quiet: bool) -> Iterator[Show]:
         def report(progress: Progress) -> None:
             nonlocal next_line
             if time.perf_counter() >= next_line:
-                print(format_progress(progress), file=sys.stderr, flush=True)
+                say(format_progress(progress), error=True, at_once=True)
                 next_line = time.perf_counter() + STATUS_EVERY_S
 
         yield report

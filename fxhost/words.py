@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from fxhost.escaping import json_ready, plain_line
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,9 +51,48 @@ def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
             signal.signal(number, before[number])
 
 
+def say(text: str, *, error: bool = False, at_once: bool = False) -> None:
+    """One line on stdout or stderr.
+
+    Parameters
+    ----------
+    text : str
+        May hold what a stranger's file says.
+    error : bool
+        Whether it goes to stderr.
+    at_once : bool
+        Whether it shall be seen before anything else is done.
+    """
+    print(plain_line(text), file=sys.stderr if error else sys.stdout, flush=at_once)
+
+
 def print_error(message: str) -> None:
-    """One line on stderr."""
-    print(f"fxhost: {' '.join(message.split())}", file=sys.stderr)
+    """One line on stderr, which says whose it is."""
+    say(f"fxhost: {' '.join(message.split())}", error=True)
+
+
+def print_json(result: Any) -> None:
+    """A result for programs, as one line of JSON that every reader takes: ASCII, no NaN, no half characters."""
+    print(json.dumps(json_ready(result), allow_nan=False))
+
+
+@contextmanager
+def telling_warnings() -> Iterator[None]:
+    """Tell what the library warns of, a line each, as everything else is told."""
+    import logging
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print_error(record.getMessage())
+
+    teller, loggers = Teller(logging.WARNING), [logging.getLogger(name) for name in ("fxhost", "train")]
+    for logger in loggers:
+        logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(teller)
 
 
 def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:
@@ -64,21 +105,21 @@ def print_plans(plans: Sequence["Plan"]) -> None:
     """A line for each preset that plays otherwise than it was trained."""
     for plan in plans:
         if not plan.is_own:
-            print(plan.describe())
+            say(plan.describe())
 
 
 def make_console(*, stderr: bool = False) -> "Console":
     """The console that everything for people goes to."""
-    from rich.console import Console
+    from fxhost.consoles import PlainConsole
 
-    return Console(stderr=stderr, highlight=False)
+    return PlainConsole(stderr=stderr)
 
 
 def make_table(*columns: str, header: bool = True) -> Any:
-    """A plain table."""
-    from rich.table import Table
+    """A plain table, of cells that are text as it is."""
+    from fxhost.consoles import PlainTable
 
-    table = Table(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
+    table = PlainTable(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)
     return table
@@ -107,8 +148,7 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     text = value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, list) and len(text) > LONGEST_LIST:
         text = f"{len(value)} entries"
-    key, text = ("".join(letter if letter.isprintable() else "?" for letter in part) for part in (prefix, text))
-    return [(key, text)]
+    return [(prefix, text)]
 
 
 def format_time(seconds: float) -> str:

@@ -1,13 +1,7 @@
-"""The command line: arguments in, words out, exit codes. Printing happens only here, in `benching` and in `training`.
-
-0 done, 1 an error that one line on stderr tells, 2 wrong usage. Nothing heavy is imported before a command needs it.
-"""
+"""The commands: arguments in, words out, exit codes. Nothing heavy is imported before a command needs it."""
 
 import argparse
-import io
-import json
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,9 +15,12 @@ from fxhost.words import (
     make_console,
     make_table,
     print_error,
+    print_json,
     print_plans,
+    say,
     tabulate_plans,
     tell_notes,
+    telling_warnings,
 )
 
 if TYPE_CHECKING:
@@ -39,43 +36,15 @@ PROCESS_START_S = time.perf_counter() - time.process_time()
 STATUS_EVERY_S = 5.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The words after `fxhost`; those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without our characters shows others
+def run_command(arguments: Sequence[str] | None) -> int:
+    """Run the command that the words after `fxhost` ask for; return its exit code, or raise what it failed of."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help()
         return 2
-    try:
-        code = COMMANDS[options.command](options)
-        sys.stdout.flush()
-    except FxhostError as err:
-        print_error(str(err))
-        return 1
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        return 130
-    except OSError as err:
-        print_error(f"{err.filename or 'the output'}: {err.strerror or err}")
-        return 1
-    return code
+    with telling_warnings():
+        return COMMANDS[options.command](options)
 
 
 # --- run -------------------------------------------------------------------------------------------------------------
@@ -113,7 +82,7 @@ def run_run(options: argparse.Namespace) -> int:
     end_like_ctrl_c()
     if options.json:
         summary = session.play(lambda: "")
-        print(json.dumps(summary.as_dict(PROCESS_START_S)))
+        print_json(summary.as_dict(PROCESS_START_S))
     else:
         summary = play_with_screen(session, make_console())
     if summary.error is not None:
@@ -188,24 +157,24 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
             now = time.perf_counter()
             if now >= next_line:
                 try:
-                    print(format_status(session.rack.statistics(), now - started), flush=True)
+                    say(format_status(session.rack.statistics(), now - started), at_once=True)
                 except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
                     return "quit"
                 next_line += STATUS_EVERY_S
             return ""
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
-        print(f"playing {' → '.join(names)} {where}, {session.options.engine} engine")
+        say(f"playing {' → '.join(names)} {where}, {session.options.engine} engine")
         print_plans(session.plans)
         summary = session.play(on_poll)
-    print(format_status(summary.statistics, summary.seconds))
+    say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
-    print(f"audio thread: {format_grants(summary.scheduling, session.locked_memory)}")
-    print(f"{result['blocks']} of {result['blocks_due']} blocks of {result['block_frames']} frames")
+    say(f"audio thread: {format_grants(summary.scheduling, session.locked_memory)}")
+    say(f"{result['blocks']} of {result['blocks_due']} blocks of {result['block_frames']} frames")
     if summary.advice is not None:
-        print(summary.advice)
+        say(summary.advice)
     if summary.statistics.limited_samples:
-        print(f"{summary.statistics.limited_samples} samples were limited to full scale; lower the output gain")
+        say(f"{summary.statistics.limited_samples} samples were limited to full scale; lower the output gain")
     if summary.statistics.lost_frames:
         print_error(f"{summary.statistics.lost_frames} frames are missing in the recording: the disk was too slow")
     return summary
@@ -271,12 +240,12 @@ def run_render(options: argparse.Namespace) -> int:
         "limited_samples": statistics.limited_samples,
     }
     if options.json:
-        print(json.dumps(result))
+        print_json(result)
     else:
         print_plans(plans)
-        print(f"{options.output}: {audio_s:.1f} s at {sample_rate} Hz in {seconds:.1f} s, load {seconds / audio_s:.1%}")
+        say(f"{options.output}: {audio_s:.1f} s at {sample_rate} Hz in {seconds:.1f} s, load {seconds / audio_s:.1%}")
         if statistics.limited_samples:
-            print(f"{statistics.limited_samples} samples were limited to full scale; lower --output-gain-db")
+            say(f"{statistics.limited_samples} samples were limited to full scale; lower --output-gain-db")
         if statistics.bad_samples:
             print_error(f"{statistics.bad_samples} samples were no numbers and were silenced: is the preset damaged?")
     return 0
@@ -303,17 +272,13 @@ def run_devices(options: argparse.Namespace) -> int:
 
     devices = list_devices()
     if options.json:
-        print(json.dumps([asdict(device) for device in devices]))
+        print_json([asdict(device) for device in devices])
         return 0
-    from rich.text import Text
-
     table = make_table("no.", "name", "host API", "in", "out", "rate", "low latency in / out")
     for device in devices:
         latencies = " / ".join(f"{1000 * value:.1f} ms" for value in device.latency_s)
         channels = str(device.input_channels), str(device.output_channels)
-        table.add_row(
-            str(device.index), Text(device.name), device.host_api, *channels, f"{device.sample_rate} Hz", latencies
-        )
+        table.add_row(str(device.index), device.name, device.host_api, *channels, f"{device.sample_rate} Hz", latencies)
     make_console().print(table if devices else "no sound device on this machine; `fxhost run` plays the virtual device")
     return 0
 
@@ -324,17 +289,14 @@ def run_presets(options: argparse.Namespace) -> int:
 
     shipped = {path.stem: read_metadata(path) for path in sorted(shipped_presets_folder().glob("*.pt"))}
     if options.json:
-        print(json.dumps([{"preset": name, **metadata} for name, metadata in shipped.items()]))
+        print_json([{"preset": name, **metadata} for name, metadata in shipped.items()])
         return 0
-    from rich.text import Text
-
     table = make_table("preset", "what it is", "network", "rate", "held-out ESR")
     for name, metadata in shipped.items():
         sizes, training = metadata["architecture"], metadata.get("training", {})
         network = f"{sizes['type'].upper()} {sizes['layers']}×{sizes['hidden_size']}"
-        table.add_row(
-            name, Text(metadata["name"]), network, f"{metadata['sample_rate']} Hz", format_esr(training.get("esr_test"))
-        )
+        esr = format_esr(training.get("esr_test"))
+        table.add_row(name, metadata["name"], network, f"{metadata['sample_rate']} Hz", esr)
     make_console().print(table)
     return 0
 
@@ -363,13 +325,11 @@ def run_info(options: argparse.Namespace) -> int:
         plans = [choose_plan(preset, rate) for rate in USUAL_RATES]
         result["rates"] = [plan.as_dict() for plan in plans]
     if options.json:
-        print(json.dumps(result))
+        print_json(result)
     else:
-        from rich.text import Text
-
         table = make_table("", "", header=False)
         for key, value in flatten({key: value for key, value in result.items() if key != "rates"}):
-            table.add_row(Text(key), Text(value))  # a stranger's text, not markup
+            table.add_row(key, value)
         make_console().print(table)
         if plans:
             make_console().print(tabulate_plans(plans))
@@ -427,6 +387,3 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": run_train,
     "signal": run_signal,
 }
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,37 @@
+"""The command line's outermost place: whatever ends a command ends it in one line on stderr and a code.
+
+0 done, 1 an error, 2 wrong usage, 130 interrupted. Nothing is imported before `main`, so that an interrupt, a lack of
+memory or a broken installation is met inside it.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after `fxhost`; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        from fxhost.cli.ending import run_to_the_end
+
+        return run_to_the_end(arguments)
+    except KeyboardInterrupt:  # before there were any words
+        import os
+
+        os.write(2, b"fxhost: interrupted\n")
+        return 130
+    except MemoryError:
+        return 1

@@ -1,0 +1,7 @@
+"""`python -m fxhost.cli` is `fxhost`."""
+
+import sys
+
+from fxhost.cli import main
+
+sys.exit(main())

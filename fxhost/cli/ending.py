@@ -1,0 +1,121 @@
+"""How a command ends: its exit code, and the one line that says why, whatever it met.
+
+What the user or the system refuses becomes a line; an error of the program's own keeps its traceback.
+"""
+
+import atexit
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from fxhost.cli.refusals import describe_refusal
+from fxhost.cli.streams import sturdy_streams
+from fxhost.errors import FxhostError
+from fxhost.words import print_error
+
+INTERRUPTED = 130
+
+
+def run_to_the_end(arguments: Sequence[str] | None) -> int:
+    """Run a command, whatever becomes of it.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after `fxhost`; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
+
+    Raises
+    ------
+    SystemExit
+        From the parser: after help, and after wrong usage.
+    """
+    with sturdy_streams() as output, hearing_swallowed_interrupts():
+        exited = False
+        try:
+            from fxhost.commands import run_command
+
+            code = run_command(arguments)
+            output.flush()
+        except SystemExit as err:
+            exited, code = True, err.code if isinstance(err.code, int) else 0
+        except BaseException as err:
+            with deaf_to_interrupts():
+                told = tell_end(err)
+            if told is None:
+                raise
+            code = told
+        with suppress(BrokenPipeError):
+            output.flush()
+        if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
+            print_error(f"cannot write to the output: {output.failure.strerror}")
+            code = code or 1
+    if exited:
+        sys.exit(code)
+    return code
+
+
+def tell_end(err: BaseException) -> int | None:
+    """Say on stderr why a command ended, and return its exit code; None where the error is the program's own."""
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes(err)):  # libraries wrap it in errors of theirs
+        atexit.register(deafen)  # the interpreter's own end tells nothing
+        print_error("interrupted")
+        return INTERRUPTED
+    if isinstance(err, BrokenPipeError):  # whoever read our output has seen enough
+        return 1
+    message = str(err) if isinstance(err, FxhostError) else describe_refusal(list(causes(err)))
+    if message is None:
+        return None
+    print_error(message)
+    return 1
+
+
+def causes(err: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    seen = set()
+    while err is not None and id(err) not in seen:
+        seen.add(id(err))
+        yield err
+        err = err.__cause__ or (None if err.__suppress_context__ else err.__context__)
+
+
+def deafen() -> None:
+    """Let Ctrl-C do nothing from now on."""
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let a second Ctrl-C not cut off what is said to the first."""
+    before = signal.getsignal(signal.SIGINT)
+    deafen()
+    try:
+        yield
+    finally:
+        with suppress(ValueError, TypeError):
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def hearing_swallowed_interrupts() -> Iterator[None]:
+    """Raise again the KeyboardInterrupt that met a place, such as a callback, from which nothing can be raised."""
+    before = sys.unraisablehook
+
+    def hear(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
