@@ -4,6 +4,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fxhost.arguments import build_parser
@@ -315,6 +316,9 @@ def run_info(options: argparse.Namespace) -> int:
 
         result["check"] = {"compiled": engine.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
         errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
+        is_foreign = preset.file_format != "fxhost"
+        if is_foreign:
+            preset = replace(preset, probe_error=torchscript.rounding_error(preset))
         tolerance = engine.probe_tolerance(preset)
         passed = all(error is not None and error <= tolerance for error in errors.values())
         result["check"] = {**errors, "passed": passed}
@@ -334,8 +338,9 @@ def run_info(options: argparse.Namespace) -> int:
         if plans:
             make_console().print(tabulate_plans(plans))
     if options.check and not result["check"]["passed"]:
+        answer = "the output that it carries" if is_foreign else "its probe"
         raise FxhostError(
-            f"{preset.path} does not sound as it did when it was made: its probe is off by {errors}, "
+            f"{preset.path} does not sound as it did when it was made: {answer} is off by {errors}, "
             f"at most {tolerance:.1e} is right; get the file again"
         )
     return 0

@@ -424,3 +424,19 @@ def probe_error(preset: Preset) -> float:
     except (RuntimeError, TypeError, ValueError, IndexError) as err:
         raise PresetError(f"{preset.path}: the module does not keep the contract: {str(err).splitlines()[-1]}") from err
     return float(np.max(errors))
+
+
+def rounding_error(preset: Preset) -> float:
+    """How far the network of another program's file is from itself in float64 on the input that it carries.
+
+    Returns
+    -------
+    float
+        The largest absolute difference; at most 0.01, beyond which such an input tells nothing.
+    """
+    module, x = build_module(preset.architecture, preset.weights), preset.probe["input"]
+    zeros = np.zeros_like(preset.weights["h0"])
+    rounded, _, _ = play_module(module, x, zeros, zeros)
+    exact, _, _ = play_module(module.double(), *(value.astype(np.float64) for value in (x, zeros, zeros)))  # type: ignore[arg-type]
+    error = float(np.max(np.abs(rounded - exact)))
+    return error if error <= MOST_PROBE_ERROR else MOST_PROBE_ERROR

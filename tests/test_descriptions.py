@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign import make_aidax, make_nam, make_proteus, write
+from foreign import make_aidax, make_nam, make_proteus, play_aidax, write
 
 from fxhost.cli import main
 from fxhost.effect import Levels, Preset
@@ -156,3 +156,18 @@ def test_an_odd_file_is_imported_with_one_line(tmp_path: Path, capsys: pytest.Ca
     assert told.err.startswith(
         f"fxhost: {path}: left out: loudness is 'nan', expected a number from -300 to 100; gain is"
     )
+
+
+@pytest.mark.parametrize(("off", "loud", "code"), [(1.8e-5, 1.0, 0), (6e-5, 1.0, 0), (3e-4, 1.0, 1), (3e-4, 60.0, 0)])
+def test_a_batch_of_another_program_is_judged_by_what_its_float32_can_do(
+    off: float, loud: float, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make_aidax("lstm", 6)
+    data["layers"][1]["weights"][0] = (loud * np.array(data["layers"][1]["weights"][0]) / 0.6).tolist()
+    rng = np.random.default_rng(9)
+    x = 0.3 * rng.standard_normal(512)
+    y = play_aidax(data, x[:, None]) + off * rng.choice([-1.0, 1.0], len(x))
+    path = write(tmp_path / "a.aidax", {**data, "input_batch": x.tolist(), "output_batch": y.tolist()})
+    assert main(["info", "--check", str(path)]) == code
+    err = capsys.readouterr().err
+    assert ("the output that it carries is off by" in err) == bool(code)
