@@ -44,6 +44,27 @@ def delay(text: str) -> str | float:
     return text if text == "auto" else float(number(-10_000_000, 10_000_000)(text))
 
 
+def channel(text: str) -> int | None:
+    """An argument type: a channel, from 0; None for 'auto'."""
+    from fxhost.channels import parse_channel
+
+    try:
+        return parse_channel(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
+def channels(text: str) -> str:
+    """An argument type: the channel of a pair of recordings, or those of dry and wet."""
+    from fxhost.channels import parse_channels
+
+    try:
+        parse_channels(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+    return text
+
+
 def knob(text: str) -> tuple[str, float]:
     """An argument type: a knob and its value, NAME=0.7."""
     name, separator, value = text.rpartition("=")
@@ -78,7 +99,11 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--input-device", metavar="D", help="number or name of the input device")
         command.add_argument("--output-device", metavar="D", help="number or name of the output device")
         command.add_argument(
-            "--input-channel", type=number(1, 256, int), default=1, metavar="N", help="from 1 (default 1)"
+            "--input-channel",
+            "--channel",
+            type=channel,
+            metavar="left|right|N",
+            help="from 1; default: the device's first, or the one of a file that carries the signal",
         )
         command.add_argument(
             "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask for (default low)"
@@ -153,6 +178,13 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument("presets", nargs="+", metavar="PRESET", help="as for run; several play in series")
     render.add_argument("input", type=Path, metavar="IN.wav")
     render.add_argument("output", type=Path, metavar="OUT.wav")
+    render.add_argument(
+        "--channel",
+        "--input-channel",
+        type=channel,
+        metavar="left|right|N",
+        help="of a file with several (default: the one that carries the signal)",
+    )
     add_playing(render)
 
     bench = add("bench", "Measure how long blocks take, what jitter a device has, and the way from output to input.")
@@ -240,7 +272,13 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="DRY.wav WET.wav",
-        help="the two recordings, or a folder of X-dry.wav and X-wet.wav",
+        help="the two recordings, one with dry left and wet right, or a folder of X-dry.wav and X-wet.wav",
+    )
+    train.add_argument(
+        "--channel",
+        type=channels,
+        metavar="left|right|N[,…]",
+        help="of recordings with several; those of dry and wet with a comma between (default: what carries the signal)",
     )
     train.add_argument(
         "--pair", nargs=2, type=Path, action="append", default=[], metavar=("DRY", "WET"), help="a further pair"

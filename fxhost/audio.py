@@ -1,4 +1,4 @@
-"""Recordings in and out. Audio is mono float32 `(frames,)`, full scale ±1."""
+"""Recordings in and out. Audio is float32, mono `(frames,)` or `(frames, channels)`, full scale ±1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,15 @@ from types import TracebackType
 import numpy as np
 import soundfile
 
+from fxhost.decoders import quiet_decoders
 from fxhost.errors import AudioError
 from fxhost.files import replacing
+from fxhost.headers import Patch, Patched, read_header
 from fxhost.preset import Float32Array
 
 READ_FRAMES = 1 << 14
+MAX_CHANNELS = 64
+MOST_FRAMES = 1 << 40  # what is more is libsndfile's word for "not told"
 LOW_RESOLUTION = {"PCM_S8", "PCM_U8", "ULAW", "ALAW", "DPCM_8", "VOX_ADPCM"}
 
 # What a file is written as, by its ending: float32 where the format has it.
@@ -30,47 +34,130 @@ SUBTYPES = {
 }
 
 
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file that is read from its beginning to its end: soundfile seeks after every read where it may."""
+
+    def __init__(self, path: Path, patches: tuple[Patch, ...]) -> None:
+        self._patched = Patched(path, patches) if patches else None
+        try:
+            super().__init__(self._patched or path)
+        except BaseException:
+            self._close_patched()
+            raise
+
+    def close(self) -> None:
+        """Let the file go."""
+        super().close()
+        self._close_patched()
+
+    def _close_patched(self) -> None:
+        if self._patched is not None:
+            self._patched.close()
+
+    def seekable(self) -> bool:
+        """False: FLAC without a length in its header can be read to its end, but not told to go there."""
+        return False
+
+
 class Recording:
-    """A mono audio file, read in pieces.
+    """An audio file, or one channel of it, read in pieces.
 
     Parameters
     ----------
     path : Path
-        Any format that libsndfile reads.
-    max_channels : int
-        How many channels it may have. The blocks of a file with several are `(frames, channels)`.
+        Any format that libsndfile reads, also with a header that was never finished or tells another length than the
+        file has; see `fxhost.headers`.
+    channel : int, optional
+        The one to read, from 0; without it all of them.
+
+    Attributes
+    ----------
+    frames : int
+        The length of the file.
+    note : str
+        What is odd about its length, to be told where it is used; else empty.
 
     Raises
     ------
     AudioError
-        If it cannot be opened, is empty, has too many channels or only 8 bits.
+        If it cannot be opened, is empty, has too many channels, not that one, or only 8 bits.
     """
 
-    def __init__(self, path: Path, *, max_channels: int = 1) -> None:
+    def __init__(self, path: Path, *, channel: int | None = None) -> None:
         self.path = path
         if not path.is_file():
+            if path.is_symlink() and not path.exists():
+                raise AudioError(f"{path} is a link to {path.readlink()}, which is not there; mend it or give the file")
             raise AudioError(f"no such audio file: {path}")
+        self._channel = channel
         try:
-            self._file = soundfile.SoundFile(path)
-        except (soundfile.LibsndfileError, TypeError) as err:
-            reason = getattr(err, "error_string", str(err)).rstrip(".")
-            raise AudioError(
-                f"{path} is not audio that can be read: {reason}; give a wav, flac, aiff or ogg file"
-            ) from err
+            self._header = read_header(path)
+        except OSError as err:
+            raise AudioError(f"cannot read {path}: {err.strerror or err}; give a file that you may read") from err
+        self._file = self._open()
+        self.frames = int(self._file.frames)
         try:
-            self._check(max_channels)
-        except AudioError:
+            if self.frames > MOST_FRAMES:  # the header tells none
+                self.frames = self._count_frames()
+            self._check()
+        except BaseException:
             self._file.close()
             raise
+        self.note = self._header.describe(self.frames / self.sample_rate) if self._header else ""
+        if self.note:
+            self.note = f"{path.name} {self.note}"
 
-    def _check(self, max_channels: int) -> None:
-        file = self._file
-        if file.frames == 0:
-            raise AudioError(f"{self.path} is empty: it holds no audio")
-        if file.channels > max_channels:
-            expected = "1" if max_channels == 1 else f"1 to {max_channels}"
+    def _open(self) -> _Forward:
+        patches = self._header.patches if self._header else ()
+        try:
+            with quiet_decoders():
+                return _Forward(self.path, patches)
+        except (soundfile.LibsndfileError, TypeError) as err:
+            reason = getattr(err, "error_string", str(err)).rstrip(".")
+            if not self.path.stat().st_size:
+                reason = "the file is empty"
+            elif "regular file" in reason:  # what libsndfile says of what mpg123 does not take
+                reason = "nothing in it can be decoded"
             raise AudioError(
-                f"{self.path} has {file.channels} channels, expected {expected}; export one channel as a mono file"
+                f"{self.path} is not audio that can be read: {reason}; give a wav, flac, aiff or ogg file"
+            ) from err
+
+    def _count_frames(self) -> int:
+        """The number of frames, by decoding them all."""
+        with self._open() as file:
+            self.frames, position = MOST_FRAMES, 0
+            while count := len(self._decode(file, READ_FRAMES, position)):
+                position += count
+        return position
+
+    def _decode(self, file: _Forward, frames: int, position: int) -> Float32Array:
+        """The next frames, none at the end of the file."""
+        try:
+            with quiet_decoders():
+                block: Float32Array = file.read(frames, dtype="float32")
+        except soundfile.LibsndfileError as err:
+            raise self._explain_end(position, err.error_string.removeprefix("Error : ").rstrip(".")) from err
+        return block
+
+    def _explain_end(self, position: int, reason: str) -> AudioError:
+        total = f" of {self.frames / self.sample_rate:.2f} s" if self.frames < MOST_FRAMES else ""
+        return AudioError(
+            f"{self.path} is damaged or cut off after {position / self.sample_rate:.2f} s{total} "
+            f"(frame {position}): {reason}; get it again"
+        )
+
+    def _check(self) -> None:
+        file = self._file
+        if self.frames == 0:
+            raise AudioError(f"{self.path} is empty: it holds no audio")
+        if file.channels > MAX_CHANNELS:
+            raise AudioError(
+                f"{self.path} has {file.channels} channels, expected 1 to {MAX_CHANNELS}; export one as a mono file"
+            )
+        if self._channel is not None and self._channel >= file.channels:
+            raise AudioError(
+                f"{self.path} has no channel {self._channel + 1}: got {file.channels} channel"
+                f"{'s' if file.channels > 1 else ''}; choose one of them"
             )
         if file.subtype in LOW_RESOLUTION:
             raise AudioError(
@@ -83,13 +170,8 @@ class Recording:
         return int(self._file.samplerate)
 
     @property
-    def frames(self) -> int:
-        """The length of the file."""
-        return int(self._file.frames)
-
-    @property
     def channels(self) -> int:
-        """How many there are."""
+        """How many the file has."""
         return int(self._file.channels)
 
     def blocks(self, frames: int = READ_FRAMES) -> Iterator[Float32Array]:
@@ -98,25 +180,25 @@ class Recording:
         Raises
         ------
         AudioError
-            If the file ends early or holds a sample that is no number.
+            If the file ends early or holds a sample that is no number, in whichever channel.
         """
         position = 0
         while position < self.frames:
-            try:
-                block = self._file.read(min(frames, self.frames - position), dtype="float32")
-            except soundfile.LibsndfileError as err:
-                raise AudioError(f"{self.path} is damaged after frame {position}: {err.error_string}") from err
+            block = self._decode(self._file, min(frames, self.frames - position), position)
             if not len(block):
-                raise AudioError(f"{self.path} is cut off: {position} of {self.frames} frames are there; get it again")
+                raise self._explain_end(position, "nothing more can be decoded")
             bad = ~np.isfinite(block)
             if bad.any():
                 where = position + int(np.argmax(bad)) // self.channels
-                raise AudioError(f"{self.path} holds a sample that is no number (NaN or infinity) at frame {where}")
-            yield block
+                raise AudioError(
+                    f"{self.path} holds a sample that is no number (NaN or infinity) at frame {where} "
+                    f"({where / self.sample_rate:.3f} s); export it again, or cut that place out"
+                )
+            yield block if self._channel is None or self.channels == 1 else block[:, self._channel].copy()
             position += len(block)
 
     def read(self) -> Float32Array:
-        """The whole file, float32 (frames,). Raises as `blocks`."""
+        """The whole file, float32 (frames,), or (frames, channels) if there are several. Raises as `blocks`."""
         return np.concatenate(list(self.blocks()))
 
     def __enter__(self) -> "Recording":

@@ -42,7 +42,7 @@ MEANINGS: dict[str, tuple[Any, set[str]]] = {
     "device": (None, {"stream", "loopback"}),
     "input_device": (None, {"stream", "loopback"}),
     "output_device": (None, {"stream", "loopback"}),
-    "input_channel": (1, {"stream", "loopback"}),
+    "input_channel": (None, {"stream", "loopback"}),
     "latency": ("low", {"stream", "loopback"}),
 }
 
@@ -139,7 +139,7 @@ def device_options(options: argparse.Namespace, block_frames: int, engine: str =
         engine=engine,
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
-        input_channel=options.input_channel - 1,
+        input_channel=options.input_channel or 0,
         block_frames=block_frames,
         latency=options.latency,
         duration_s=(options.duration or STREAM_S) if options.stream else None,

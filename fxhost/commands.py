@@ -61,7 +61,7 @@ def run_run(options: argparse.Namespace) -> int:
         engine=options.engine,
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
-        input_channel=options.input_channel - 1,
+        input_channel=options.input_channel,
         block_frames=options.block_frames,
         latency=options.latency,
         input_gain_db=options.input_gain_db,
@@ -187,6 +187,7 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     from fxhost.audio import Recording, check_format
+    from fxhost.channels import choose_channel
     from fxhost.choosing import choose_plans
     from fxhost.engine import build_chain
     from fxhost.files import check_output
@@ -203,7 +204,10 @@ def run_render(options: argparse.Namespace) -> int:
 
     tell_levels(presets, options)
     end_like_ctrl_c()
-    with Recording(options.input) as recording:
+    choice = choose_channel(options.input, options.channel)
+    with Recording(options.input, channel=choice.channel) as recording:
+        for note in filter(None, (recording.note, choice.note)):
+            print_error(f"note: {note}")
         sample_rate = recording.sample_rate
         plans = choose_plans(presets, options.engine, sample_rate, options.oversample)
         rack = Rack(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.audio import Recording, Writer, writing
+from fxhost.channels import choose_channel
 from fxhost.choosing import choose_plans
 from fxhost.devices import Device, choose_device, takes_rate
 from fxhost.engine import build_chain
@@ -39,7 +40,7 @@ class Options:
     engine: str = "compiled"
     input_device: str | None = None  # a name or number; None is the system's default
     output_device: str | None = None
-    input_channel: int = 0
+    input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
     block_frames: int = 0  # 0: the device's own
     latency: str | float = "low"  # 'low', 'high' or seconds
     input_gain_db: float = 0.0
@@ -85,7 +86,10 @@ class Session:
         self.options = options
         source, source_rate = None, 0
         if options.input_file is not None:
-            with Recording(options.input_file) as recording:
+            choice = choose_channel(options.input_file, options.input_channel)
+            with Recording(options.input_file, channel=choice.channel) as recording:
+                for note in filter(None, (recording.note, choice.note)):
+                    notice(f"note: {note}")
                 source, source_rate = recording.read(), recording.sample_rate
         named = {options.input_device, options.output_device} - {None}
         if VIRTUAL in named and len(named) > 1:
@@ -118,7 +122,7 @@ class Session:
                 sample_rate=self.sample_rate,
                 block_frames=options.block_frames,
                 latency=options.latency,
-                input_channel=options.input_channel,
+                input_channel=options.input_channel or 0,
             )
 
     def build_chain(self) -> list[Stage]:

@@ -30,7 +30,19 @@ from train.pair import Pair, read_pair
 from train.report import check_report_folder, write_report
 
 STATUS_EVERY_S = 5.0
-SETTINGS = ("name", "author", "licence", "hidden_size", "layers", "residual", "minutes", "epochs", "seed", "device")
+SETTINGS = (
+    "name",
+    "author",
+    "licence",
+    "channel",
+    "hidden_size",
+    "layers",
+    "residual",
+    "minutes",
+    "epochs",
+    "seed",
+    "device",
+)
 
 Show = Callable[[Progress], None]
 
@@ -113,16 +125,30 @@ def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     pairs = [(dry, wet) for dry, wet in options.pair]
     if len(named) == 1 and named[0].is_dir():
         pairs = find_pairs(named[0]) + pairs
+    elif len(named) == 1 and _holds_both(named[0]):
+        pairs = [(named[0], named[0]), *pairs]
     elif len(named) == 2:
         pairs = [(named[0], named[1]), *pairs]
     elif named:
         raise FxhostError(
-            f"got {len(named)} recordings ({', '.join(map(str, named))}), expected a dry and a wet one or a folder of "
-            "X-dry.wav and X-wet.wav; several pairs are given by --pair DRY WET each"
+            f"got {len(named)} recordings ({', '.join(map(str, named))}), expected a dry and a wet one, one with dry "
+            "left and wet right, or a folder of X-dry.wav and X-wet.wav; several pairs are given by --pair DRY WET each"
         )
     if not pairs:
-        raise FxhostError("there is nothing to learn from; give DRY.wav WET.wav, a folder, or --selftest")
+        raise FxhostError(
+            "there is nothing to learn from; give DRY.wav WET.wav, a stereo file with both, a folder, or --selftest"
+        )
     return pairs
+
+
+def _holds_both(path: Path) -> bool:
+    """Whether a recording has room for both sides of a pair."""
+    from fxhost.audio import Recording
+
+    if not path.exists():
+        return False
+    with Recording(path) as recording:
+        return recording.channels > 1
 
 
 def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> Settings:
@@ -145,7 +171,7 @@ def _search(
     from train.search import TrialReport, search
 
     for dry, wet in pairs:
-        check(read_pair(dry, wet, delay_frames=settings.delay, force=options.force))
+        check(read_pair(dry, wet, channel=settings.channel, delay_frames=settings.delay, force=options.force))
 
     def report(trial: TrialReport) -> None:
         if trial.state == "running" or (trial.state == "full" and trial.progress):

@@ -72,12 +72,6 @@ def test_a_folder_is_refused(dry: Path) -> None:
         read_pair(dry, dry.parent)
 
 
-def test_more_than_two_channels_are_refused(dry: Path, tmp_path: Path) -> None:
-    surround = write(tmp_path / "wet.wav", np.stack([noise()] * 3, axis=1))
-    with pytest.raises(AudioError, match=r"wet\.wav has 3 channels, expected 1 to 2"):
-        read_pair(dry, surround)
-
-
 @pytest.mark.parametrize(("name", "subtype"), [("wet.wav", "PCM_U8"), ("wet.wav", "ULAW"), ("wet.flac", "PCM_S8")])
 def test_8_bit_is_refused(dry: Path, tmp_path: Path, name: str, subtype: str) -> None:
     with pytest.raises(AudioError, match="8 bits a sample"):

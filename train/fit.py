@@ -101,7 +101,9 @@ def fit(
     threads = settings.threads or _count_cores()
     _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
-    read = functools.partial(read_pair, delay_frames=settings.delay, force=overwrite or resume)
+    read = functools.partial(
+        read_pair, channel=settings.channel, delay_frames=settings.delay, force=overwrite or resume
+    )
     recordings = [read(dry, wet) for dry, wet in pairs]
     test_pair = read(*test) if test else None
     _check_rates(pairs, recordings, test, test_pair)

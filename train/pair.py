@@ -18,7 +18,8 @@ from train.align import choose_correction, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
 from train.levels import Levels, measure_levels
-from train.source import Source, audio_blocks, read_source
+from train.sides import read_sides
+from train.source import Source, audio_blocks
 from train.verify import verify_delay
 
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
@@ -85,14 +86,18 @@ class Pair:
         return len(self.dry) / self.sample_rate
 
 
-def read_pair(dry: Path, wet: Path, *, delay_frames: float | None = None, force: bool = False) -> Pair:
+def read_pair(
+    dry: Path, wet: Path, *, channel: str = "auto", delay_frames: float | None = None, force: bool = False
+) -> Pair:
     """Read two recordings, check them, and take the delay of the wet one out.
 
     Parameters
     ----------
     dry, wet : Path
-        wav, flac or aiff; mono, or stereo with one channel used; 16, 24 or 32 bit, or float. What lasts longer than
+        wav, flac or aiff; one channel is used, or of one file two; 16, 24 or 32 bit, or float. What lasts longer than
         20 minutes is kept in a temporary file instead of in memory.
+    channel : str
+        Which one; see `fxhost.channels.parse_channels`.
     delay_frames : float, optional
         How many frames late the wet side is, to be taken out whatever is found; negative if it is early.
     force : bool
@@ -109,7 +114,7 @@ def read_pair(dry: Path, wet: Path, *, delay_frames: float | None = None, force:
     TrainingError
         If the two do not belong together.
     """
-    x, y = read_source(dry), read_source(wet)
+    x, y = read_sides(dry, wet, channel)
     rate = x.sample_rate
     if rate != y.sample_rate:
         raise TrainingError(
@@ -127,7 +132,7 @@ def read_pair(dry: Path, wet: Path, *, delay_frames: float | None = None, force:
             f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
         )
     levels = _measure_source(x), _measure_source(y)
-    notes = [source.note for source in (x, y) if source.note]
+    notes = [*x.notes, *y.notes]
     notes += [note for source, level in zip((x, y), levels, strict=True) for note in _note_clipping(source, level)]
 
     delay = find_delay(x.audio, y.audio, rate)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from fxhost.channels import parse_channels
 from fxhost.errors import TrainingError
 from fxhost.preset import MAX_HIDDEN_SIZE, MAX_LAYERS
 
@@ -32,6 +33,7 @@ class Settings:
     device: str = "cpu"  # cpu or cuda
     threads: int = 0  # of the fused kernels on the CPU, which change nothing but the time; 0 for one a core
     # what it learns from
+    channel: str = "auto"  # of the recordings, or dry and wet with a comma between; see `fxhost.channels`
     delay: float | None = None  # frames that every wet recording is late; None: as is found in each
     augment: str = ""  # names of `train.augment.AUGMENTATIONS`, with spaces between them
     # truncated backpropagation through time
@@ -87,6 +89,10 @@ class Settings:
             value = getattr(self, key)
             if value is not None and not lowest <= value <= highest:  # also true for NaN
                 raise TrainingError(f"{key} is {value}, expected {lowest:g} to {highest:g}; change it")
+        try:
+            parse_channels(self.channel)
+        except ValueError as err:
+            raise TrainingError(f"channel: {err}; change it") from err
         for key in ("name", "author", "licence"):
             value = getattr(self, key)
             if len(value) > 200 or not (value.isprintable() or not value):

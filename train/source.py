@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.audio import Recording
+from fxhost.channels import Choice, choose_channel
 from fxhost.errors import AudioError, FileError
 from fxhost.preset import SAMPLE_RATES, Float32Array
 
 LONGEST_S = 7200.0  # 1.4 GB a file at 48 kHz, on disk
 ON_DISK_S = 1200.0  # what lasts longer is kept in a temporary file
-UNUSED_DB = 40.0  # a channel so far below the other carries its noise and its crosstalk
-SAME_DB = 60.0  # channels whose difference is so far below them are the same
 BLOCK_FRAMES = 1 << 18
 RELEASE_BLOCKS = 64  # after so many blocks the memory of what is on disk is given back
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Source:
         Of the file.
     channel : int
         The one that is used, from 0.
-    note : str
-        Why that channel, if there was a choice; else empty.
+    notes : tuple of str
+        What is odd about the file, and why that channel, if there was a choice.
     """
 
     path: Path
@@ -49,16 +47,18 @@ class Source:
     sha256: str
     channels: int
     channel: int
-    note: str
+    notes: tuple[str, ...]
 
 
-def read_source(path: Path) -> Source:
-    """Read a mono file, or the channel of a stereo file that carries the signal.
+def read_source(path: Path, channel: int | Choice | None = None) -> Source:
+    """Read a mono file, or one channel of a file with several.
 
     Parameters
     ----------
     path : Path
-        wav, flac or aiff; 16, 24 or 32 bit, or float; up to two hours.
+        wav, flac, aiff or what else libsndfile reads; 16, 24 or 32 bit, or float; up to two hours.
+    channel : int or Choice, optional
+        From 0. Without it the one that carries the signal; see `fxhost.channels`.
 
     Returns
     -------
@@ -68,9 +68,9 @@ def read_source(path: Path) -> Source:
     ------
     AudioError
         If the file cannot be used: no audio, a sample that is no number, a sample rate that no preset may have, too
-        long, or two channels that differ.
+        long, or no such channel.
     """
-    with Recording(path, max_channels=2) as recording:
+    with Recording(path) as recording:
         rate, frames, channels = recording.sample_rate, recording.frames, recording.channels
         if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
             raise AudioError(
@@ -78,17 +78,18 @@ def read_source(path: Path) -> Source:
             )
         if frames > LONGEST_S * rate:  # before room is taken for it
             raise AudioError(f"{path} lasts {frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
-    channel, note = _choose_channel(path) if channels == 2 else (0, "")
+    choice = channel if isinstance(channel, Choice) else choose_channel(path, channel)
     audio = _make_room(frames, on_disk=frames > ON_DISK_S * rate)
     position = 0
-    with Recording(path, max_channels=2) as recording:
+    with Recording(path, channel=choice.channel) as recording:
         for block in recording.blocks(BLOCK_FRAMES):
-            audio[position : position + len(block)] = block if channels == 1 else block[:, channel]
+            audio[position : position + len(block)] = block
             position += len(block)
             if position // BLOCK_FRAMES % RELEASE_BLOCKS == 0:
                 release_pages(audio)
+        notes = tuple(note for note in (recording.note, choice.note) if note)
     release_pages(audio)
-    return Source(path, audio, rate, hash_file(path), channels, channel, note)
+    return Source(path, audio, rate, hash_file(path), channels, choice.channel, notes)
 
 
 def hash_file(path: Path) -> str:
@@ -136,33 +137,3 @@ def _make_room(frames: int, *, on_disk: bool) -> Float32Array:
             f"no room for {frames * 4 / 1e9:.1f} GB in {tempfile.gettempdir()}: {err.strerror}; "
             "set TMPDIR to a folder with more"
         ) from err
-
-
-def _choose_channel(path: Path) -> tuple[int, str]:
-    """The channel of a stereo file that carries the signal, and why it is that one."""
-    power, difference = np.zeros(2), 0.0
-    with Recording(path, max_channels=2) as recording:
-        for block in recording.blocks(BLOCK_FRAMES):
-            both = block.astype(np.float64)
-            power += np.sum(both**2, axis=0)
-            difference += float(np.sum((both[:, 0] - both[:, 1]) ** 2))
-    loud, quiet = int(power[1] > power[0]), int(power[1] <= power[0])
-    if not power[loud]:
-        return 0, ""  # what is silent is refused with the other reasons
-    below_db = _ratio_db(power[loud], power[quiet])
-    if below_db > UNUSED_DB:
-        how = "silent" if np.isinf(below_db) else f"{below_db:.0f} dB quieter"
-        return loud, f"{path.name} is stereo: its {SIDES[loud]} channel is used, the {SIDES[quiet]} one is {how}"
-    alike_db = _ratio_db(power[loud], difference)
-    if alike_db > SAME_DB:
-        return 0, f"{path.name} is stereo with the same signal on both channels: the left one is used"
-    raise AudioError(
-        f"{path} is stereo and its channels differ: got a difference {alike_db:.0f} dB below the signal, expected "
-        f"{SAME_DB:.0f} dB or one channel {UNUSED_DB:.0f} dB below the other; export one channel as a mono file"
-    )
-
-
-def _ratio_db(power: float, other: float) -> float:
-    if other <= 0:
-        return float("inf") if power > 0 else 0.0
-    return float(10 * np.log10(power / other))
