@@ -13,6 +13,7 @@ from fxhost.words import (
     end_like_ctrl_c,
     flatten,
     format_esr,
+    keeping_errors,
     make_console,
     make_table,
     print_error,
@@ -126,30 +127,11 @@ def check_outputs(options: "Options") -> None:
 
 def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
-    from rich.live import Live
-
-    from fxhost.keys import reading_keys
-    from fxhost.live import Screen, format_grants, format_status
+    from fxhost.live import format_grants, format_status
 
     names = [preset.name for preset in session.presets]
-    screen = Screen(
-        names,
-        session.options.engine,
-        session.rack,
-        session.stream,
-        session.locked_memory,
-        session.plans,
-        session.knobs,
-    )
-    if console.is_terminal:
-        with reading_keys() as read_key, Live(console=console, auto_refresh=False, transient=True) as live:
-
-            def on_poll() -> str:
-                screen.update(session.rack.read_meters())
-                live.update(screen.draw(), refresh=True)
-                return screen.press(read_key())
-
-            summary = session.play(on_poll)
+    if console.is_terminal and not console.is_dumb_terminal:
+        summary = play_in_window(session, console)
     else:
         started = next_line = time.perf_counter()
 
@@ -179,6 +161,39 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     if summary.statistics.lost_frames:
         print_error(f"{summary.statistics.lost_frames} frames are missing in the recording: the disk was too slow")
     return summary
+
+
+def play_in_window(session: "Session", console: "Console") -> Any:
+    """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
+    from rich.live import Live
+
+    from fxhost.keys import reading_keys
+    from fxhost.live import Screen
+
+    screen = Screen(
+        [preset.name for preset in session.presets],
+        session.options.engine,
+        session.rack,
+        session.stream,
+        session.locked_memory,
+        session.plans,
+        session.knobs,
+    )
+    with (
+        keeping_errors(screen.note),
+        reading_keys() as read_keys,
+        Live(console=console, auto_refresh=False, screen=True, redirect_stdout=False, redirect_stderr=False) as live,
+    ):
+        screen.has_keys = read_keys is not None
+
+        def on_poll() -> str:
+            screen.update(session.rack.read_meters())
+            wish = screen.type(read_keys()) if read_keys is not None else ""
+            if wish != "quit":
+                live.update(screen.draw(), refresh=True)
+            return wish
+
+        return session.play(on_poll)
 
 
 # --- render ----------------------------------------------------------------------------------------------------------

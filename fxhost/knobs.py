@@ -83,10 +83,14 @@ class KnobBoard:
         having = [index for index, preset in enumerate(self.presets) if preset.knobs]
         self._stages[having.index(n)].set_knob(k, self.values[n][k])
 
-    def describe(self) -> str:
-        """All knobs and where they stand, the chosen one marked."""
+    def describe_each(self) -> list[str]:
+        """Each knob and where it stands, the chosen one marked."""
         parts = []
         for place, (n, k) in enumerate(self.places):
             mark = "▸" if place == self.chosen else " "
             parts.append(f"{mark}{self.presets[n].knobs[k].name} {self.values[n][k]:.2f}")
-        return "  ".join(parts)
+        return parts
+
+    def describe(self) -> str:
+        """All of them in a line."""
+        return "  ".join(self.describe_each())

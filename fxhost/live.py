@@ -3,66 +3,34 @@
 Pure functions from numbers to text and rich renderables; `fxhost.session` polls and `fxhost.cli` owns the console.
 """
 
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rich.console import RenderableType
-from rich.panel import Panel
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from fxhost.keys import Presses
 from fxhost.knobs import KnobBoard
+from fxhost.meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
 from fxhost.plans import Plan
 from fxhost.rack import Levels, Rack, Statistics
 from fxhost.realtime import LockedMemory, Scheduling, read_scheduling
+from fxhost.rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.stream import Stream
 
 GAIN_STEP_DB = 1.0
 GAIN_LIMIT_DB = 40.0
-PEAK_HOLD_S = 1.5
-FLOOR_DB = -60.0
-METER_WIDTH = 40
+NOTE_S = 10.0
 
-KNOB_KEYS = "[dim]k[/] next knob   [dim], .[/] turn it"
-KEYS = "[dim]\\[ ][/] input gain   [dim]- +[/] output gain   [dim]b[/] bypass   [dim]r[/] reset   [dim]q[/] quit"
-
-
-@dataclass
-class Meter:
-    """One level with its held peak, in dB relative to full scale."""
-
-    level_db: float = -200.0
-    rms_db: float = -200.0
-    held_db: float = -200.0
-    _held_at: float = field(default=0.0, repr=False)
-
-    def update(self, peak_db: float, rms_db: float, now: float) -> None:
-        """Take the newest levels, at a time in seconds."""
-        self.level_db, self.rms_db = peak_db, rms_db
-        if peak_db >= self.held_db or now - self._held_at > PEAK_HOLD_S:
-            self.held_db, self._held_at = peak_db, now
-
-
-def format_db(level_db: float) -> str:
-    """A level in dB for people; silence is −∞."""
-    return "   −∞ dB" if level_db <= -150.0 else f"{level_db:+5.1f} dB".replace("-", "−")
-
-
-def draw_meter(meter: Meter, width: int = METER_WIDTH) -> Text:
-    """A bar from −60 to 0 dB, with a mark where the peak is held."""
-
-    def place(level_db: float) -> int:
-        return round(width * min(1.0, max(0.0, 1.0 - level_db / FLOOR_DB)))
-
-    bar = Text("█" * place(meter.level_db) + "·" * (width - place(meter.level_db)), style="green")
-    for start_db, colour in ((-12.0, "yellow"), (-3.0, "red")):
-        bar.stylize(colour, place(start_db))
-    held = place(meter.held_db)
-    if held:
-        bar = Text.assemble(bar[: held - 1], Text("▌", style="bold white"), bar[held:])
-    bar.append(f" {format_db(meter.level_db)}  peak {format_db(meter.held_db)}  rms {format_db(meter.rms_db)}")
-    return bar
+KNOB_KEYS = ("k next knob   , . turn it",)
+KEYS = ("[ ] input gain", "- + output gain", "b bypass", "m mute", "r reset", "q quit")
+SHORT_KNOB_KEYS = ("k , . knob",)
+SHORT_KEYS = ("[ ] in", "- + out", "b bypass", "m mute", "r reset", "q quit")
+FEW_KEYS = ("q quit", "b bypass", "m mute", "[ ] in", "- + out", *SHORT_KNOB_KEYS)
+NO_KEYS = "no other keys: nobody types into standard input"
 
 
 def format_load(statistics: Statistics) -> str:
@@ -90,6 +58,23 @@ def format_grants(scheduling: Scheduling | None, memory: LockedMemory) -> str:
 
 
 @dataclass
+class Picture:
+    """The screen at a moment, which takes the shape of the window that it is shown in."""
+
+    screen: "Screen"
+    now: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = options.height or console.height
+        yield Text("\n").join(self.lines(options.max_width, height))
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """What stands in each line of a window, in cells."""
+        rows = self.screen.rows(width, self.now)
+        return list(cell_lines(arrange(rows, height), width))
+
+
+@dataclass
 class Screen:
     """What the screen shows, and what the keys do.
 
@@ -104,6 +89,8 @@ class Screen:
     plans : sequence of Plan
         How each preset plays at the stream's rate.
     knobs : KnobBoard
+    has_keys : bool
+        Whether there is a terminal to type in.
     """
 
     presets: Sequence[str]
@@ -113,8 +100,13 @@ class Screen:
     locked_memory: LockedMemory
     plans: Sequence[Plan]
     knobs: KnobBoard = field(default_factory=lambda: KnobBoard(()))
+    has_keys: bool = True
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
+    _presses: Presses = field(default_factory=Presses)
+    _limited: int = 0
+    _note: str = ""
+    _noted_at: float = 0.0
 
     def update(self, levels: Levels | None) -> None:
         """Take new levels, if there are any."""
@@ -122,9 +114,20 @@ class Screen:
             now = time.monotonic()
             self.input_meter.update(levels.input_peak_db, levels.input_rms_db, now)
             self.output_meter.update(levels.output_peak_db, levels.output_rms_db, now)
+            if levels.input_peak_db >= FULL_SCALE_DB:
+                self.input_meter.clip(now)
+
+    def note(self, text: str) -> None:
+        """Show a line for some seconds."""
+        self._note, self._noted_at = text, time.monotonic()
+
+    def type(self, typed: str) -> str:
+        """Do what the player means by all that was typed since the last call; return as `press`."""
+        wishes = [self.press(key) for key in self._presses.take(typed, time.monotonic())]
+        return next((wish for wish in wishes if wish), "")
 
     def press(self, key: str) -> str:
-        """Do what a key means for the gains and the bypass; return 'reset' or 'quit' where the caller has to act."""
+        """Do what a key means; return 'reset' or 'quit' where the caller has to act."""
         rack = self.rack
         if key in "[]" and key:
             rack.input_gain_db = _step(rack.input_gain_db, up=key == "]")
@@ -136,47 +139,103 @@ class Screen:
             self.knobs.turn(-1 if key == "," else 1)
         elif key == "b":
             rack.is_bypassed = not rack.is_bypassed
+        elif key == "m":
+            rack.is_muted = not rack.is_muted
         return {"r": "reset", "q": "quit", "\x03": "quit"}.get(key, "")
 
-    def draw(self) -> RenderableType:
-        """The whole screen."""
+    def draw(self) -> Picture:
+        """The whole screen, for any window."""
+        return Picture(self, time.monotonic())
+
+    # --- its rows; the higher the rank of a form, the sooner it gives way ---------------------------------------------
+
+    def rows(self, width: int, now: float) -> list[Row]:
+        """The screen from top to bottom for a window of so many columns."""
         statistics = self.rack.statistics()
-        stream, xruns = self.stream, statistics.xruns
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim", justify="right")
-        table.add_column()
-        rate, frames = stream.sample_rate, statistics.block_frames
-        table.add_row(
-            "device", Text(f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name)
+        if statistics.limited_samples > self._limited:
+            self.output_meter.clip(now)
+            self._limited = statistics.limited_samples
+        thread = format_grants(read_scheduling(self.rack.thread), self.locked_memory).split("   ")
+        stream = self.stream
+        device = f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name
+        rates = [_info("rate", [plan.describe()], width, 80) for plan in self.plans if not plan.is_own]
+        notes = [_info("note", [self._note], width, 60, 30)] if self._note and now - self._noted_at <= NOTE_S else []
+        return [
+            self._chain_row(width),
+            Row([[draw_level("input", self.input_meter, self.rack.input_gain_db, width, now)]], [5]),
+            Row([[draw_level("output", self.output_meter, self.rack.output_gain_db, width, now)]], [6]),
+            _health_row(statistics, width),
+            *notes,
+            *self._knob_rows(width),
+            _info("device", [device], width, 70),
+            _info("stream", self._stream_pieces(statistics), width, 65),
+            *rates,
+            _info("thread", thread, width, 90),
+            self._key_row(width),
+        ]
+
+    def _chain_row(self, width: int) -> Row:
+        status = Text()
+        for word, is_on in (("BYPASS", self.rack.is_bypassed), ("MUTE", self.rack.is_muted)):
+            if is_on:
+                status.append("  ").append(f" {word} ", style="reverse")
+        names = [as_text(name).plain for name in self.presets]
+        room = max(1, width - status.cell_len)
+        short = Text.assemble((join_in(names, " → ", room), "bold"), status)
+        if sum(map(len, names)) + 3 * (len(names) - 1) <= room:
+            return Row([[short]], [0])
+        long = wrap([name if n == 0 else f"→ {name}" for n, name in enumerate(names)], room)
+        long[0].append_text(status)
+        return Row([long, [short]], [50, 0])
+
+    def _stream_pieces(self, statistics: Statistics) -> list[str]:
+        rate, frames = self.stream.sample_rate, statistics.block_frames
+        return [
+            f"{rate:.0f} Hz",
+            f"{frames} frames ({1000 * frames / rate:.2f} ms) a block",
+            f"stream latency {1000 * self.stream.latency_s:.1f} ms",
+            f"{self.engine} engine",
+        ]
+
+    def _knob_rows(self, width: int) -> list[Row]:
+        if not self.knobs.places:
+            return []
+        line, pieces = _labelled("knobs", [self.knobs.describe()], width), self.knobs.describe_each()
+        if cell_len(self.knobs.describe()) > width - LABEL_WIDTH:
+            line = _labelled("knobs", pieces, width)
+        return [Row([line, _labelled("knobs", [pieces[self.knobs.chosen]], width)], [45, 22])]
+
+    def _key_row(self, width: int) -> Row:
+        if not self.has_keys:
+            return Row([_labelled("keys", ["Ctrl-C quit", NO_KEYS], width), [shorten("Ctrl-C quit", width)]], [40, 25])
+        knobs, short_knobs = (KNOB_KEYS, SHORT_KNOB_KEYS) if self.knobs.places else ((), ())
+        few = wrap([key for key in FEW_KEYS if key not in SHORT_KNOB_KEYS or short_knobs], width)[:1]
+        return Row(
+            [_labelled("keys", [*KEYS, *knobs], width), wrap([*SHORT_KEYS, *short_knobs], width), few], [55, 40, 25]
         )
-        table.add_row(
-            "stream",
-            f"{rate:.0f} Hz   {frames} frames ({1000 * frames / rate:.2f} ms) a block   "
-            f"stream latency {1000 * stream.latency_s:.1f} ms   {self.engine} engine",
-        )
-        for plan in self.plans:
-            if not plan.is_own:
-                table.add_row("rate", Text(plan.describe()))
-        table.add_row(
-            "gain", f"input {format_db(self.rack.input_gain_db)}   output {format_db(self.rack.output_gain_db)}"
-        )
-        if self.knobs.places:
-            table.add_row("knobs", Text(self.knobs.describe()))
-        table.add_row("input", draw_meter(self.input_meter))
-        table.add_row("output", draw_meter(self.output_meter))
-        table.add_row("load", format_load(statistics))
-        table.add_row(
-            "health",
-            f"xruns {xruns.total}   bad samples {statistics.bad_samples}   limited {statistics.limited_samples}",
-        )
-        table.add_row("thread", format_grants(read_scheduling(self.rack.thread), self.locked_memory))
-        table.add_row("keys", Text.from_markup(KEYS))
-        if self.knobs.places:
-            table.add_row("", Text.from_markup(KNOB_KEYS))
-        title = Text(" → ".join(self.presets))  # as text, because names may hold what rich takes for markup
-        if self.rack.is_bypassed:
-            title.append("   ").append(" BYPASS ", style="reverse")
-        return Panel(table, title=title, title_align="left", expand=False)
+
+
+def _health_row(statistics: Statistics, width: int) -> Row:
+    load, xruns = statistics.load, statistics.xruns.total
+    bad, limited = f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"
+    long = _labelled("load", format_load(statistics).split("  "), width)
+    long += _labelled("health", [f"xruns {xruns}", bad, limited], width)
+    short = [f"xruns {xruns}", f"load {load.p99:.0%} max {load.max:.0%}"]
+    if statistics.bad_samples:
+        short.insert(1, bad)
+    return Row([long, wrap(short, width), wrap(short, width)[:1]], [48, 28, 20])
+
+
+def _labelled(label: str, pieces: Sequence[str], width: int) -> list[Text]:
+    return wrap(pieces, width, label=label, label_width=LABEL_WIDTH)
+
+
+def _info(label: str, pieces: Sequence[str], width: int, rank: int, last_rank: int | None = None) -> Row:
+    """What may be cut: all of it, then its first line."""
+    room = max(1, width - LABEL_WIDTH)
+    lines = _labelled(label, [line for piece in pieces for line in textwrap.wrap(piece, room)], width)
+    short = _labelled(label, pieces, width) if len(pieces) == 1 else lines[:1]
+    return Row([lines, short], [rank, rank if last_rank is None else last_rank])
 
 
 def _step(gain_db: float, *, up: bool) -> float:

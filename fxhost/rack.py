@@ -4,6 +4,7 @@ Python sets it up, turns knobs, and reads counters; `fxhost.callback` does the w
 and `control_address` to an audio library keeps the rack alive for as long as that library may call.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +145,7 @@ class Rack:
         self.sample_rate = sample_rate
         self._input_gain = Gain(input_gain_db, rate)
         self._output_gain = Gain(output_gain_db, rate)
+        self._output_gain_db, self._is_muted = output_gain_db, False
         self._limiter = Limiter(rate)
         self._head = _Table([self._input_gain])
         self._tail = _Table([self._output_gain, self._limiter])
@@ -232,12 +234,26 @@ class Rack:
 
     @property
     def output_gain_db(self) -> float:
-        """The gain after the chain, in dB."""
-        return self._output_gain.gain_db
+        """The gain after the chain, in dB, whether it is muted or not."""
+        return self._output_gain_db
 
     @output_gain_db.setter
     def output_gain_db(self, level_db: float) -> None:
-        self._output_gain.gain_db = level_db
+        self._output_gain_db = level_db
+        self._set_output_gain()
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether nothing is heard, and nothing recorded, whatever the gains and the bypass are."""
+        return self._is_muted
+
+    @is_muted.setter
+    def is_muted(self, value: bool) -> None:
+        self._is_muted = value
+        self._set_output_gain()
+
+    def _set_output_gain(self) -> None:
+        self._output_gain.gain_db = -math.inf if self._is_muted else self._output_gain_db
 
     @property
     def is_bypassed(self) -> bool:

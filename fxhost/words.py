@@ -1,8 +1,10 @@
 """What the commands share: the consoles, tables, numbers as words, and how a command is ended."""
 
+import io
 import json
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_LIST = 300  # characters of JSON in a table
+MOST_PIECES = 1000  # of text, the last ones, that are kept for later
 
 
 def end_like_ctrl_c() -> None:
@@ -99,6 +102,39 @@ def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:
     """A line on stderr for a file, by default the preset's, of which something odd was left out."""
     if preset.notes:
         print_error(f"{path or preset.path}: left out: {'; '.join(preset.notes)}")
+
+
+@contextmanager
+def keeping_errors(show: Callable[[str], None]) -> Iterator[None]:
+    """Keep from the terminal what is written to stderr, hand each line to `show`, and write all of it at the end."""
+    kept, stderr = _Lines(show), sys.stderr
+    if not stderr or not stderr.isatty():
+        yield
+        return
+    sys.stderr = kept
+    try:
+        yield
+    finally:
+        sys.stderr = stderr
+        stderr.write("".join(kept.pieces))
+        stderr.flush()
+
+
+class _Lines(io.TextIOBase):
+    """Takes text, as long as there is not too much of it, and tells each line of it."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._line = ""
+        self.pieces: deque[str] = deque(maxlen=MOST_PIECES)
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._show(line.strip())
+        return len(text)
 
 
 def print_plans(plans: Sequence["Plan"]) -> None:

@@ -63,7 +63,9 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {"callback", "devices", "errors", "rack"},
     "render": {"audio", "rack"},
     "keys": set(),
-    "live": {"knobs", "plans", "rack", "realtime", "stream"},
+    "rows": {"escaping"},
+    "meters": set(),
+    "live": {"keys", "knobs", "meters", "plans", "rack", "realtime", "rows", "stream"},
     "session": {
         "audio",
         "channels",
@@ -110,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {
     "torch": {"modules", "modules_wavenet", "torchscript"},
     "sounddevice": set(),
-    "rich": {"benching", "consoles", "live", "tables"},
+    "rich": {"benching", "consoles", "live", "meters", "rows", "tables"},
     "soundfile": {"audio"},
 }
 

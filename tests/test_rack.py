@@ -214,6 +214,20 @@ def test_bypass_goes_to_the_dry_signal_and_back_without_a_step(make_preset: Make
     assert np.array_equal(play(rack, audio[2 * RATE :])[RATE // 2 :], wet[2 * RATE + RATE // 2 :])
 
 
+def test_a_mute_is_silence_without_a_step_and_keeps_the_gain() -> None:
+    rack = Rack([], RATE, output_gain_db=-6.0)
+    audio = np.full(RATE // 2, 0.5, np.float32)
+    play(rack, audio)
+    rack.is_muted = True
+    rack.output_gain_db = -3.0
+    muted = play(rack, audio)
+    assert np.abs(np.diff(muted)).max() < 0.01
+    assert not muted[RATE // 4 :].any()
+    assert rack.output_gain_db == -3.0
+    rack.is_muted = False
+    assert play(rack, audio)[-1] == pytest.approx(0.5 * 10 ** (-3 / 20), abs=1e-4)
+
+
 def test_the_dc_blocker_starts_at_rest_and_removes_an_offset() -> None:
     resting = np.full(1000, 0.25, np.float32)
     DcBlocker(0.25, RATE).process(resting)

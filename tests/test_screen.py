@@ -1,5 +1,6 @@
 """The live screen: its parts as text, and the whole in a real terminal with keys."""
 
+import io
 import os
 import select
 import subprocess
@@ -11,15 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import RATE, ROOT
+from rich.cells import cell_len
 from rich.console import Console
 
 from fxhost.engine import compiled_stage
 from fxhost.knobs import KnobBoard
-from fxhost.live import GAIN_LIMIT_DB, PEAK_HOLD_S, Meter, Screen, draw_meter, format_db, format_grants
+from fxhost.live import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, format_grants
+from fxhost.meters import PEAK_HOLD_S, Meter, draw_meter, format_db
+from fxhost.plans import Plan
 from fxhost.preset import read_preset
 from fxhost.rack import Rack
 from fxhost.realtime import LockedMemory, Scheduling
+from fxhost.rows import join_in
 from fxhost.stream import VirtualStream
+from fxhost.words import keeping_errors, print_error
 
 MakePreset = Callable[..., Path]
 
@@ -108,6 +114,75 @@ def test_the_screen_shows_everything_a_player_wants_to_know(screen: Screen) -> N
     assert "3.0 of 4.6 MB locked in memory" in text
 
 
+SIZES = [(40, 10), (60, 15), (80, 24), (120, 40)]
+LONG_NAMES = ["Ibanez TS-808 drive 7 tone 5", "Fender Deluxe Reverb vibrato", "Mesa 4x12 recto 破壊"]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("has_knobs", [False, True])
+def test_nothing_essential_leaves_the_screen(
+    screen: Screen, make_preset: MakePreset, width: int, height: int, has_knobs: bool
+) -> None:
+    screen.presets = LONG_NAMES
+    screen.plans = [Plan(name, 44_100, RATE, 44_100) for name in LONG_NAMES]
+    screen.knobs = KnobBoard([read_preset(make_preset(1, 8, 3))] if has_knobs else ())
+    block = np.ones(64, np.float32)
+    for _ in range(3):
+        screen.update(screen.rack.read_meters())
+        screen.rack.process(block, block.copy(), flags=2)
+    screen.rack.is_bypassed = screen.rack.is_muted = True
+    screen.input_meter.clip(0.0)
+    lines = Picture(screen, 0.5).lines(width, height)
+    assert len(lines) <= height
+    assert max(line.cell_len for line in lines) <= width
+    text = "\n".join(line.plain for line in lines)
+    expected = ["Iban", "Fend", "Mesa", " BYPASS ", " MUTE ", "in", "out", "−6.0", "+0.0", "CLIP", "xruns 3", "load"]
+    expected += ["[ ] in", "- + out", "b bypass", "m mute", "r reset", "q quit"]
+    expected += ["▸knob 1 0.25", ", ."] if has_knobs else []
+    assert [part for part in expected if part not in text] == []
+    meters = [line.plain for line in lines if "·" in line.plain]
+    assert len(meters) == 2
+    assert all("−" in line for line in meters), "a meter has its level in the same line"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 2), (12, 3), (20, 4), (30, 6)])
+def test_in_a_tiny_window_the_chain_comes_first_and_then_the_meters(screen: Screen, width: int, height: int) -> None:
+    lines = Picture(screen, 0.5).lines(width, height)
+    assert len(lines) == height
+    assert all(line.cell_len <= width for line in lines)
+    if height >= 3:
+        assert [line.plain[:3].strip() for line in lines[1:3]] == ["in", "out"]
+
+
+@pytest.mark.parametrize("width", [8, 20, 21, 33, 60, 500])
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_the_names_of_a_chain_fit_a_line(width: int, count: int) -> None:
+    names = [f"{LONG_NAMES[n % 3]} {n}" for n in range(count)]
+    line = join_in(names, " → ", width)
+    assert cell_len(line) <= max(width, 6)
+    assert line.startswith("I")
+    assert ("…" not in line and "+" not in line) == (cell_len(" → ".join(names)) <= width)
+
+
+def test_a_note_stays_for_a_while(screen: Screen) -> None:
+    screen.note("the stream was opened\x1b again")
+    now = time.monotonic()
+    assert any("note    the stream was opened\\x1b again" in line.plain for line in Picture(screen, now).lines(80, 24))
+    assert not any("note" in line.plain for line in Picture(screen, now + NOTE_S + 1).lines(80, 24))
+
+
+def test_errors_wait_for_the_end_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, shown = io.StringIO(), []
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with keeping_errors(shown.append):
+        print_error("one")
+        print("two\nthr", end="", file=sys.stderr)
+        assert terminal.getvalue() == ""
+        assert shown == ["fxhost: one", "two"]
+    assert terminal.getvalue() == "fxhost: one\ntwo\nthr"
+
+
 @pytest.mark.parametrize(
     ("scheduling", "text"),
     [
@@ -147,7 +222,10 @@ def test_in_a_terminal_the_screen_is_drawn_and_the_keys_work(make_preset: MakePr
             read_until(master, "BYPASS", 10.0)
             os.write(master, b"]]\x1b[A\x1b[1;5D\x1bOP")  # two keys, and three that mean nothing here
             read_until(master, "+2.0 dB", 10.0)
-            os.write(master, b"rq")
+            os.write(master, 300 * b"-" + b"m")
+            shown = read_until(master, "MUTE", 10.0)
+            assert "−3.0 dB" not in shown, "a mute does not wait for what was typed before it"
+            os.write(master, b"r" + 300 * b"+" + b"q")
             read_until(master, "blocks of 64 frames", 10.0)
             assert run.wait(10) == 0
         finally:

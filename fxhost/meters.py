@@ -1,0 +1,88 @@
+"""Meters: a level with its peak, as a bar in a line of the screen. Levels are in dB relative to full scale."""
+
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+PEAK_HOLD_S = 1.5
+FLOOR_DB = -60.0
+METER_WIDTH = 60  # at most
+METER_MIN_WIDTH = 20  # before figures go beside it
+FULL_SCALE_DB = -0.01  # a converter's full scale
+CLIP_S = 2.0  # how long it is shown
+NARROW = 60  # columns; below, units are left out
+LABEL_WIDTH, SHORT_LABEL_WIDTH = 8, 4
+
+
+@dataclass
+class Meter:
+    """One level with its held peak, in dB relative to full scale."""
+
+    level_db: float = -200.0
+    rms_db: float = -200.0
+    held_db: float = -200.0
+    _held_at: float = field(default=0.0, repr=False)
+    _clipped_at: float = field(default=-1e9, repr=False)
+
+    def update(self, peak_db: float, rms_db: float, now: float) -> None:
+        """Take the newest levels, at a time in seconds."""
+        self.level_db, self.rms_db = peak_db, rms_db
+        if peak_db >= self.held_db or now - self._held_at > PEAK_HOLD_S:
+            self.held_db, self._held_at = peak_db, now
+
+    def clip(self, now: float) -> None:
+        """Remember that the level was too high, at a time in seconds."""
+        self._clipped_at = now
+
+    def is_clipping(self, now: float) -> bool:
+        """Whether that was just now."""
+        return now - self._clipped_at <= CLIP_S
+
+
+def format_db(level_db: float) -> str:
+    """A level in dB for people; silence is −∞."""
+    return "   −∞ dB" if level_db <= -150.0 else f"{level_db:+5.1f} dB".replace("-", "−")
+
+
+def draw_meter(meter: Meter, width: int) -> Text:
+    """A bar from −60 to 0 dB, with a mark where the peak is held."""
+
+    def place(level_db: float) -> int:
+        return round(width * min(1.0, max(0.0, 1.0 - level_db / FLOOR_DB)))
+
+    bar = Text("█" * place(meter.level_db) + "·" * (width - place(meter.level_db)), style="green")
+    for start_db, colour in ((-12.0, "yellow"), (-3.0, "red")):
+        bar.stylize(colour, place(start_db))
+    held = place(meter.held_db)
+    if held:
+        bar = Text.assemble(bar[: held - 1], Text("▌", style="bold white"), bar[held:])
+    return bar
+
+
+def draw_level(label: str, meter: Meter, gain_db: float, width: int, now: float) -> Text:
+    """A line with a gain, the meter behind it, and CLIP; where there is room also its peak and RMS in figures.
+
+    Parameters
+    ----------
+    label : str
+    meter : Meter
+    gain_db : float
+        What is set.
+    width : int
+        Of the line, in cells. In a narrow one units are left out.
+    now : float
+        The time in seconds.
+    """
+    clip = Text(" CLIP" if meter.is_clipping(now) else "     ", style="bold red")
+    name, gain, level = f"{label:{LABEL_WIDTH}}", f"{format_db(gain_db)}  ", f" {format_db(meter.level_db)}"
+    figures = [f"   peak {format_db(meter.held_db)}", f"   rms {format_db(meter.rms_db)}"]
+    if width < NARROW:
+        name, figures = f"{label.removesuffix('put'):{SHORT_LABEL_WIDTH}}", []
+        gain, level = f"{format_db(gain_db)[:-3]} ", f" {format_db(meter.level_db)[:-3]}"
+    room = width - len(name + gain + level) - clip.cell_len
+    shown = ""
+    for figure in figures:
+        if room - len(shown + figure) >= METER_MIN_WIDTH:
+            shown += figure
+    bar = draw_meter(meter, max(1, min(METER_WIDTH, room - len(shown))))
+    return Text.assemble((name, "dim"), gain, bar, level, clip, shown)
