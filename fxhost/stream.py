@@ -194,11 +194,14 @@ class VirtualStream:
         self._rack = rack
         self._block_frames = block_frames or VIRTUAL_BLOCK_FRAMES
         self._stop = threading.Event()
+        self._over = threading.Event()
+        self._is_begun = False
         self._thread = threading.Thread(target=self._play, name="virtual device", daemon=True)
         rack.connect(in_channels=0, in_channel=0, out_channels=1)
 
     def start(self) -> None:
         """Begin to play."""
+        self._is_begun = True  # first, because Ctrl-C may come between
         self._thread.start()
 
     def has_stopped(self) -> bool:
@@ -208,10 +211,16 @@ class VirtualStream:
     def close(self) -> None:
         """Stop playing."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._is_begun:
+            self._over.wait(CLOSE_TIMEOUT_S)
 
     def _play(self) -> None:
+        try:
+            self._play_until_stopped()
+        finally:
+            self._over.set()
+
+    def _play_until_stopped(self) -> None:
         block_s = self._block_frames / self.sample_rate
         silence, out = np.zeros(self._block_frames, np.float32), np.zeros(self._block_frames, np.float32)
         due = time.perf_counter()

@@ -3,9 +3,13 @@
 What the user or the system refuses becomes a line; an error of the program's own keeps its traceback.
 """
 
+import _thread
 import atexit
+import gc
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,6 +20,7 @@ from fxhost.errors import FxhostError
 from fxhost.words import print_error
 
 INTERRUPTED = 130
+SOON_S = 0.01
 
 
 def run_to_the_end(arguments: Sequence[str] | None) -> int:
@@ -48,6 +53,8 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
         except BaseException as err:
             with deaf_to_interrupts():
                 told = tell_end(err)
+                if told == INTERRUPTED:
+                    forget_frames(err)
             if told is None:
                 raise
             code = told
@@ -85,6 +92,18 @@ def causes(err: BaseException | None) -> Iterator[BaseException]:
         err = err.__cause__ or (None if err.__suppress_context__ else err.__context__)
 
 
+def forget_frames(err: BaseException) -> None:
+    """Free what an interrupted import left half made, whose destructors fail, while nobody is told of that."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        for cause in list(causes(err)):
+            traceback.clear_frames(cause.__traceback__)
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+
+
 def deafen() -> None:
     """Let Ctrl-C do nothing from now on."""
     with suppress(ValueError):  # not the main thread
@@ -110,7 +129,7 @@ def hearing_swallowed_interrupts() -> Iterator[None]:
 
     def hear(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            threading.Timer(SOON_S, _thread.interrupt_main).start()  # here, it would be swallowed as well
         else:
             before(unraisable)
 
