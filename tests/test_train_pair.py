@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fxhost.errors import AudioError, TrainingError
+from train.levels import measure_levels
 from train.pair import Pair, Stretch, cut_warmed, read_pair, split_pair
 
 RATE = 8000
@@ -18,6 +19,12 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 def noise(frames: int = 4 * RATE, seed: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.5, 0.5, frames).astype(np.float32)
+
+
+def smooth_noise() -> np.ndarray:
+    """Noise that moves as slowly as a guitar, with a peak of 0.5."""
+    slow = np.convolve(noise(), np.hanning(24), "same")
+    return (0.5 * slow / np.abs(slow).max()).astype(np.float32)
 
 
 def soft() -> np.ndarray:
@@ -138,6 +145,36 @@ def test_an_unclipped_recording_is_not_called_clipped(dry: Path, tmp_path: Path,
 def test_an_effect_that_clips_below_full_scale_is_not_called_clipped(dry: Path, tmp_path: Path) -> None:
     pair = read_pair(dry, write(tmp_path / "wet.wav", np.clip(noise(), -0.2, 0.2)))
     assert not any("clipped" in note for note in pair.notes)
+
+
+@pytest.mark.parametrize("peak", [0.5, 0.995, 1.0])
+def test_a_square_wave_is_the_effects_own_at_any_level(dry: Path, tmp_path: Path, peak: float) -> None:
+    square = peak * np.clip(40 * smooth_noise(), -1, 1)
+    pair = read_pair(write(dry, smooth_noise()), write(tmp_path / "wet.wav", square, subtype="PCM_24"))
+    assert not any(word in note for note in pair.notes for word in ("clip", "flat"))
+
+
+@pytest.mark.parametrize(("peak", "words"), [
+    (0.01, "has flat tops at -40.0 dB"), (0.7, "has flat tops at -3.1 dB"), (1.0, "is clipped at full scale"),
+])  # fmt: skip
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_flat_tops_of_the_dry_side_are_noted_at_any_level(
+    dry: Path, tmp_path: Path, peak: float, words: str, subtype: str
+) -> None:
+    cut = peak * np.clip(2 * smooth_noise(), -0.4, 0.4) / 0.4
+    write(dry, cut, subtype=subtype)
+    pair = read_pair(dry, write(tmp_path / "wet.wav", np.tanh(3 * cut)))
+    assert any(f"dry.wav {words}" in note for note in pair.notes)
+
+
+@pytest.mark.parametrize("peak", [0.01, 0.7, 1.0])
+def test_slow_and_steady_waves_have_no_flat_tops(peak: float) -> None:
+    time = np.arange(5 * 48_000) / 48_000
+    sweep = peak * np.sin(2 * np.pi * 20 * 5 / np.log(50) * (50 ** (time / 5) - 1))
+    low = peak * np.sin(2 * np.pi * 41.2 * time)
+    for wave in (sweep, low):
+        rounded = (np.round(wave * 32_767) / 32_768).astype(np.float32)
+        assert measure_levels(rounded, 48_000, any_flat_top=True).clipped_places == 0
 
 
 def make_pair(frames: int, rate: int = RATE) -> Pair:

@@ -11,7 +11,13 @@ from train.source import audio_blocks
 Float64Array = NDArray[np.float64]
 
 TENTH_S = 0.1
-FULL_SCALE = 0.99  # a peak from here on may be clipped
+FULL_SCALE = 1.0
+AT_FULL_SCALE = 1e-4  # so near to it a converter has clipped: 16 bit end 3e-5 below
+FLAT = 1e-4  # of a peak: samples within it are level
+DITHER = 6e-5  # as much as two steps of 16 bits, by which level samples may differ
+STEEP = 10.0  # times that: a flat top ends in a step, the top of a slow wave does not
+FEW_PLACES = 3  # below full scale; fewer may be chance
+MOSTLY = 0.4  # of the time: what is flat for so long is a square wave
 QUIET_SHARE = 0.02  # of the tenths: the quietest, which show the noise
 
 
@@ -25,7 +31,7 @@ class Levels:
     tenths : float64 (tenths,)
         The mean square of each tenth of a second without its mean.
     clipped_places : int
-        Where three samples in a row stand at a peak of full scale.
+        How often three samples in a row stand level at a peak that ends in a step.
     """
 
     peak: float
@@ -41,7 +47,7 @@ class Levels:
         return float(np.sqrt(np.partition(self.tenths, count - 1)[:count].mean()))
 
 
-def measure_levels(audio: Float32Array, sample_rate: int) -> Levels:
+def measure_levels(audio: Float32Array, sample_rate: int, *, any_flat_top: bool = False) -> Levels:
     """The levels of a recording.
 
     Parameters
@@ -50,37 +56,70 @@ def measure_levels(audio: Float32Array, sample_rate: int) -> Levels:
         At least a tenth of a second; read in pieces.
     sample_rate : int
         In Hz.
+    any_flat_top : bool
+        Whether flat tops count at any level. Those of a dry side come from a converter, also if they were turned down;
+        those of a wet side may be the effect's own: only what stands at full scale counts, unless it stands there
+        for most of the time.
 
     Returns
     -------
     Levels
     """
     tenth = max(1, int(TENTH_S * sample_rate))
-    peak, total, square, tenths = 0.0, 0.0, 0.0, []
+    lowest, highest, total, square, tenths = 0.0, 0.0, 0.0, 0.0, []
     for _, block in audio_blocks(audio, 50 * tenth):
         values = block.astype(np.float64)
-        peak = max(peak, float(np.abs(values).max()))
+        lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
         total += float(values.sum())
         square += float(values @ values)
         whole = values[: len(values) // tenth * tenth].reshape(-1, tenth)
         tenths.append(whole.var(axis=1))
     frames = len(audio)
     return Levels(
-        peak=peak,
+        peak=max(highest, -lowest),
         rms=float(np.sqrt(square / frames)),
         dc=total / frames,
         tenths=np.concatenate(tenths),
-        clipped_places=_count_clipped(audio, peak) if peak >= FULL_SCALE else 0,
+        clipped_places=_count_clipped(audio, lowest, highest, any_flat_top=any_flat_top),
     )
 
 
-def _count_clipped(audio: Float32Array, peak: float) -> int:
-    count, before = 0, np.zeros(2, np.bool_)
-    for _, block in audio_blocks(audio):
-        at_peak = np.concatenate([before, np.abs(block) > peak - 1e-4])
-        count += int(np.count_nonzero(at_peak[:-2] & at_peak[1:-1] & at_peak[2:]))
-        before = at_peak[-2:]
+def _count_clipped(audio: Float32Array, lowest: float, highest: float, *, any_flat_top: bool) -> int:
+    """How often three samples in a row are part of a flat top, or of a flat bottom."""
+    count = 0
+    for sign, peak in ((1, highest), (-1, -lowest)):
+        at_full_scale = abs(peak - FULL_SCALE) < AT_FULL_SCALE
+        if not peak or not (any_flat_top or at_full_scale):
+            continue
+        here = _count_flat(audio, sign, peak)
+        if here >= (1 if at_full_scale else FEW_PLACES) and (any_flat_top or here < MOSTLY / 2 * len(audio)):
+            count += here
     return count
+
+
+def _count_flat(audio: Float32Array, sign: int, peak: float) -> int:
+    """How often three samples in a row stand at the peak of one sign, where their row begins or ends with a step."""
+    near = max(DITHER, FLAT * peak)
+    count, kept = 0, np.full(1, peak)  # the sample before a row, and the row that a block ends within
+    for _, block in audio_blocks(audio):
+        below = np.concatenate([kept, peak - sign * block.astype(np.float64)])
+        level = np.concatenate([[False], below <= near, [False]])
+        starts, ends = np.flatnonzero(np.diff(level.astype(np.int8))).reshape(-1, 2).T
+        if len(ends) and ends[-1] == len(below):  # it may go on in the next block
+            kept, starts, ends = below[max(0, starts[-1] - 1) :], starts[:-1], ends[:-1]
+        else:
+            kept = below[-1:]
+        count += _count_rows(below, starts, ends, near)
+    if len(kept) > 1:
+        count += _count_rows(np.append(kept, peak), np.array([1]), np.array([len(kept)]), near)
+    return count
+
+
+def _count_rows(below: Float64Array, starts: NDArray[np.int64], ends: NDArray[np.int64], near: float) -> int:
+    """The number of threes in rows of level samples that are flat tops."""
+    step = np.maximum(below[np.maximum(starts - 1, 0)], below[np.minimum(ends, len(below) - 1)])
+    flat = step > STEEP * near
+    return int(np.maximum(ends - starts - 2, 0)[flat].sum())
 
 
 def to_db(linear: float) -> float | None:

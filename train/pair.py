@@ -6,7 +6,7 @@ what the effect made of the dry side up to frame n.
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from fxhost.preset import Float32Array
 from train.align import choose_correction, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
-from train.levels import Levels, measure_levels
+from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
 from train.sides import read_sides
 from train.source import Source, audio_blocks
 from train.verify import verify_delay
@@ -131,9 +131,9 @@ def read_pair(
         raise TrainingError(
             f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
         )
-    levels = _measure_source(x), _measure_source(y)
+    levels = _measure_source(x, any_flat_top=True), _measure_source(y, any_flat_top=False)
     notes = [*x.notes, *y.notes]
-    notes += [note for source, level in zip((x, y), levels, strict=True) for note in _note_clipping(source, level)]
+    notes += [note for note in (_note_flat_tops(x, levels[0]), _note_clipping(y, levels[1])) if note]
 
     delay = find_delay(x.audio, y.audio, rate)
     correction = _choose_correction(x, y, delay) if delay_frames is None else _check_given(x, y, delay_frames)
@@ -144,7 +144,7 @@ def read_pair(
             f"({1000 * abs(correction) / rate:.2f} ms); that was taken out"
         )
     if correction:
-        levels = measure_levels(aligned[0], rate), measure_levels(aligned[1], rate)
+        levels = _measure_again(aligned[0], levels[0], rate), _measure_again(aligned[1], levels[1], rate)
     # what is left over at the end once the delay is out
     if difference and (over := abs(len(x.audio) - len(y.audio) + round(correction))):
         longer = dry if len(x.audio) + round(correction) > len(y.audio) else wet
@@ -192,8 +192,8 @@ def _check_given(dry: Source, wet: Source, delay_frames: float) -> float:
     return delay_frames
 
 
-def _measure_source(source: Source) -> Levels:
-    levels = measure_levels(source.audio, source.sample_rate)
+def _measure_source(source: Source, *, any_flat_top: bool) -> Levels:
+    levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
     if levels.peak < SILENCE:
         raise AudioError(
             f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
@@ -201,13 +201,34 @@ def _measure_source(source: Source) -> Levels:
     return levels
 
 
-def _note_clipping(source: Source, levels: Levels) -> list[str]:
+def _measure_again(audio: Float32Array, before: Levels, sample_rate: int) -> Levels:
+    """The levels of what was moved; where it was clipped is seen before that."""
+    return replace(measure_levels(audio, sample_rate), clipped_places=before.clipped_places)
+
+
+def _note_flat_tops(dry: Source, levels: Levels) -> str:
+    """What the flat tops of the dry side mean: no guitar has them."""
     if not levels.clipped_places:
-        return []
-    return [
-        f"{source.path.name} is clipped at full scale in at least {levels.clipped_places} places; "
-        "record it at a lower level"
-    ]
+        return ""
+    if levels.peak >= FULL_SCALE - AT_FULL_SCALE:
+        return (
+            f"{dry.path.name} is clipped at full scale in at least {levels.clipped_places} places; "
+            "record it at a lower level"
+        )
+    return (
+        f"{dry.path.name} has flat tops at {to_db(levels.peak):.1f} dB in at least {levels.clipped_places} places, as "
+        "if it had been clipped and then turned down; record it at a lower level"
+    )
+
+
+def _note_clipping(wet: Source, levels: Levels) -> str:
+    """What the flat tops of the wet side may mean: at full scale a converter's, unless the effect made them."""
+    if not levels.clipped_places:
+        return ""
+    return (
+        f"{wet.path.name} is clipped at full scale in at least {levels.clipped_places} places; if the effect does not "
+        "do that itself, record it at a lower level"
+    )
 
 
 def _describe_source(source: Source) -> dict[str, Any]:
