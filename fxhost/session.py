@@ -125,6 +125,11 @@ class Session:
                 input_channel=options.input_channel or 0,
             )
 
+    @property
+    def input_files(self) -> list[Path | None]:
+        """The files that are read."""
+        return [self.options.input_file, *(preset.path for preset in self.presets)]
+
     def build_chain(self) -> list[Stage]:
         """A fresh chain of the session's presets, in their settled states."""
         gains = choose_gains(self.presets, self.options.level, self.options.interface_dbu)
@@ -190,7 +195,7 @@ class Session:
                 stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             if options.output_file is not None:
                 writer = stack.enter_context(
-                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite)
+                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite, inputs=self.input_files)
                 )
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import check_output
+from fxhost.files import check_output, refuse_inputs
 from fxhost.torchscript import EffectLSTM
 from train.augment import prepare_augmentation
 from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
@@ -99,7 +99,9 @@ def fit(
     settings.check()
     torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     threads = settings.threads or _count_cores()
-    _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
+    _check_output(
+        output, pairs, test, start_from, overwrite=overwrite, resume=resume
+    )  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
     read = functools.partial(
         read_pair, channel=settings.channel, delay_frames=settings.delay, force=overwrite or resume
@@ -368,30 +370,33 @@ def _check_output(
     output: Path,
     pairs: Sequence[tuple[Path, Path]],
     test: tuple[Path, Path] | None,
+    start_from: Path | None,
     *,
     overwrite: bool,
     resume: bool,
 ) -> None:
+    refuse_recording(output, pairs, test)
+    for place in (output, checkpoint_path(output)):
+        refuse_inputs(place, [start_from])
     if checkpoint_path(output).exists() and not (overwrite or resume):
         raise FileError(
             f"{output} is of a training that was cut off and exists already; go on with it by --resume, "
             "or add --force to replace it"
         )
     check_output(output, overwrite=overwrite or resume)
-    refuse_recording(output, pairs, test)
 
 
 def refuse_recording(output: Path, pairs: Sequence[tuple[Path, Path]], test: tuple[Path, Path] | None) -> None:
-    """Refuse to write a preset over one of the recordings.
+    """Refuse to write a preset, or what belongs to it, over one of the recordings.
 
     Raises
     ------
     FileError
         If `output` is one of them.
     """
-    for path in (path for pair in (*pairs, test or ()) for path in pair):
-        if output.exists() and path.exists() and output.samefile(path):
-            raise FileError(f"{output} is one of the recordings; choose another name for the preset")
+    recordings = [path for pair in (*pairs, test or ()) for path in pair]
+    for place in (output, checkpoint_path(output)):
+        refuse_inputs(place, recordings, "recordings")
 
 
 def _check_rates(
