@@ -22,13 +22,14 @@ from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_reco
 from train.fused import FusedLSTM
 from train.losses import LossWeights, weigh_losses
 from train.model import make_model
-from train.pair import Pair, Stretch, read_pair, split_pair
+from train.pair import Pair, read_pair
 from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
 from train.segments import Feed, Material, measure_esr, zero_state
 from train.settings import DEFAULT_MINUTES, Settings
 from train.source import release_pages
+from train.splits import Stretch, leave_gaps, split_pair
 from train.stability import CALM, measure_divergence
 from train.start import choose_residual, load_start
 
@@ -115,7 +116,13 @@ def fit(
         for name in ("train", "validation", "test")
     )
     if test_pair:
-        tested = [Material(test_pair.dry, test_pair.wet, (Stretch(0, len(test_pair.dry)),))]
+        tested = [
+            Material(
+                test_pair.dry,
+                test_pair.wet,
+                leave_gaps([Stretch(0, len(test_pair.dry))], test_pair.gaps, test_pair.sample_rate),
+            )
+        ]
     settings = choose_residual(settings, taught, start_from)
     hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
     hashes += [f"test {text}" for text in (test_pair.dry_sha256, test_pair.wet_sha256)] if test_pair else []
