@@ -47,7 +47,7 @@ class Jitter:
             **self.spread.as_dict("interval_"),
             "device": stream.name,
             "host_api": stream.host_api,
-            "stream_latency_s": stream.latency_s,
+            **self.summary.timing,
             "seconds": self.summary.seconds,
             "blocks": statistics.blocks,
             "blocks_due": self.summary.blocks_due,
