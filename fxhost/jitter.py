@@ -9,7 +9,8 @@ import numpy as np
 from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
 from fxhost.errors import DeviceError
 from fxhost.preset import Preset
-from fxhost.session import Options, Session, Summary
+from fxhost.session import Options, Session
+from fxhost.summary import Summary
 from fxhost.timing import Float64Array, Spread, TimedRack, spread_of
 
 
