@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.dense import NONE, DenseLayers
+
 if TYPE_CHECKING:
     from fxhost.stages.networks import Network
 
-MAX_HIDDEN_SIZE = 128
-MAX_LAYERS = 3
+MAX_HIDDEN_SIZE = 256
+MAX_LAYERS = 5
+MAX_DENSE = 4  # layers before the recurrent ones, and after them
 MAX_INPUTS = 4
 SAMPLE_RATES = (8_000, 384_000)
 GATES = {"lstm": 4, "gru": 3}
@@ -40,6 +43,8 @@ class Architecture:
     cell : {'lstm', 'gru', 'wavenet'}
     network : Network or None
         All of a WaveNet's sizes.
+    dense : DenseLayers
+        What stands before and after the recurrent layers besides the output layer.
     """
 
     layers: int
@@ -48,13 +53,20 @@ class Architecture:
     residual: bool = False
     cell: str = "lstm"
     network: "Network | None" = None
+    dense: DenseLayers = NONE
 
     @property
     def label(self) -> str:
         """What it is in a word or two."""
         if self.network is not None:
             return f"WaveNet of {self.layers} layers, {self.hidden_size} channels"
-        return f"{self.cell.upper()} {self.layers}×{self.hidden_size}"
+        more = "" if self.dense == NONE else f", dense {self.dense.describe()}"
+        return f"{self.cell.upper()} {self.layers}×{self.hidden_size}{more}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a recurrent network with a linear output layer and no other dense layer."""
+        return self.network is None and self.dense == NONE
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every array of its weights, in torch's layout.
@@ -66,13 +78,15 @@ class Architecture:
             return {"wavenet": (self.network.weight_count,)}
         shapes: dict[str, tuple[int, ...]] = {}
         gates = GATES[self.cell] * self.hidden_size
+        entering = self.dense.before[-1].size if self.dense.before else self.inputs
         for layer in range(self.layers):
-            columns = self.inputs if layer == 0 else self.hidden_size
+            columns = entering if layer == 0 else self.hidden_size
             shapes[f"weight_ih_l{layer}"] = (gates, columns)
             shapes[f"weight_hh_l{layer}"] = (gates, self.hidden_size)
             shapes[f"bias_ih_l{layer}"] = (gates,)
             shapes[f"bias_hh_l{layer}"] = (gates,)
-        shapes["head_weight"] = (1, self.hidden_size)
+        shapes |= self.dense.weight_shapes(self.inputs, self.hidden_size)
+        shapes["head_weight"] = (1, self.dense.after[-1].size if self.dense.after else self.hidden_size)
         shapes["head_bias"] = (1,)
         shapes["h0"] = (self.layers, self.hidden_size)
         shapes["c0"] = (self.layers, self.hidden_size)
@@ -115,6 +129,7 @@ class Architecture:
             "hidden_size": self.hidden_size,
             "inputs": self.inputs,
             "residual": self.residual,
+            **({} if self.dense == NONE else {"dense": self.dense.as_dict()}),
         }
 
 

@@ -123,6 +123,7 @@ def compiled_stage(preset: Preset, knobs: Sequence[float] | None = None, sample_
         sample_rate=sample_rate or preset.sample_rate,
         knobs=[knob.default for knob in preset.knobs] if knobs is None else knobs,
         cell=a.cell,
+        dense=a.dense.to_text(),
     )
 
 

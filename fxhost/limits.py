@@ -42,7 +42,7 @@ def bisect_largest(fits: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def find_largest_hidden(sample_rate: int, block_frames: int, measure: Measure) -> int:
-    """The hidden size, 1 to 128, of the largest network of one layer that fits; 0 where none does."""
+    """The hidden size, 1 to 256, of the largest network of one layer that fits; 0 where none does."""
 
     def fits(hidden_size: int) -> bool:
         preset = make_random_preset(hidden_size, sample_rate)
@@ -101,7 +101,7 @@ def make_random_preset(hidden_size: int, sample_rate: int) -> Preset:
     Parameters
     ----------
     hidden_size : int
-        1 to 128.
+        1 to 256.
     sample_rate : int
         In Hz.
     """

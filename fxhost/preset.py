@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from fxhost.dense import ACTIVATIONS, NONE, Dense, DenseLayers
 from fxhost.descriptions import read_description
 from fxhost.effect import (
     GAINS_DB,
     GATES,
     LEVELS_DB,
+    MAX_DENSE,
     MAX_HIDDEN_SIZE,
     MAX_INPUTS,
     MAX_LAYERS,
@@ -60,13 +62,13 @@ __all__ = [
 ]
 
 FORMAT = "fxhost preset"
-FORMAT_VERSION = 2  # the newest that is read; a writer takes the oldest that can say what it has to
+FORMAT_VERSION = 3  # the newest that is read; a writer takes the oldest that can say what it has to
 
 MAX_PROBE_FRAMES = 65_536
 MOST_PROBE_ERROR = 1e-2
 
-# The largest that each extra file may claim to be, in bytes: five times what the largest legal preset needs.
-MEMBER_LIMITS = {"fxhost.json": 1 << 18, "weights.npz": 1 << 23, "probe.npz": 1 << 23}
+# The largest that each extra file may claim to be, in bytes.
+MEMBER_LIMITS = {"fxhost.json": 1 << 18, "weights.npz": 1 << 24, "probe.npz": 1 << 23}
 
 
 def shipped_presets_folder() -> Path:
@@ -275,7 +277,24 @@ def _parse_architecture(path: Path, sizes: Fields) -> Architecture:
         inputs=sizes.integer("inputs", 1, MAX_INPUTS),
         residual=sizes.boolean("residual"),
         cell=cell,
+        dense=_parse_dense(sizes.child("dense")) if sizes.has("dense") else NONE,
     )
+
+
+def _parse_dense(fields: Fields) -> DenseLayers:
+    def parse_activation(layer: Fields, key: str) -> str:
+        if (name := layer.text(key)) not in ACTIVATIONS:
+            raise layer.refuse(key, f"one of {', '.join(ACTIVATIONS)}")
+        return name
+
+    before, after = (
+        tuple(
+            Dense(layer.integer("size", 1, MAX_HIDDEN_SIZE), parse_activation(layer, "activation"))
+            for layer in fields.children(place, 0, MAX_DENSE)
+        )
+        for place in ("before", "after")
+    )
+    return DenseLayers(before, after, parse_activation(fields, "output"))
 
 
 def _parse_levels(fields: Fields) -> Levels:

@@ -32,7 +32,8 @@ def settle_on_silence(preset: Preset) -> Preset:
         return preset
     h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
     layers = [_take_layer(preset.weights, layer) for layer in range(len(h))]
-    x = np.array([0.0, *(knob.default for knob in preset.knobs)])
+    dense = preset.architecture.dense
+    x = dense.enter(preset.weights, np.array([0.0, *(knob.default for knob in preset.knobs)]))
     for _ in range(round(WARM_UP_S * preset.sample_rate / STRIDE)):
         before = h.copy(), c.copy()
         for _ in range(STRIDE):
@@ -46,7 +47,7 @@ def settle_on_silence(preset: Preset) -> Preset:
     state = {"h0": h.astype(np.float32), "c0": c.astype(np.float32)}
     for array in state.values():
         array.setflags(write=False)
-    output = float(preset.weights["head_weight"][0].astype(np.float64) @ h[-1] + preset.weights["head_bias"][0])
+    output = float(dense.leave(preset.weights, h[-1]))
     return replace(preset, weights={**preset.weights, **state}, silent_output=output)
 
 

@@ -28,7 +28,8 @@ def step_network(preset: Preset, states: Float64Array) -> Float64Array:
     weights = {name: array.astype(np.float64) for name, array in preset.weights.items()}
     after = np.empty_like(states)
     # 0, then the knobs; (states, inputs)
-    below = np.tile([0.0, *(knob.default for knob in preset.knobs)], (len(states), 1))
+    silence = np.array([0.0, *(knob.default for knob in preset.knobs)])
+    below = np.tile(preset.architecture.dense.enter(preset.weights, silence), (len(states), 1))
     for layer in range(preset.architecture.layers):
         h, c = states[:, 0, layer], states[:, 1, layer]
         given = below @ weights[f"weight_ih_l{layer}"].T + weights[f"bias_ih_l{layer}"]

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from fxhost import __version__
+from fxhost.dense import NONE
 from fxhost.errors import PresetError
 from fxhost.files import replacing
 from fxhost.levels import linear
@@ -232,7 +233,7 @@ def save_preset(
     silent_out, _, _ = play_module(module, constant_input(riff[:1] * 0, knobs), weights["h0"], weights["c0"])
     metadata = {
         "format": FORMAT,
-        "format_version": 1 if architecture.cell == "lstm" and not levels.has_gains else 2,
+        "format_version": oldest_version(architecture, levels),
         "name": name,
         "architecture": architecture.as_dict(),
         "sample_rate": sample_rate,
@@ -266,6 +267,14 @@ def save_preset(
         torch.jit.save(scripted, archive, _extra_files=extra)
     with replacing(path, overwrite=overwrite) as partial:
         _copy_without_paths(archive, partial)
+
+
+def oldest_version(architecture: Architecture, levels: Levels) -> int:
+    """The lowest version of the format that can say what a preset has to."""
+    sizes = architecture.network is None and (architecture.layers, architecture.hidden_size)
+    if architecture.dense != NONE or (sizes and (sizes[0] > 3 or sizes[1] > 128)):
+        return 3
+    return 1 if architecture.cell == "lstm" and not levels.has_gains else 2
 
 
 def rest_of(

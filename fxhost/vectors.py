@@ -140,7 +140,7 @@ class Vectors:
                 for start in (0, lanes)
             )
             value = self.add(low, high)
-        return self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+        return self.first(value)
 
     def prefetch(self, pointer: Any, index: Any = 0) -> None:
         """Have the cache line of `pointer[index]` fetched before it is needed."""
@@ -153,11 +153,17 @@ class Vectors:
 
     def broadcast(self, pointer: Any, index: Any = 0) -> Any:
         """The number at `pointer[index]` in every lane."""
+        return self.fill(self.builder.load(self.offset(pointer, index)))
+
+    def first(self, value: Any) -> Any:
+        """The number in the first lane."""
+        return self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    def fill(self, number: Any) -> Any:
+        """A number in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
         lane = ir.IntType(32)
-        one = self.builder.insert_element(
-            undefined, self.builder.load(self.offset(pointer, index)), ir.Constant(lane, 0)
-        )
+        one = self.builder.insert_element(undefined, number, ir.Constant(lane, 0))
         return self.builder.shuffle_vector(
             one, undefined, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width)
         )

@@ -50,6 +50,21 @@ def make_proteus(
     }
 
 
+def make_keras(*layers: tuple[Any, ...], inputs: int = 1, seed: int = 3, **fields: Any) -> dict[str, Any]:
+    """Layers (kind, size, activation) of RTNeural's layout; an activation has no size and no weights."""
+    rng, entering, made = np.random.default_rng(seed), inputs, []
+    for kind, size, activation in layers:
+        weights: list[Any] = [draw(rng, entering, size), draw(rng, size)]
+        if kind == "lstm":
+            weights = [draw(rng, entering, 4 * size), draw(rng, size, 4 * size), draw(rng, 4 * size)]
+        if kind == "gru":
+            weights = [draw(rng, entering, 3 * size), draw(rng, size, 3 * size), draw(rng, 2, 3 * size)]
+        layer = {"type": kind, "activation": activation, "shape": [None, None, size]}
+        made.append(layer if kind == "activation" else layer | {"weights": weights})
+        entering = size
+    return {"in_shape": [None, None, inputs], "layers": made, "metadata": {"samplerate": "48000"}} | fields
+
+
 def make_aidax(cell: str = "lstm", hidden: int = 4, inputs: int = 1, seed: int = 3, **fields: Any) -> dict[str, Any]:
     rng, gates = np.random.default_rng(seed), 4 if cell == "lstm" else 3
     bias = draw(rng, gates * hidden) if cell == "lstm" else draw(rng, 2, gates * hidden)
@@ -126,15 +141,32 @@ def play_proteus(data: dict[str, Any], x: Float64Array) -> Float64Array:
 
 
 def play_aidax(data: dict[str, Any], x: Float64Array, gains: tuple[float, float] = (1.0, 1.0)) -> Float64Array:
-    """An AIDA-X model from zeros; x (frames, inputs)."""
-    layer, dense = data["layers"]
-    kernel, recurrent, bias = (np.float32(value).astype(np.float64) for value in layer["weights"])
-    head, head_bias = (np.float32(value).astype(np.float64) for value in dense["weights"])
-    hidden = len(recurrent)
-    h, c = np.zeros(hidden), np.zeros(hidden)
+    """An AIDA-X model from zeros, of any recurrent and dense layers; x (frames, inputs)."""
+    x = x * np.array([gains[0], *[1.0] * (x.shape[1] - 1)])
+    y = x
+    for layer in data["layers"]:
+        arrays = [np.float32(value).astype(np.float64) for value in layer.get("weights", [])]
+        if layer["type"] in ("lstm", "gru"):
+            y = play_keras(layer["type"], arrays, y)
+            continue
+        if layer["type"] != "activation":
+            y = y @ arrays[0] + (arrays[1] if len(arrays) > 1 else 0.0)
+        y = {
+            "tanh": np.tanh,
+            "relu": lambda v: np.maximum(v, 0.0),
+            "sigmoid": logistic,
+            "elu": lambda v: np.where(v > 0.0, v, np.exp(np.minimum(v, 0.0)) - 1.0),
+        }.get(layer.get("activation", ""), np.asarray)(y)
+    return gains[1] * (y[:, 0] + data.get("in_skip", 0) * x[:, 0])
+
+
+def play_keras(cell: str, arrays: list[Float64Array], x: Float64Array) -> Float64Array:
+    """What a recurrent layer makes of x (frames, columns), from zeros; (frames, hidden)."""
+    kernel, recurrent, bias = arrays
+    h, c = np.zeros(len(recurrent)), np.zeros(len(recurrent))
     out = []
-    for frame in x * np.array([gains[0], *[1.0] * (x.shape[1] - 1)]):
-        if layer["type"] == "lstm":
+    for frame in x:
+        if cell == "lstm":
             i, f, g, o = np.split(frame @ kernel + h @ recurrent + bias, 4)
             c = logistic(f) * c + logistic(i) * np.tanh(g)
             h = logistic(o) * np.tanh(c)
@@ -144,5 +176,5 @@ def play_aidax(data: dict[str, Any], x: Float64Array, gains: tuple[float, float]
             )
             z, r = logistic(a_z + b_z), logistic(a_r + b_r)
             h = z * h + (1.0 - z) * np.tanh(a_h + r * b_h)
-        out.append((h @ head + head_bias)[0] + data.get("in_skip", 0) * frame[0])
-    return gains[1] * np.array(out)
+        out.append(h)
+    return np.array(out)

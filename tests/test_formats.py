@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SHARED
-from foreign import make_aidax, make_nam, make_proteus, play_aidax, play_nam, play_proteus, write
+from foreign import make_aidax, make_keras, make_nam, make_proteus, play_aidax, play_nam, play_proteus, write
 from mutations import make_wavenets
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
@@ -20,8 +20,8 @@ from fxhost import engine, torchscript
 from fxhost.choosing import choose_plan
 from fxhost.effect import Architecture, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.exchange import export_preset
-from fxhost.formats import MAX_FILE_SIZE, aidax, read_capture
+from fxhost.exchange import export_preset, import_capture
+from fxhost.formats import MAX_FILE_SIZE, read_capture
 from fxhost.knobs import set_knobs
 from fxhost.preset import read_preset
 from fxhost.settling import WARM_UP_S
@@ -46,7 +46,7 @@ def excite(seed: int, frames: int = 509) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.9, 0.9, frames).astype(np.float32).astype(np.float64)
 
 
-@pytest.mark.parametrize(("layers", "hidden"), [(1, 3), (2, 8), (3, 17)])
+@pytest.mark.parametrize(("layers", "hidden"), [(1, 3), (2, 8), (3, 17), (5, 6)])
 def test_a_nam_lstm_plays_from_its_stored_state_after_its_warm_up(layers: int, hidden: int, tmp_path: Path) -> None:
     data = make_nam(layers, hidden)
     preset = read_preset(write(tmp_path / "a.nam", data))
@@ -209,10 +209,7 @@ def test_every_capture_is_read_or_refused_by_name() -> None:
         except PresetError as err:
             refused[path.name] = str(err)
     told = {
-        "gru.json": "has the layers 'time-distributed-dense', 'gru', 'dense', 'dense'",
-        "gru_1d.json": "has the layers 'gru', 'dense', 'dense'",
         "gru_torch.json": "is JSON, but not",
-        "lstm.json": "has the layers 'time-distributed-dense', 'lstm', 'dense'",
         "lstm_torch.json": "is JSON, but not",
     }
     assert refused.keys() == told.keys()
@@ -229,30 +226,75 @@ def test_the_answer_that_an_aidax_file_carries_is_reproduced(name: str) -> None:
 
 
 @needs_captures
-@pytest.mark.parametrize("name", ["lstm_1d", "gru_1d"])
-def test_keras_layers_are_read_as_keras_plays_them(name: str) -> None:
-    """RTNeural's own test vectors: the hidden units, one by one through heads of ours, then Keras' dense layers."""
+@pytest.mark.parametrize("name", ["lstm_1d", "gru_1d", "lstm", "gru"])
+def test_rtneural_files_are_read_as_keras_plays_them(name: str) -> None:
+    """RTNeural's own test vectors: what Keras made of each."""
     folder = CAPTURES / "rtneural"
-    data = json.loads((folder / f"{name}.json").read_text())
     x, expected = (np.loadtxt(folder / f"{name}_{side}_python.csv") for side in ("x", "y"))
-    first, *dense = data["layers"]
-    hidden = first["shape"][-1]
-    a = Architecture(1, hidden, 1, False, first["type"])
-    weights = aidax.from_keras(name, first["weights"], a)
-    zeros = np.zeros((1, hidden), np.float32)
-    units = []
-    for unit in range(hidden):
-        head = np.eye(hidden, dtype=np.float32)[unit][None]
-        everything = {**weights, "head_weight": head, "head_bias": np.zeros(1, np.float32), "h0": zeros, "c0": zeros}
-        preset = Preset(folder, name, 48_000, a, (), everything, {}, 0.0, {})
-        out = x.astype(np.float32)
-        engine.compiled_stage(preset).process(out)
-        units.append(out)
-    y = np.stack(units, axis=1).astype(np.float64)
-    for layer in dense:
-        y = y @ np.array(layer["weights"][0]) + np.array(layer["weights"][1])
-        y = 1.0 / (1.0 + np.exp(-y)) if layer["activation"] == "sigmoid" else y
-    assert np.abs(y[:, 0] - expected).max() < 2e-6
+    out = x.astype(np.float32)
+    engine.compiled_stage(read_capture(folder / f"{name}.json")).process(out)
+    assert np.abs(out - expected).max() < 2e-6
+
+
+KERAS = {
+    "two layers": [("lstm", 8, ""), ("lstm", 8, ""), ("dense", 1, "")],
+    "the second smaller": [("lstm", 17, "tanh"), ("lstm", 5, ""), ("dense", 1, "tanh")],
+    "the second larger": [("gru", 3, ""), ("gru", 20, ""), ("dense", 1, "")],
+    "five layers": [*[("gru", 4, "")] * 5, ("dense", 1, "relu")],
+    "tanh": [("lstm", 40, ""), ("dense", 1, "tanh")],
+    "sigmoid after GRU": [("gru", 9, ""), ("dense", 1, "sigmoid")],
+    "elu, relu, tanh": [("gru", 7, ""), ("dense", 19, "elu"), ("dense", 33, "relu"), ("dense", 1, "tanh")],
+    "an activation alone": [("lstm", 6, ""), ("activation", 6, "relu"), ("dense", 3, ""), ("activation", 3, "elu"),
+                            ("activation", 3, "tanh"), ("dense", 1, "linear")],
+    "dense before": [("dense", 5, "relu"), ("time-distributed-dense", 70, "tanh"), ("lstm", 4, ""), ("dense", 1, "")],
+    "before and after": [("dense", 5, "relu"), ("gru", 9, ""), ("gru", 4, ""), ("dense", 6, "elu"), ("dense", 1, "tanh")],
+    "everything": [("dense", 12, "elu"), ("gru", 72, ""), ("gru", 33, ""), ("dense", 150, "sigmoid"), ("dense", 1, "elu")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", KERAS)
+def test_recurrent_and_dense_layers_play_as_their_file_has_them(what: str, tmp_path: Path) -> None:
+    inputs = 1 + len(KERAS[what]) % 3
+    data = make_keras(*KERAS[what], inputs=inputs, in_skip=len(what) % 2, in_gain=2.0, seed=len(what))
+    x = excite(12, 331)
+    values = np.linspace(0.2, 0.8, inputs - 1)
+    expected = play_aidax(data, np.column_stack([x, *(np.full(len(x), value) for value in values)]), (10**0.1, 1.0))
+    read = read_capture(write(tmp_path / "a.json", data))
+    knobs = tuple(replace(knob, default=value) for knob, value in zip(read.knobs, values, strict=True))
+    preset = replace(read, knobs=knobs)
+    out = play(preset, x)
+    assert np.ptp(expected) > 1000 * TOLERANCE
+    assert np.abs(out - expected).max() < 2 * TOLERANCE
+    for block in (1, 64, 331):
+        assert np.array_equal(play(preset, x, block), out)
+    export_preset(preset, tmp_path / "b.aidax")
+    again = read_capture(tmp_path / "b.aidax")
+    assert np.array_equal(play(replace(again, knobs=knobs), x), out)
+    if len(KERAS[what]) < 4:  # to script one takes seconds
+        return
+    scripted = torchscript.module_of(preset)
+    columns = np.column_stack([x * 10**0.1, *(np.full(len(x), value) for value in values)]).astype(np.float32)
+    state = (preset.weights["h0"], preset.weights["c0"])
+    assert np.abs(torchscript.play_module(scripted, columns, *state)[0] - expected).max() < 2 * TOLERANCE
+
+
+@pytest.mark.parametrize("what", ["two layers", "five layers", "before and after"])
+def test_recurrent_and_dense_layers_become_a_preset(what: str, tmp_path: Path) -> None:
+    preset = read_preset(write(tmp_path / "a.json", make_keras(*KERAS[what], inputs=2, in_gain=2.0)))
+    x = excite(13, 331)
+    made = import_capture(tmp_path / "a.json", tmp_path / "a.pt")
+    assert made.architecture == preset.architecture
+    is_new = not preset.architecture.is_plain or preset.architecture.layers > 3
+    assert made.metadata["format_version"] == (3 if is_new else 2)
+    assert np.abs(play(made, x) - play(preset, x)).max() < TOLERANCE
+    assert abs(made.silent_output - preset.silent_output) < TOLERANCE
+
+
+@pytest.mark.parametrize("what", ["a.nam", "a.json"])
+def test_a_format_without_dense_layers_refuses_them(what: str, tmp_path: Path) -> None:
+    preset = read_preset(write(tmp_path / "a.aidax", make_keras(("lstm", 3, ""), ("dense", 1, "tanh"))))
+    with pytest.raises(PresetError, match="LSTM 1×3, dense …, 1 tanh, for which this format has no place"):
+        export_preset(preset, tmp_path / what)
 
 
 # --- what is wrong in a file -----------------------------------------------------------------------------------------
@@ -351,14 +393,18 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "proteus array too many": (PROTEUS, put([1.0], "state_dict", "rec.more"), "state_dict holds 'rec.more'"),
     "proteus of another size": (PROTEUS, put(5, "model_data", "hidden_size"), "has 16 entries where 20 belong"),
     "proteus a row cut off": (PROTEUS, lambda data: data["state_dict"]["rec.weight_hh_l0"][9].pop(), "has 3 entries where 4 belong"),
-    "aidax conv1d": (AIDAX, put("conv1d", "layers", 0, "type"), "has the layers 'conv1d', 'dense'; fxhost plays one"),
-    "aidax layer of an object": (AIDAX, put({}, "layers", 0, "type"), "has the layers an object of 0, 'dense'; fxhost plays one"),
-    "aidax one layer": (AIDAX, lambda data: data["layers"].pop(), "has the layers 'lstm'; fxhost plays one"),
+    "aidax conv1d": (AIDAX, put("conv1d", "layers", 0, "type"), "has the layers 'conv1d', 'dense'; fxhost plays 'lstm' or 'gru'"),
+    "aidax layer of an object": (AIDAX, put({}, "layers", 0, "type"), "has the layers an object of 0, 'dense'; fxhost plays"),
+    "aidax one layer": (AIDAX, lambda data: data["layers"].pop(), "has the layers 'lstm'; fxhost plays"),
     "aidax layers no list": (AIDAX, put("none", "layers"), "layers is 'none'"),
-    "aidax relu": (AIDAX, put("relu", "layers", 1, "activation"), "activation is 'relu'"),
+    "aidax softmax": (AIDAX, put("softmax", "layers", 1, "activation"), "activation is 'softmax', expected '' or one of"),
+    "aidax relu inside": (AIDAX, put("relu", "layers", 0, "activation"), "activation is 'relu', expected one of '', 'tanh'"),
+    "aidax mixed": (AIDAX, lambda data: data["layers"].insert(1, make_aidax("gru", 4, 4)["layers"][0]), "has the layers 'lstm', 'gru', 'dense'; fxhost plays"),
+    "aidax six layers": (make_keras(*[("lstm", 2, "")] * 5, ("dense", 1, "")), lambda data: data["layers"].insert(1, copy.deepcopy(data["layers"][1])), "has 6 recurrent layers, fxhost plays up to 5"),
+    "aidax dense between": (AIDAX, lambda data: data["layers"].insert(1, copy.deepcopy(make_keras(("dense", 4, ""), inputs=4)["layers"][0])) or data["layers"].insert(2, make_aidax("lstm", 4, 4)["layers"][0]), "has the layers 'lstm', 'dense', 'lstm', 'dense'; fxhost plays"),
     "aidax shape": (AIDAX, put(7, "in_shape"), "in_shape is '7'"),
     "aidax shape of nothing": (AIDAX, put([], "layers", 0, "shape"), "shape is a list of 0"),
-    "aidax two outputs": (AIDAX, put([None, None, 2], "layers", 1, "shape"), "shape is '2', expected a whole number from 1 to 1"),
+    "aidax two outputs": (AIDAX, put([None, None, 2], "layers", 1, "shape"), "kernel has 1 entries where 2 belong"),
     "aidax weights": (AIDAX, lambda data: data["layers"][0]["weights"].pop(), "weights is a list of 2, expected a list of 3"),
     "aidax kernel": (AIDAX, lambda data: data["layers"][0]["weights"][0].append([]), "kernel has 2 entries where 1 belong"),
     "aidax skip": (AIDAX, put("yes", "in_skip"), "in_skip is 'yes', expected a whole number from 0 to 1"),

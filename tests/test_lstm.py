@@ -106,7 +106,7 @@ def test_trained_networks_with_long_memories_are_played_as_in_float64(path: Path
 
 @pytest.mark.parametrize(
     ("layers", "hidden_size", "inputs", "residual"),
-    [(3, 5, 4, True), (1, 128, 2, False), (3, 128, 1, True), (2, 33, 3, False)],
+    [(3, 5, 4, True), (1, 128, 2, False), (3, 128, 1, True), (2, 33, 3, False), (5, 70, 2, True), (1, 256, 1, False)],
 )
 def test_every_kind_of_architecture_agrees_with_float64(
     layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array

@@ -7,9 +7,10 @@ import torch
 
 from fxhost.channels import parse_channels
 from fxhost.errors import TrainingError
-from fxhost.preset import MAX_HIDDEN_SIZE, MAX_LAYERS
 
 DEFAULT_MINUTES = 10.0
+MAX_HIDDEN_SIZE = 128  # of what is trained; larger networks are played
+MAX_LAYERS = 3
 MAX_DELAY = 10_000_000.0  # frames
 
 

@@ -49,7 +49,7 @@ def load_start(model: EffectLSTM, path: Path, sample_rate: int) -> None:
     sizes = preset.architecture
     lstm = model.lstm
     for name, got, expected in (
-        ("network", sizes.cell, "lstm"),
+        ("network", sizes.cell if sizes.is_plain else sizes.label, "lstm"),
         ("gain", preset.levels.has_gains, False),
         ("layers", sizes.layers, lstm.num_layers),
         ("hidden size", sizes.hidden_size, lstm.hidden_size),

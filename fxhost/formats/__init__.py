@@ -14,7 +14,9 @@ from fxhost.formats import aidax, coreaudioml, nam
 
 ENDINGS = (".nam", ".json", ".aidax")
 FORMATS = (nam, coreaudioml, aidax)
-MAX_FILE_SIZE = 12 << 20  # bytes; parsed JSON may take 24 times as many
+MAX_FILE_SIZE = 64 << 20  # bytes: an LSTM of five layers of 256 units, with numbers of 17 digits
+MAX_ANY_SIZE = 12 << 20  # of what is no long list of numbers; parsed JSON may take 24 times as many
+MAX_NUMBERS, MAX_PIECES = 3 << 20, 1 << 18  # in a larger one: commas, and brackets and texts
 
 
 def is_capture(path: Path) -> bool:
@@ -58,6 +60,8 @@ def read_capture(path: Path) -> Preset:
             content = file.read(MAX_FILE_SIZE)
     except OSError as err:
         raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+    if len(content) > MAX_ANY_SIZE:
+        check_pieces(path, content)
     data = parse_object(str(path), content)
     claiming = [module for module in FORMATS if module.claims(data)]
     if len(claiming) != 1:
@@ -70,3 +74,19 @@ def read_capture(path: Path) -> Preset:
     except UnicodeDecodeError:
         return replace(preset, notes=(*preset.notes, "letters that are not UTF-8"))
     return preset
+
+
+def check_pieces(path: Path, content: bytes) -> None:
+    """Make sure that a large file is a long list of numbers, which takes little more memory parsed than as text.
+
+    Raises
+    ------
+    PresetError
+        If it is anything else.
+    """
+    pieces = sum(content.count(sign) for sign in (b"[", b"{", b'"'))
+    if pieces > MAX_PIECES or content.count(b",") > MAX_NUMBERS or not content.isascii():
+        raise PresetError(
+            f"{path} has {len(content)} bytes and is not the weights of a network; give a smaller file, "
+            f"of up to {MAX_ANY_SIZE} bytes"
+        )

@@ -162,6 +162,19 @@ def zero_state(architecture: Architecture) -> dict[str, Float32Array]:
     return {"h0": np.zeros(shape, np.float32), "c0": np.zeros(shape, np.float32)}
 
 
+def refuse_dense(preset: Preset) -> None:
+    """Make sure that a recurrent network has no dense layer but a linear one at its end.
+
+    Raises
+    ------
+    PresetError
+    """
+    if preset.architecture.network is None and not preset.architecture.is_plain:
+        raise PresetError(
+            f"{preset.path} is {preset.architecture.label}, for which this format has no place; export it as .aidax"
+        )
+
+
 def refuse_wavenet(preset: Preset) -> None:
     """Make sure that a preset is a recurrent network.
 

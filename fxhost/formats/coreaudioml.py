@@ -13,7 +13,7 @@ import numpy as np
 from fxhost.effect import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Architecture, Preset
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_wavenet, zero_state
+from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_dense, refuse_wavenet, zero_state
 from fxhost.formats.rewriting import fold_gains
 
 FORMAT = "coreaudioml"
@@ -104,6 +104,7 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
         If the format cannot hold it.
     """
     refuse_wavenet(preset)
+    refuse_dense(preset)
     preset = fold_gains(preset)
     a = preset.architecture
     notes = []

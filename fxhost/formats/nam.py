@@ -23,7 +23,7 @@ from fxhost.effect import (
 )
 from fxhost.errors import PresetError
 from fxhost.fields import DECIBELS, Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_rate
+from fxhost.formats.capture import make_preset, read_rate, refuse_dense
 from fxhost.formats.nam_wavenet import read_wavenet
 from fxhost.formats.nam_writing import write_network
 from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
@@ -111,6 +111,7 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
             raise PresetError(f"{preset.path} has gains around its WaveNet, for which a .nam file has no place")
         model = write_network(preset.architecture.network, preset.weights["wavenet"])
         return {**model, "metadata": describe(preset), "sample_rate": preset.sample_rate}, []
+    refuse_dense(preset)
     if preset.architecture.cell != "lstm":
         raise PresetError(
             f"{preset.path} is a {preset.architecture.label}; a .nam file holds no such network, export it as .json"

@@ -40,6 +40,9 @@ def activate_one(v: Vectors, activation: Activation, x: Any, channel: Any) -> An
         case "Hardswish":
             third = v.clamp(v.multiply(x, v.constant(1 / 3)), 1.0)
             return v.multiply(x, v.multiply_add(third, half, half))
+        case "ELU":
+            below = v.subtract(v.power_of_two(v.multiply(x, v.constant(_LOG2_E))), one)
+            return choose(v, x, ">", zero, x, below)
         case "Softsign":
             return softsign(v, x)
         case "Softsigmoid":

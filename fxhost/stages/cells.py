@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from fxhost.stages.dense import activate_number, emit_product
 from fxhost.stages.layout import Group, Layout
 from fxhost.vectors import Vectors
 
@@ -26,6 +27,7 @@ def emit_block(
     at = layout.offsets()
     x, knobs = at["x"], at["knob_targets"]
     layers = [LayerEmitter(v, layout, cell, state, layer, registers, bool(short)) for layer in range(layout.layers)]
+    in_memory = layout.layers > 2 and not layers[0].small
     with v.repeat(values[2]) as frame:
         audio = v.offset(block, frame)
         dry = v.load_scalar(audio)
@@ -35,17 +37,48 @@ def emit_block(
             now = v.load_scalar(state, x + k)
             step = v.subtract(v.load_scalar(state, knobs + k), now)
             v.store_scalar(v.multiply_add(glide, step, now), state, x + k)
-        source: Any = v.offset(state, x)
-        for layer in layers:
+        source: Any = emit_dense(v, layout, state, "before", v.offset(state, x), registers)
+        for layer in layers[:1] if in_memory else layers:
             layer.emit(source)
             source = layer.h.all()
-        wet = v.load_scalar(state, at["head_bias"])
-        for n, (w, group) in enumerate(layers[-1].h.each()):
-            wet = v.add(wet, w.sum_lanes(w.multiply(w.load(state, at["head"] + group.first), layers[-1].h.get(n))))
+        if in_memory:  # one piece of code for all layers but the first: it is large
+            with v.repeat(layout.layers - 1) as before:
+                number = v.builder.add(before, v.word(1))
+                layer = LayerEmitter(v, layout, cell, state, number, registers, bool(short))
+                layer.emit(v.offset(state, at["h"], (before, layout.padded)))
+        wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, layers[-1].h, registers))
         v.store_scalar(v.add(wet, dry) if residual else wet, audio)
     for layer in layers:
         layer.h.save()
         layer.c.save()
+
+
+def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, registers: int) -> Any:
+    """Emit the dense layers of one place; where what leaves the last one lies, or `source` if there is none."""
+    at = layout.offsets()
+    products = [p for p in layout.dense.products(layout.inputs, layout.hidden_size) if p.place == place]
+    for n, product in enumerate(products):
+        target = v.offset(state, at["made" if n % 2 == 0 else "given"])
+        emit_product(v, product, v.offset(state, at["dense"]), source, target, registers)
+        source = target
+    return source
+
+
+def emit_sum(v: Vectors, layout: Layout, state: Any, h: "Cells", registers: int) -> Any:
+    """Emit the output's sum of the last layer's h, or of what the dense layers after it make of that."""
+    at = layout.offsets()
+    wet = v.load_scalar(state, at["head_bias"])
+    if layout.dense.after:
+        given = v.offset(state, at["given"])
+        for n, (w, group) in enumerate(h.each()):
+            w.store(h.get(n), given, group.first)
+        made = emit_dense(v, layout, state, "after", given, registers)
+        for start in range(0, layout.dense.after[-1][0], v.width):
+            wet = v.add(wet, v.sum_lanes(v.multiply(v.load(state, at["head"] + start), v.load(made, start))))
+        return wet
+    for n, (w, group) in enumerate(h.each()):
+        wet = v.add(wet, w.sum_lanes(w.multiply(w.load(state, at["head"] + group.first), h.get(n))))
+    return wet
 
 
 class Cells:
@@ -89,20 +122,27 @@ class LayerEmitter:
     """Emits the step of one layer: the sums of all units, then the units that they move."""
 
     def __init__(
-        self, v: Vectors, layout: Layout, cell: str, state: Any, layer: int, registers: int, short: bool
+        self, v: Vectors, layout: Layout, cell: str, state: Any, layer: Any, registers: int, short: bool
     ) -> None:
         at = layout.offsets()
         self.v, self.layout, self.cell, self.registers, self.short = v, layout, cell, registers, short
         self.stride = layout.rows * layout.width
-        self.weights = v.offset(state, at[f"weights_{layer}"])
-        self.inputs = layout.columns(layer)
+        self.weights = v.offset(state, at["weights"])
+        self.inputs = layout.columns(1)
+        if isinstance(layer, int) and layer == 0:
+            self.inputs = layout.columns(0)
+        elif isinstance(layer, int):
+            self.weights = v.offset(self.weights, layout.size(0) + (layer - 1) * layout.size(1))
+        else:
+            later = v.builder.sub(layer, v.word(1))
+            self.weights = v.offset(self.weights, layout.size(0), (later, layout.size(1)))
         room = 3 * registers // 4  # registers for sums
         passes = -(-layout.rows // room)
         self.small = passes == 1 and layout.rows * layout.hidden_size <= MOST_UNROLLED
         count = len(layout.groups) if self.small else passes
         ends = [turn * len(layout.groups) // count for turn in range(count + 1)]
         self.chunks = [range(start, end) for start, end in pairwise(ends)]  # of groups that are summed at once
-        h, c = (v.offset(state, at[part] + layer * layout.padded) for part in ("h", "c"))
+        h, c = (v.offset(state, at[part], (layer, layout.padded)) for part in ("h", "c"))
         self.h, self.c = (Cells(v, layout, memory, in_registers=self.small) for memory in (h, c))
         # with several passes the old h is needed until the last one
         self.h_next = self.h if passes == 1 else Cells(v, layout, v.offset(state, at["h_next"]), in_registers=False)

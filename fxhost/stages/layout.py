@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.stages.dense import NONE, DenseChain
+
 X_ROOM = 16  # float32 reserved for the inputs, and for the knobs' targets
 GATES = {"lstm": 4, "gru": 3}  # gates of a unit in torch's weights
 
@@ -68,6 +70,7 @@ class Layout:
     inputs: int
     width: int  # float32 lanes in a vector
     widest: int  # lanes of the widest group
+    dense: DenseChain = NONE
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -91,7 +94,13 @@ class Layout:
 
     def columns(self, layer: int) -> int:
         """The inputs of a layer."""
-        return self.inputs if layer == 0 else self.hidden_size
+        if layer > 0:
+            return self.hidden_size
+        return self.dense.before[-1][0] if self.dense.before else self.inputs
+
+    def size(self, layer: int) -> int:
+        """Numbers that the weights of a layer take, in whole cache lines; the bias is the first column."""
+        return -(-self.rows * self.width * (1 + self.columns(layer) + self.hidden_size) // 16) * 16
 
     def offsets(self) -> dict[str, int]:
         """The first index of each part; the parts before `knob_targets` are what playing changes."""
@@ -103,10 +112,13 @@ class Layout:
             "knob_targets": X_ROOM,
             "h_next": padded,
         }
-        for layer in range(self.layers):
-            # the bias is the first column
-            sizes[f"weights_{layer}"] = self.rows * self.width * (1 + self.columns(layer) + self.hidden_size)
-        sizes |= {"head": padded, "head_bias": 1, "knob_smoothing": 1, "end": 0}
+        sizes["weights"] = sum(map(self.size, range(self.layers)))
+        dense = max(padded, self.dense.widest)
+        sizes |= {"head": dense, "head_bias": 1, "knob_smoothing": 1}
+        if self.dense.widest:  # what enters such a layer, and what leaves it
+            products = self.dense.products(self.inputs, self.hidden_size)
+            sizes |= {"given": dense, "made": dense, "dense": sum(product.size for product in products)}
+        sizes["end"] = 0
         starts = np.concatenate([[0], np.cumsum([-(-size // 16) * 16 for size in sizes.values()])])
         return {name: int(start) for name, start in zip(sizes, starts, strict=False)}
 

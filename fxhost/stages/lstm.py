@@ -10,7 +10,8 @@ and of `torch.nn.GRU`
     r = σ(W_r x + U_r h + b_r)      z = σ(W_z x + U_z h + b_z)
     n = tanh(W_n x + b_n + r (U_n h + d_n))                         h ← (1 − z) n + z h
 
-with y = w·h + b (+ x_0 with a residual path).
+with y = w·h + b (+ x_0 with a residual path). Dense layers may stand before the first layer and after the last one, and
+an activation around y.
 
 `fxhost.stages.layout` says where everything lies in memory, `fxhost.stages.cells` emits the code.
 """
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from fxhost.native import address_of
 from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
+from fxhost.stages.dense import PLAIN, DenseChain
 from fxhost.stages.layout import Layout, weight_columns
 from fxhost.stages.variants import Variant, choose_variant
 from fxhost.vectors import Vectors
@@ -49,27 +51,33 @@ def play_block(
     widest: Any,
     registers: Any,
     short: Any,
+    dense: Any,
 ) -> Any:
     """The whole kernel: three values, then the kind of network and its sizes as literals, constants to LLVM.
 
     They come from the caller's closure, and so into the key of the disk cache.
     """
     numbers = (layers, hidden_size, inputs, residual, width, widest, registers, short)
-    if not isinstance(cell, types.StringLiteral) or not all(isinstance(n, types.IntegerLiteral) for n in numbers):
+    if not all(isinstance(text, types.StringLiteral) for text in (cell, dense)) or not all(
+        isinstance(n, types.IntegerLiteral) for n in numbers
+    ):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        sizes = Layout(*(n.literal_value for n in (layers, hidden_size, inputs, width, widest)))
+        lanes = width.literal_value, widest.literal_value, DenseChain.from_text(dense.literal_value)
+        sizes = Layout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, *lanes)
         v = Vectors(builder, sizes.width)
         kind = (cell.literal_value, *(n.literal_value for n in (residual, registers, short)))
         emit_block(v, sizes, values[:3], *kind)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, cell, *numbers), generate
+    return types.void(types.int64, types.int64, types.int64, cell, *numbers, dense), generate
 
 
 @cache
-def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, residual: bool, variant: Variant) -> Any:
+def compile_network(
+    cell: str, layers: int, hidden_size: int, inputs: int, residual: bool, variant: Variant, dense: str = PLAIN
+) -> Any:
     """The compiled stage for these sizes: from this process, else from the disk cache, else compiled (half a second).
 
     Parameters
@@ -79,6 +87,8 @@ def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, resid
     residual : bool
         As in a preset's architecture.
     variant : Variant
+    dense : str
+        The text of the dense layers, as `fxhost.dense` writes it.
 
     Returns
     -------
@@ -91,7 +101,7 @@ def compile_network(cell: str, layers: int, hidden_size: int, inputs: int, resid
     def lstm_block(state: Any, block: Any, frames: int) -> None:
         play_block(
             address_of(state), address_of(block), frames,
-            cell, layers, hidden_size, inputs, has_residual, width, widest, registers, short,
+            cell, layers, hidden_size, inputs, has_residual, width, widest, registers, short, dense,
         )  # fmt: skip
 
     return lstm_block
@@ -112,6 +122,8 @@ class Lstm(Stage):
     knobs : sequence of float
         The values of the inputs after the first, 0 to 1.
     cell : {'lstm', 'gru'}
+    dense : str
+        The text of the dense layers before and after, as `fxhost.dense` writes it; by default there are none.
     variant : Variant, optional
         Of the kernel; by default the one that is the fastest on this CPU.
     """
@@ -127,23 +139,28 @@ class Lstm(Stage):
         sample_rate: int,
         knobs: Sequence[float] = (),
         cell: str = "lstm",
+        dense: str = PLAIN,
         variant: Variant | None = None,
     ) -> None:
         network = cell, layers, hidden_size, inputs, residual
         make = partial(
             Lstm, weights, layers=layers, hidden_size=hidden_size, inputs=inputs, residual=residual, knobs=knobs,
-            sample_rate=sample_rate, cell=cell,
+            sample_rate=sample_rate, cell=cell, dense=dense,
         )  # fmt: skip
         variant = variant or choose_variant(network, make)
-        function = compile_network(*network, variant)
-        self.layout = Layout(layers, hidden_size, inputs, variant.width, variant.widest)
+        function = compile_network(*network, variant, dense)
+        chain = DenseChain.from_text(dense)
+        self.layout = Layout(layers, hidden_size, inputs, variant.width, variant.widest, chain)
         self._at = self.layout.offsets()
         memory = aligned_zeros(self._at["end"], np.float32)
+        start = self._at["weights"]
         for layer in range(layers):
-            part = memory[self._at[f"weights_{layer}"] :]
             columns = weight_columns(weights, layer, self.layout, cell)
-            part[: columns.size] = columns.ravel()
-        memory[self._at["head"] :][:hidden_size] = weights["head_weight"][0]
+            memory[start : start + columns.size] = columns.ravel()
+            start += self.layout.size(layer)
+        for product in chain.products(inputs, hidden_size):
+            memory[self._at["dense"] + product.start :][: product.size] = product.arrange(weights)
+        memory[self._at["head"] :][: weights["head_weight"].shape[1]] = weights["head_weight"][0]
         memory[self._at["head_bias"]] = weights["head_bias"][0]
         memory[self._at["knob_smoothing"]] = smoothing(KNOB_SMOOTHING_MS, sample_rate)
         memory[self._at["x"] + 1 : self._at["x"] + inputs] = knobs
