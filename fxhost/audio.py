@@ -1,6 +1,6 @@
 """Recordings in and out. Audio is float32, mono `(frames,)` or `(frames, channels)`, full scale ±1."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -241,7 +241,7 @@ def check_format(path: Path) -> None:
 
 
 @contextmanager
-def writing(path: Path, sample_rate: int, *, overwrite: bool) -> Iterator[Writer]:
+def writing(path: Path, sample_rate: int, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> Iterator[Writer]:
     """Write a mono audio file that appears whole when the block ends, or not at all if it raises.
 
     Parameters
@@ -252,6 +252,8 @@ def writing(path: Path, sample_rate: int, *, overwrite: bool) -> Iterator[Writer
         In Hz.
     overwrite : bool
         Whether an existing file may be replaced.
+    inputs : iterable of Path or None
+        The files that are read, none of which may be replaced.
 
     Raises
     ------
@@ -259,7 +261,7 @@ def writing(path: Path, sample_rate: int, *, overwrite: bool) -> Iterator[Writer
         If the file cannot be written.
     """
     check_format(path)
-    with replacing(path, overwrite=overwrite) as partial:
+    with replacing(path, overwrite=overwrite, inputs=inputs) as partial:
         try:
             ending = path.suffix.lower()
             kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending

@@ -193,6 +193,8 @@ def run_loopback(options: argparse.Namespace, presets: Sequence[Preset], stopped
     console, first = make_console(), trips[0]
     console.print(f"{first.device} ({first.host_api}) at {first.sample_rate} Hz\n", soft_wrap=True)
     console.print(tabulate_round_trips(trips))
+    if any(trip.is_kept for trip in trips):
+        console.print("\nkept: `fxhost run` shows it on this device in place of what is claimed", soft_wrap=True)
     return 0
 
 

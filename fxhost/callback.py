@@ -46,6 +46,7 @@ CONTROL = np.dtype(
     [
         ("clock", "i8", 2),  # scratch of the clock; must be first
         # written by Python before the stream starts
+        ("starting", "i8"),  # 1 until the first block of a stream has come
         ("in_channels", "i8"),
         ("in_channel", "i8"),
         ("out_channels", "i8"),
@@ -80,7 +81,7 @@ CONTROL = np.dtype(
         ("source_done", "i8"),
         ("ring_written", "i8"),
         ("ring_lost", "i8"),
-        ("thread", "i8"),  # the number of the thread that played the first block, or 0
+        ("thread", "i8"),  # the number of the thread that played the stream's first block, or 0
         ("blocks", "i8"),
         ("frames", "i8"),
         ("block_frames", "i8"),  # of the last block
@@ -296,6 +297,8 @@ def count_block(s: Any, frames: int, flags: int, start: int) -> None:
     s.output_overflows += 1 if flags & OUTPUT_OVERFLOW else 0
     if s.blocks == 0:
         s.first_block_ns = start
+    if s.starting != 0:
+        s.starting = 0
         s.thread = thread_number()
     else:
         count_in(s.interval_histogram, (start - s.last_block_ns) // 1000)
@@ -392,6 +395,23 @@ def percentiles(histogram: np.ndarray[Any, np.dtype[np.int64]], fractions: tuple
     return [_upper_edge(int(bucket)) for bucket in buckets]
 
 
+def share_from(histogram: np.ndarray[Any, np.dtype[np.int64]], value: float) -> float:
+    """The share of what a histogram counted that is at least a value, to the width of a bucket; 0 if it is empty.
+
+    Parameters
+    ----------
+    histogram : int64 (BUCKETS,)
+        As `count_in` fills it.
+    value : float
+        In its unit.
+    """
+    total = int(histogram.sum())
+    return float(histogram[value < _UPPER_EDGES].sum() / total) if total else 0.0
+
+
 def _upper_edge(bucket: int) -> float:
     octave = max(0, bucket // BUCKETS_PER_OCTAVE - 1)
     return float((bucket - octave * BUCKETS_PER_OCTAVE + 1) << octave)
+
+
+_UPPER_EDGES = np.array([_upper_edge(bucket) for bucket in range(BUCKETS)])

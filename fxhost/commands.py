@@ -78,7 +78,7 @@ def run_run(options: argparse.Namespace) -> int:
     )
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
-    check_outputs(chosen)
+    check_outputs(chosen, presets)
     tell_levels(presets, options)
     session = Session(presets, chosen, notice=print_error)
     end_like_ctrl_c()
@@ -115,14 +115,15 @@ def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> Non
         print_error(note)
 
 
-def check_outputs(options: "Options") -> None:
+def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
     """Refuse an output file that could not be written before anything is opened."""
     if options.output_file is not None:
         from fxhost.audio import check_format
         from fxhost.files import check_output
 
         check_format(options.output_file)
-        check_output(options.output_file, overwrite=options.overwrite)
+        inputs = [options.input_file, *(preset.path for preset in presets)]
+        check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
 
 
 def play_with_screen(session: "Session", console: "Console") -> Any:
@@ -210,7 +211,8 @@ def run_render(options: argparse.Namespace) -> int:
 
     presets = read_chain(options)
     check_format(options.output)
-    check_output(options.output, overwrite=options.force)
+    inputs = [options.input, *(preset.path for preset in presets)]
+    check_output(options.output, overwrite=options.force, inputs=inputs)
 
     from rich.progress import Progress
 

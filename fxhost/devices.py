@@ -1,5 +1,7 @@
 """The sound devices of this machine, by number or name. PortAudio (sounddevice) starts when a function needs it."""
 
+import atexit
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -7,11 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fxhost.deadlines import finishes
 from fxhost.errors import DeviceError
+from fxhost.jack import ask_server, speaks_pipewire
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
 
 INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
+STOP_S = 2.0  # a sound server that has died can hold its client for ever
+PIPEWIRE_LATENCY = "PIPEWIRE_LATENCY"
+_asked_pipewire = ""  # what we have put into PIPEWIRE_LATENCY
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,9 @@ def import_sounddevice() -> Any:
     try:
         with quiet_libraries():
             import sounddevice
+
+            if not sounddevice._initialized:  # it was stopped
+                sounddevice._initialize()
     except OSError as err:
         mends = {"linux": "apt install libportaudio2", "darwin": "brew install portaudio"}
         mend = next((text for system, text in mends.items() if sys.platform.startswith(system)), "install PortAudio")
@@ -54,6 +66,48 @@ def import_sounddevice() -> Any:
             raise
         raise DeviceError(f"PortAudio does not start: {err}; restart the sound system") from err
     return sounddevice
+
+
+def stop_portaudio() -> bool:
+    """Leave the sound servers; PortAudio starts anew, with the devices that there are then, when it is needed.
+
+    Returns
+    -------
+    bool
+        False where a server does not let go of us. Then PortAudio is of no more use in this process.
+    """
+    sounddevice = sys.modules.get("sounddevice")
+    if sounddevice is None or not sounddevice._initialized:
+        return True
+    try:
+        with quiet_libraries():
+            if finishes(sounddevice._terminate, STOP_S):
+                return True
+    except sounddevice.PortAudioError as err:
+        logger.info("PortAudio does not stop: %s", err)
+    forget_portaudio()
+    return False
+
+
+def forget_portaudio() -> None:
+    """Do not wait for PortAudio when the process ends: it would hang, or abort, on a dead server."""
+    atexit.unregister(import_sounddevice()._exit_handler)
+
+
+def ask_pipewire(block_frames: int) -> None:
+    """Ask PipeWire for blocks of so many frames, where its libjack plays and the user has not asked himself.
+
+    A client of PipeWire says what it wants when it is made, so PortAudio starts anew where it has asked for another.
+    """
+    global _asked_pipewire
+    if os.environ.get(PIPEWIRE_LATENCY, "") != _asked_pipewire or not speaks_pipewire():
+        return
+    with quiet_libraries():
+        server = ask_server()
+    wanted = f"{block_frames}/{server.sample_rate}" if server is not None and server.sample_rate > 0 else ""
+    if wanted and wanted != _asked_pipewire:
+        os.environ[PIPEWIRE_LATENCY] = _asked_pipewire = wanted
+        stop_portaudio()
 
 
 def list_devices() -> list[Device]:

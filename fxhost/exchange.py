@@ -8,7 +8,7 @@ from types import ModuleType
 
 from fxhost.engine import probe_error, probe_tolerance
 from fxhost.errors import FileError, FxhostError, PresetError
-from fxhost.files import check_output, replacing
+from fxhost.files import check_output, identify, refuse_inputs, replacing
 from fxhost.formats import ENDINGS, aidax, coreaudioml, nam
 from fxhost.preset import Preset, read_preset
 
@@ -39,7 +39,7 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
     FxhostError
         If the file cannot be read or played, or the preset cannot be written.
     """
-    check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite, inputs=[path])
     preset = read_preset(path)
     if preset.file_format == "fxhost":
         raise PresetError(f"{path} is a preset already; copy it")
@@ -104,6 +104,7 @@ def import_folder(
         If there is no such folder, or no file to import.
     """
     paths = find_captures(folder)
+    inputs = {identify(path) for path in paths}
     taken: set[Path] = set()
     for n, path in enumerate(paths):
         report(n, len(paths))
@@ -115,6 +116,8 @@ def import_folder(
             yield Imported(path, output, None, "exists already", is_kept=True)
             continue
         try:
+            if output.exists() and identify(output) in inputs:
+                refuse_inputs(output, paths)
             output.parent.mkdir(parents=True, exist_ok=True)
             yield Imported(path, output, import_capture(path, output, overwrite=overwrite))
         except FxhostError as err:
@@ -171,6 +174,6 @@ def export_preset(
     module: ModuleType = FORMATS[chosen]
     data, notes = module.write(preset)
     text = json.dumps(data, allow_nan=False)
-    with replacing(output, overwrite=overwrite) as partial:
+    with replacing(output, overwrite=overwrite, inputs=[preset.path]) as partial:
         partial.write_text(text, encoding="utf-8")
     return list(notes)

@@ -2,14 +2,51 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fxhost.errors import FileError
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def refuse_inputs(output: Path, inputs: Iterable[Path | None], what: str = "inputs") -> None:
+    """Refuse an output that is one of the inputs, under whatever name: it would replace what it is made from.
+
+    Parameters
+    ----------
+    output : Path
+    inputs : iterable of Path or None
+        The files that are read.
+    what : str
+        What they are, for the message.
+
+    Raises
+    ------
+    FileError
+        If `output` is there and is one of them: the same path, or a link to the same file.
+    """
+    own = identify(output)
+    if own is None:
+        return
+    for path in inputs:
+        if path is not None and identify(path) == own:
+            alias = "" if path == output else f", {path}"
+            raise FileError(
+                f"{output} is one of the {what}{alias}, which are never replaced, not even with --force; "
+                "choose another name for the output"
+            )
+
+
+def identify(path: Path) -> tuple[int, int] | None:
+    """What a file has in common under all its names, those of links too; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def check_output(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
     """Refuse a file that could not be written, before the work that would be lost with it.
 
     Parameters
@@ -18,12 +55,15 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         The file that will be written.
     overwrite : bool
         Whether an existing file may be replaced.
+    inputs : iterable of Path or None
+        The files that are read, none of which may be replaced.
 
     Raises
     ------
     FileError
         If `path` exists and may not be replaced, is a folder, or its folder is missing or closed to writing.
     """
+    refuse_inputs(path, inputs)
     if path.is_dir():
         raise FileError(f"{path} is a folder; give a file name to write to")
     if path.exists() and not overwrite:
@@ -40,7 +80,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def replacing(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends without an error.
 
     Parameters
@@ -49,13 +89,15 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         The file that will be written. Its ending is kept, because audio libraries choose the format by it.
     overwrite : bool
         Whether an existing file may be replaced.
+    inputs : iterable of Path or None
+        The files that are read, none of which may be replaced.
 
     Raises
     ------
     FileError
         As `check_output`, and if the disk refuses the file (full, read-only).
     """
-    check_output(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite, inputs=inputs)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield partial

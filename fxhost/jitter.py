@@ -9,7 +9,8 @@ import numpy as np
 from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
 from fxhost.errors import DeviceError
 from fxhost.preset import Preset
-from fxhost.session import Options, Session, Summary
+from fxhost.session import Options, Session
+from fxhost.summary import Summary
 from fxhost.timing import Float64Array, Spread, TimedRack, spread_of
 
 
@@ -47,7 +48,7 @@ class Jitter:
             **self.spread.as_dict("interval_"),
             "device": stream.name,
             "host_api": stream.host_api,
-            "stream_latency_s": stream.latency_s,
+            **self.summary.timing,
             "seconds": self.summary.seconds,
             "blocks": statistics.blocks,
             "blocks_due": self.summary.blocks_due,

@@ -47,6 +47,17 @@ def format_status(statistics: Statistics, seconds: float) -> str:
     )
 
 
+def describe_blocks(statistics: Statistics, asked_frames: int, sample_rate: float) -> list[str]:
+    """How the blocks come, and what was asked for where that is something else."""
+    frames, at_once = statistics.block_frames, round(statistics.blocks_at_once)
+    pieces = [f"{frames} frames ({1000 * frames / sample_rate:.2f} ms) a block"]
+    if asked_frames not in (0, frames):
+        pieces.append(f"asked for {asked_frames}")
+    if at_once > 1:
+        pieces.append(f"{at_once} at once every {1000 * at_once * frames / sample_rate:.1f} ms")
+    return pieces
+
+
 def format_grants(scheduling: Scheduling | None, memory: LockedMemory) -> str:
     """What the system granted the audio thread."""
     if scheduling is None:
@@ -189,11 +200,11 @@ class Screen:
         return Row([long, [short]], [50, 0])
 
     def _stream_pieces(self, statistics: Statistics) -> list[str]:
-        rate, frames = self.stream.sample_rate, statistics.block_frames
+        stream = self.stream
         return [
-            f"{rate:.0f} Hz",
-            f"{frames} frames ({1000 * frames / rate:.2f} ms) a block",
-            f"stream latency {1000 * self.stream.latency_s:.1f} ms",
+            f"{stream.sample_rate:.0f} Hz",
+            *describe_blocks(statistics, stream.asked_frames, stream.sample_rate),
+            stream.latency.describe(brief=True),
             f"{self.engine} engine",
         ]
 

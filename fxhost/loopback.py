@@ -15,7 +15,9 @@ import numpy as np
 from fxhost.bench import Stopped, read_cpu_model
 from fxhost.devices import choose_device
 from fxhost.errors import DeviceError
+from fxhost.portaudio import DeviceStream
 from fxhost.preset import Float32Array, Preset
+from fxhost.roundtrips import keep_trip
 from fxhost.session import Options, Session
 from fxhost.stages import Stage, to_db
 from fxhost.stages.loopback import Loopback
@@ -27,7 +29,6 @@ BURSTS = 3
 PERIOD_S = 0.75  # from burst to burst: a round trip of up to half a second is found
 PEAK = 0.25
 SILENCE = 1e-7  # RMS of an input that holds nothing
-LONGEST_CLAIM_S = 60.0
 LEAST_CONFIDENCE = 0.2  # five times what noise of its own can reach
 
 
@@ -47,9 +48,11 @@ class RoundTrip:
         0 to 1, the least of the bursts that agree.
     bursts, bursts_agreeing : int
     claimed_frames : float or None
-        What PortAudio says: input and output latency. None where it says nonsense: JACK answers 2³² and so on where
-        no hardware is at the ends of its graph.
+        What the server or the driver says of both ways. None where they say nothing, as JACK does where no hardware is
+        at the ends of its graph.
     xruns : int
+    is_kept : bool
+        Whether runs on this device will show it.
     """
 
     device: str
@@ -62,6 +65,7 @@ class RoundTrip:
     bursts_agreeing: int
     claimed_frames: float | None
     xruns: int
+    is_kept: bool
 
     def in_ms(self, frames: float) -> float:
         """Frames as milliseconds."""
@@ -190,15 +194,19 @@ def measure_round_trip(presets: Sequence[Preset], options: Options, *, stopped: 
             f"the loop on '{stream.name}' has no steady length: got {listed} frames (confidence), with "
             f"{summary.statistics.xruns.total} xruns; try larger --block-frames, or one device for both ends"
         )
+    block_frames, claimed = summary.statistics.block_frames, stream.claim.claimed_frames(rate)
+    assert isinstance(stream, DeviceStream)
+    is_steady = agreeing == len(found) and delay > 0
     return RoundTrip(
         device=stream.name,
         host_api=stream.host_api,
         sample_rate=rate,
-        block_frames=summary.statistics.block_frames,
+        block_frames=block_frames,
         round_trip_frames=delay,
         confidence=min(confidence for found_delay, confidence in sure if found_delay == delay),
         bursts=len(found),
         bursts_agreeing=agreeing,
-        claimed_frames=stream.latency_s * rate if stream.latency_s < LONGEST_CLAIM_S else None,
+        claimed_frames=claimed,
         xruns=summary.statistics.xruns.total,
+        is_kept=is_steady and keep_trip(stream.setup(block_frames), delay, claimed),
     )

@@ -23,6 +23,7 @@ from fxhost.callback import (
     STAGE_WORDS,
     callback,
     percentiles,
+    share_from,
 )
 from fxhost.errors import EngineError
 from fxhost.native import publish
@@ -75,7 +76,11 @@ class Levels:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the callback has counted since the start. Times are those of `time.perf_counter_ns`; 0 where none was."""
+    """What the callback has counted since the start. Times are those of `time.perf_counter_ns`; 0 where none was.
+
+    `blocks_at_once` is how many blocks come one right after the other, 1 where they come evenly: a device with longer
+    periods calls for several at the end of each.
+    """
 
     blocks: int
     frames: int
@@ -84,7 +89,9 @@ class Statistics:
     last_block_ns: int
     xruns: Xruns
     load: Load
+    interval_p50_us: float
     interval_p99_us: float
+    blocks_at_once: float
     input_peak_db: float
     output_peak_db: float
     bad_samples: int
@@ -162,7 +169,7 @@ class Rack:
         self._memory = aligned_zeros(1, CONTROL)
         self._function = PROTOTYPE(self.callback_address)
         c = self._memory[0]
-        c["in_channels"], c["in_channel"], c["out_channels"] = 1, 0, 1
+        c["in_channels"], c["in_channel"], c["out_channels"], c["starting"] = 1, 0, 1, 1
         c["sample_rate"] = sample_rate
         c["scratch"] = self._scratch.ctypes.data
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
@@ -180,7 +187,7 @@ class Rack:
     # --- what an audio library needs ---------------------------------------------------------------------------------
 
     def connect(self, *, in_channels: int, in_channel: int, out_channels: int) -> None:
-        """Set the layout of the device's interleaved buffers, before the stream starts.
+        """Set the layout of the device's interleaved buffers, before a stream starts; it will be faded in.
 
         Parameters
         ----------
@@ -191,6 +198,7 @@ class Rack:
         """
         self._control["in_channels"], self._control["in_channel"] = in_channels, in_channel
         self._control["out_channels"] = out_channels
+        self._control["starting"], self._control["faded_in"] = 1, 0
 
     @property
     def callback_address(self) -> int:
@@ -307,6 +315,11 @@ class Rack:
         """How many blocks have been played."""
         return int(self._control["blocks"])
 
+    @property
+    def block_frames(self) -> int:
+        """The frames of the last block."""
+        return int(self._control["block_frames"])
+
     def check(self) -> None:
         """Raise what a stage of the chain could not say on the audio thread.
 
@@ -327,6 +340,8 @@ class Rack:
         c = self._control
         p50, p99, p999 = (value * 1e-6 for value in percentiles(self._load, (0.5, 0.99, 0.999)))
         longest = float(c["max_load"])
+        intervals = percentiles(self._intervals, (0.5, 0.99))
+        half_block_us = 0.5e6 * float(c["frames"]) / (max(1, int(c["blocks"])) * self.sample_rate)
         return Statistics(
             blocks=int(c["blocks"]),
             frames=int(c["frames"]),
@@ -337,7 +352,9 @@ class Rack:
                 *(int(c[f"{side}_{kind}"]) for side in ("input", "output") for kind in ("underflows", "overflows"))
             ),
             load=Load(min(p50, longest), min(p99, longest), min(p999, longest), longest),
-            interval_p99_us=percentiles(self._intervals, (0.99,))[0],
+            interval_p50_us=intervals[0],
+            interval_p99_us=intervals[1],
+            blocks_at_once=1.0 / apart if (apart := share_from(self._intervals, half_block_us)) else 1.0,
             input_peak_db=to_db(float(c["input_peak"])),
             output_peak_db=to_db(float(c["output_peak"])),
             bad_samples=int(c["bad_samples"]),
@@ -367,8 +384,8 @@ class Rack:
         return frames
 
     def wait_for_block(self, timeout_s: float) -> bool:
-        """Wait until a block has been played; tell whether one was."""
+        """Wait until a block of the stream has been played; tell whether one was."""
         deadline = time.perf_counter() + timeout_s
-        while not self.blocks and time.perf_counter() < deadline:
+        while self._control["starting"] and time.perf_counter() < deadline:
             time.sleep(0.002)
-        return self.blocks > 0
+        return not self._control["starting"]

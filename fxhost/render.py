@@ -44,7 +44,7 @@ def render(
     EngineError
         If the effect fails.
     """
-    with writing(output, recording.sample_rate, overwrite=overwrite) as writer:
+    with writing(output, recording.sample_rate, overwrite=overwrite, inputs=[recording.path]) as writer:
         for block in recording.blocks():
             out = np.empty_like(block)
             rack.process(block, out)

@@ -4,33 +4,34 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from fxhost.audio import Recording, Writer, writing
 from fxhost.channels import choose_channel
 from fxhost.choosing import choose_plans
-from fxhost.devices import Device, choose_device, takes_rate
+from fxhost.devices import Device, ask_pipewire, choose_device, takes_rate
 from fxhost.engine import build_chain
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.knobs import KnobBoard
 from fxhost.levels import choose_gains
 from fxhost.plans import Plan
+from fxhost.portaudio import BLOCK_FRAMES, DeviceStream
 from fxhost.preset import Preset
-from fxhost.rack import Rack, Statistics
-from fxhost.realtime import HOW_TO_ALLOW, Scheduling, ask_for_priority, lock_memory, read_scheduling, unlock_memory
+from fxhost.rack import Rack
+from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage
 from fxhost.stages.resampler import convert
-from fxhost.stream import VIRTUAL, DeviceStream, Stream, VirtualStream
+from fxhost.stream import VIRTUAL, Stream, VirtualStream
+from fxhost.summary import Summary
+from fxhost.suspending import hearing_suspension
+from fxhost.watching import Watch
 
 POLL_S = 0.05
-START_TIMEOUT_S = 5.0
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
-STALL_S = 2.0  # a device that calls for no block in this time is gone
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Options:
     input_device: str | None = None  # a name or number; None is the system's default
     output_device: str | None = None
     input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
-    block_frames: int = 0  # 0: the device's own
+    block_frames: int = 0  # 0 leaves it open: 64, or what a server runs at
     latency: str | float = "low"  # 'low', 'high' or seconds
     input_gain_db: float = 0.0
     output_gain_db: float = 0.0
@@ -84,6 +85,7 @@ class Session:
         self.presets = presets
         self.knobs = KnobBoard(presets)
         self.options = options
+        self._notice = notice
         source, source_rate = None, 0
         if options.input_file is not None:
             choice = choose_channel(options.input_file, options.input_channel)
@@ -94,6 +96,8 @@ class Session:
         named = {options.input_device, options.output_device} - {None}
         if VIRTUAL in named and len(named) > 1:
             raise DeviceError("the virtual device has both input and output; give --device virtual alone")
+        if VIRTUAL not in named:
+            ask_pipewire(options.block_frames or BLOCK_FRAMES)
         devices = None if VIRTUAL in named else self._choose_devices(notice)
         self.sample_rate = options.sample_rate or self._choose_sample_rate(devices, source_rate, notice)
         if source is not None:
@@ -124,6 +128,11 @@ class Session:
                 latency=options.latency,
                 input_channel=options.input_channel or 0,
             )
+
+    @property
+    def input_files(self) -> list[Path | None]:
+        """The files that are read."""
+        return [self.options.input_file, *(preset.path for preset in self.presets)]
 
     def build_chain(self) -> list[Stage]:
         """A fresh chain of the session's presets, in their settled states."""
@@ -164,13 +173,19 @@ class Session:
             notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
         return output.sample_rate
 
-    def play(self, on_poll: Callable[[], str]) -> "Summary":
+    def play(
+        self,
+        on_poll: Callable[[], str],
+        leaving: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Summary:
         """Play until the end of the source, the duration, or a wish to quit.
 
         Parameters
         ----------
         on_poll : callable
             Called about 20 times a second; 'quit' ends, 'reset' starts every stage anew, anything else goes on.
+        leaving : callable
+            Makes the context in which the process is stopped and goes on, as for `Watch`.
 
         Returns
         -------
@@ -190,20 +205,16 @@ class Session:
                 stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             if options.output_file is not None:
                 writer = stack.enter_context(
-                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite)
+                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite, inputs=self.input_files)
                 )
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
-            self.stream.start()
+            suspension = stack.enter_context(hearing_suspension())
+            watch = Watch(self.stream, self.rack, suspension, self._notice, leaving)
             error: FxhostError | None = None
             try:
-                if not self.rack.wait_for_block(START_TIMEOUT_S):
-                    raise DeviceError(
-                        f"'{self.stream.name}' was opened but calls for no audio; restart the sound server"
-                    )
-                if isinstance(self.stream, DeviceStream):
-                    ask_for_priority(self.rack.thread)
-                self._poll(on_poll, writer)
+                watch.start()
+                self._poll(on_poll, writer, watch)
             except KeyboardInterrupt:
                 pass
             except FxhostError as err:
@@ -212,31 +223,26 @@ class Session:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             stopped_ns = time.perf_counter_ns()
             statistics, scheduling = self.rack.statistics(), read_scheduling(self.rack.thread)
+            if error is None:
+                watch.finish()
             self.stream.close()
             self._keep_recording(writer)
-            return Summary(self, statistics, stopped_ns, error, scheduling)
+            return Summary(self, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
 
-    def _poll(self, on_poll: Callable[[], str], writer: Writer | None) -> None:
+    def _poll(self, on_poll: Callable[[], str], writer: Writer | None, watch: Watch) -> None:
         started = time.perf_counter()
-        seen, seen_at = 0, started
-        stall_s = max(STALL_S, 3 * self.rack.statistics().block_frames / self.sample_rate)
         while not self.rack.has_finished:
-            now = time.perf_counter()
             self.rack.check()
             self._keep_recording(writer)
-            if self.rack.blocks != seen:
-                seen, seen_at = self.rack.blocks, now
-            if self.stream.has_stopped() or now - seen_at > stall_s:
-                raise DeviceError(
-                    f"'{self.stream.name}' went away while playing; start the sound server or device again"
-                )
+            watch.look()
             wish = on_poll()
             if wish == "quit":
                 return
             if wish == "reset" and not self.rack.is_crossfading:
                 self.rack.replace_chain(self.build_chain(), sounds_the_same=True)
                 self.locked_memory = lock_memory(self.rack.arrays)
-            if self.options.duration_s is not None and self._is_over(now - started, writer):
+            played_s = time.perf_counter() - started - watch.away_s
+            if self.options.duration_s is not None and self._is_over(played_s, writer):
                 return
             time.sleep(POLL_S)
 
@@ -254,83 +260,3 @@ class Session:
         if self.options.duration_s is not None:
             frames = frames[: max(0, round(self.options.duration_s * self.sample_rate) - writer.frames)]
         writer.write(frames)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to.
-
-    Parameters
-    ----------
-    session : Session
-    statistics : Statistics
-        As they stood when the run ended.
-    stopped_ns : int
-        That moment, on the clock of `time.perf_counter_ns`.
-    error : FxhostError or None
-        What ended it, if something did.
-    scheduling : Scheduling or None
-        How the system scheduled the audio thread, where that is known.
-    """
-
-    session: Session
-    statistics: Statistics
-    stopped_ns: int
-    error: FxhostError | None
-    scheduling: Scheduling | None
-
-    @property
-    def seconds(self) -> float:
-        """From the first block to the end; to the last block where the device went away."""
-        end = self.stopped_ns if self.error is None else self.statistics.last_block_ns
-        return max(0, end - self.statistics.first_block_ns) * 1e-9 if self.statistics.blocks else 0.0
-
-    @property
-    def blocks_due(self) -> int:
-        """How many blocks the time was worth, the first one included."""
-        s = self.statistics
-        # a tenth of a block for the jitter of the first and the last
-        return int(self.seconds * self.session.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
-
-    @property
-    def advice(self) -> str | None:
-        """How to allow a real-time priority, where the thread of a device has none."""
-        has_none = self.scheduling is not None and not self.scheduling.is_realtime
-        return HOW_TO_ALLOW if has_none and isinstance(self.session.stream, DeviceStream) else None
-
-    @property
-    def grants(self) -> dict[str, Any]:
-        """What the system granted the audio thread, for JSON."""
-        return {
-            "scheduling": None if self.scheduling is None else asdict(self.scheduling),
-            "scheduling_advice": self.advice,
-            **asdict(self.session.locked_memory),
-        }
-
-    def as_dict(self, process_start_s: float) -> dict[str, Any]:
-        """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""
-        s, stream = self.statistics, self.session.stream
-        return {
-            "presets": [preset.name for preset in self.session.presets],
-            "engine": self.session.options.engine,
-            "device": stream.name,
-            "host_api": stream.host_api,
-            "sample_rate": self.session.sample_rate,
-            "rates": [plan.as_dict() for plan in self.session.plans],
-            "block_frames": s.block_frames,
-            "stream_latency_s": stream.latency_s,
-            "seconds": self.seconds,
-            "blocks": s.blocks,
-            "blocks_due": self.blocks_due,
-            "xruns": s.xruns.total,
-            "xruns_by_kind": asdict(s.xruns),
-            "load": asdict(s.load),
-            "input_peak_db": s.input_peak_db,
-            "output_peak_db": s.output_peak_db,
-            "interval_p99_us": s.interval_p99_us,
-            "bad_samples": s.bad_samples,
-            "limited_samples": s.limited_samples,
-            "lost_frames": s.lost_frames,
-            **self.grants,
-            "first_block_s": s.first_block_ns * 1e-9 - process_start_s if s.blocks else None,
-        }

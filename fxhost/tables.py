@@ -75,7 +75,7 @@ def tabulate_trials(trials: Sequence[Timing]) -> Table:
 
 def tabulate_round_trips(trips: Sequence[RoundTrip]) -> Table:
     """A row for each block size: what was measured beside what is claimed."""
-    table: Table = make_table("frames", "round trip", "", "confidence", "bursts", "PortAudio claims", "", "xruns")
+    table: Table = make_table("frames", "round trip", "", "confidence", "bursts", "claimed", "", "xruns")
     for trip in trips:
         measured, claimed = (
             ("unknown", "") if frames is None else (f"{frames:.0f} frames", f"{trip.in_ms(frames):.2f} ms")
@@ -101,8 +101,8 @@ def format_jitter(jitter: Jitter) -> str:
     timing, summary = jitter.timing, jitter.summary
     stream = summary.session.stream
     return (
-        f"{timing.preset} on {stream.name} ({stream.host_api}) at {timing.sample_rate} Hz, stream latency "
-        f"{1000 * stream.latency_s:.1f} ms: {summary.statistics.blocks} of {summary.blocks_due} blocks of "
+        f"{timing.preset} on {stream.name} ({stream.host_api}) at {timing.sample_rate} Hz, "
+        f"{stream.latency.describe()}: {summary.statistics.blocks} of {summary.blocks_due} blocks of "
         f"{timing.block_frames} frames, xruns {summary.statistics.xruns.total}, busy threads {jitter.stress}; audio "
         f"thread: {format_grants(summary.scheduling, summary.session.locked_memory)}"
     )

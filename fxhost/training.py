@@ -75,9 +75,7 @@ def run_train(options: argparse.Namespace) -> int:
         start_from = find_preset(options.start_from)
         settings = _take_sizes(settings, start_from, given)
     if options.report is not None:
-        if options.report.resolve() == options.output.resolve().parent:
-            raise FxhostError(f"{options.report} is where the preset goes; give the report a folder of its own")
-        check_report_folder(options.report, overwrite=options.force or options.resume)
+        _check_report(options, pairs)
     test = (options.test[0], options.test[1]) if options.test else None
     shown: list[str] = []
 
@@ -149,6 +147,15 @@ def _holds_both(path: Path) -> bool:
         return False
     with Recording(path) as recording:
         return recording.channels > 1
+
+
+def _check_report(options: argparse.Namespace, pairs: list[tuple[Path, Path]]) -> None:
+    """Refuse a folder for the report that holds what is read or written, or that is not free."""
+    read = [path for pair in (*pairs, options.test or ()) for path in pair]
+    for path, what in ((options.output, "the preset goes"), *((path, f"{path} is read") for path in read)):
+        if options.report.resolve() in (path.resolve(), *path.resolve().parents):
+            raise FxhostError(f"{options.report} is where {what}; give the report a folder of its own")
+    check_report_folder(options.report, overwrite=options.force or options.resume)
 
 
 def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> Settings:

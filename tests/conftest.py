@@ -35,6 +35,12 @@ def make_module(layers: int, hidden_size: int, inputs: int = 1, residual: bool =
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what is measured here out of the user's data."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+
+
 @pytest.fixture(scope="session")
 def make_preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A maker of preset files by architecture; the same arguments give the same file."""

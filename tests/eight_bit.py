@@ -33,10 +33,11 @@ from fxhost.preset import read_preset
 from fxhost.torchscript import build_module
 from train.fit import fit
 from train.losses import esr
-from train.pair import Pair, Stretch, cut_warmed, read_pair, split_pair
+from train.pair import Pair, read_pair
 from train.segments import compile_model, play_stretch
 from train.settings import Settings
 from train.signal import make_signal
+from train.splits import Stretch, cut_warmed, split_pair
 
 RATE = 48_000
 LEVELS = 256

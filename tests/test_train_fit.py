@@ -22,9 +22,10 @@ from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
 from train.losses import LossWeights
 from train.model import make_model
-from train.pair import read_pair, split_pair
+from train.pair import read_pair
 from train.plain import PlainLSTM
 from train.segments import Material, measure_esr, zero_state
+from train.splits import split_pair
 
 RATE = 8000
 TINY = Settings(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fxhost.errors import AudioError, TrainingError
 from train.levels import measure_levels
-from train.pair import Pair, Stretch, cut_warmed, read_pair, split_pair
+from train.pair import Pair, read_pair
+from train.splits import Stretch, cut_warmed, split_pair
 
 RATE = 8000
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -20,7 +20,6 @@ from fxhost.errors import FileError, TrainingError
 from fxhost.preset import Float32Array, read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import EffectLSTM, build_module, play_module, save_preset
-from train.pair import Stretch
 from train.progress import Progress
 from train.report import check_report_folder, write_report
 from train.report_figures import join_bins, welch
@@ -37,6 +36,7 @@ from train.report_measures import (
     measure_silence,
 )  # fmt: skip
 from train.report_page import FIGURES, format_db, format_esr
+from train.splits import Stretch
 
 RATE = 44_100
 HOSTILE = "<script>alert('1')</script> & \"Möller\" </title><img src=x onerror=alert(2)>"

@@ -7,9 +7,9 @@ import torch
 import train.segments
 from fxhost.torchscript import EffectLSTM
 from train.model import make_model
-from train.pair import Stretch
 from train.segments import Feed, Material, compile_model, measure_esr, place_segments, play_stretch
 from train.settings import Settings
+from train.splits import Stretch
 
 
 @pytest.fixture(autouse=True)

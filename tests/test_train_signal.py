@@ -11,8 +11,9 @@ import soundfile
 import train.signal
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset import Float32Array
-from train.pair import Pair, Stretch, read_pair, split_pair
+from train.pair import Pair, read_pair
 from train.signal import KINDS, Piece, make_signal, plan_signal, write_signal
+from train.splits import Stretch, split_pair
 
 RATE = 48_000
 PEAK = 10 ** (-1 / 20)

@@ -1,13 +1,15 @@
 """Take a delay out of a pair, to a fraction of a frame, without a copy of the recordings."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
 from train.delay import Delay
-from train.source import audio_blocks
+from train.drift import Step
+from train.source import audio_blocks, make_room
 
 LEAST_DELAY = 0.5  # frames: what is less may be the effect's own, and the network learns it
 # How far below and above a delay a whole number may lie that is taken for it. Smooth effects are found up to 0.25
@@ -67,6 +69,40 @@ def take_out(dry: Float32Array, wet: Float32Array, frames: float) -> tuple[Float
     dry, wet = dry[max(0, -whole) :], wet[max(0, whole) :]
     length = min(len(dry), len(wet))
     return dry[:length], wet[:length]
+
+
+def close_steps(dry: Float32Array, wet: Float32Array, steps: Sequence[Step]) -> tuple[Float32Array, Float32Array]:
+    """Both sides with the wet one moved behind each step, so that it lies everywhere as before the first one.
+
+    Parameters
+    ----------
+    dry, wet : float32 (frames,)
+        Of the same length, aligned before the first step.
+    steps : sequence of Step
+        In frames of `dry`, one after the other.
+
+    Returns
+    -------
+    dry, wet : float32 (frames,)
+        A view and a copy; silence where wet frames are missing.
+    """
+    if not steps:
+        return dry, wet
+    moves = [0]
+    for step in steps:
+        moves.append(moves[-1] + round(step.frames))
+    frames = min(len(dry), len(wet) - moves[-1])
+    closed = make_room(frames, on_disk=isinstance(wet, np.memmap))
+    edges = [0, *(min(frames, max(0, round(step.at))) for step in steps), frames]
+    for n, move in enumerate(moves):
+        lost = max(0, moves[n - 1] - move) if n else 0
+        start, end = min(edges[n] + lost, edges[n + 1]), edges[n + 1]
+        closed[edges[n] : start] = 0
+        inside = wet[max(0, start + move) : max(0, end + move)]
+        before = max(0, -(start + move))
+        closed[start : start + before] = 0
+        closed[start + before : end] = inside[: end - start - before]
+    return dry[:frames], closed
 
 
 def advance(audio: Float32Array, fraction: float) -> None:

@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
-from train.drift import follow_lags, place_windows, refine_drift, sum_spectra, window_frames
+from train.drift import Line, Step, follow_lags, place_windows, refine_drift, sum_spectra, window_frames
 from train.onset import find_onset
+from train.pieces import measure_pieces
+from train.slips import find_steps, locate_steps
 from train.source import release_pages
 
 Float64Array = NDArray[np.float64]
@@ -42,7 +44,7 @@ class Delay:
     Attributes
     ----------
     frames : float
-        Positive if the wet side is late. In the middle of the recording if it drifts.
+        Positive if the wet side is late. In the middle of the recording if it drifts, without the steps behind it.
     uncertainty_frames : float
         How far `frames` may be off, as far as the evidence tells.
     confidence : float
@@ -56,6 +58,8 @@ class Delay:
         other, 58 and more for whole pairs, 11 to 23 for 3 to 5 s of a fuzz.
     drift_frames : float
         How much later the end of the wet side is than its beginning; 0 if that cannot be told from nothing.
+    steps : tuple of Step
+        Where it changes at once; `frames` is the delay before the first of them.
     """
 
     frames: float
@@ -65,6 +69,7 @@ class Delay:
     correlation: float
     peak: float
     drift_frames: float
+    steps: tuple[Step, ...] = ()
 
     @property
     def is_of_a_pair(self) -> bool:
@@ -116,13 +121,19 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
     near = int(SAME_PEAK_S * sample_rate)
     apart[max(0, at - near) : at + near + 1] = 0
     line = follow_lags(lags, middles, frames, at - zero)
-    if line.slope:  # excerpts that drift apart do not add up: judge them one by one
+    if search_s <= SEARCH_S:
+        # steps look like a trend to a few excerpts: without one they are seen better
+        offered = [line, *([Line(float(at - zero), 0.0, line.middle)] if line.slope else [])]
+        reach = int(search_s * sample_rate)
+        found = [find_steps(measure_pieces(dry, wet, sample_rate, one, reach), one) for one in offered]
+        line = locate_steps(dry, wet, sample_rate, min(found, key=lambda each: each[0])[1])
+    if line.slope or line.steps:  # excerpts that drift apart do not add up: judge them one by one
         alone = [np.abs(c) / np.sqrt(np.mean(c**2)) for c in correlations]
         height = float(np.median([c.max() for c in alone]))
         confidence = 1 - float(np.median([np.median(c) for c in alone])) / height
     else:
         height, confidence = float(peak / max(rms, 1e-30)), float(1 - apart.max() / max(peak, 1e-30))
-    correlation = float(np.median([np.abs(c).max() for c in correlations]) if line.slope else peak)
+    correlation = float(np.median([np.abs(c).max() for c in correlations]) if line.slope or line.steps else peak)
 
     size = window_frames(sample_rate)
     windows = place_windows(dry, wet, size, line)
@@ -143,6 +154,7 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
         correlation=min(1.0, correlation),
         peak=height,
         drift_frames=line.slope * frames,
+        steps=line.steps,
     )
 
 

@@ -20,21 +20,37 @@ Complex128Array = NDArray[np.complex128]
 WINDOW_S = 0.085
 MAX_WINDOWS = 2500
 LEAST_DRIFT_FRAMES = 1.0  # along the recording; less changes nothing
+EVEN = 0.3  # of the drift of the whole: a half that drifts by less, or the other way, shows that it is none
 RELEASE_WINDOWS = 64  # after so many windows the memory of what is on disk is given back
 MOST_DRIFT = 1e-3  # frames a frame: five times what two bad crystals do
 
 
 @dataclass(frozen=True)
+class Step:
+    """Where a delay changes at once, by how many frames, and from where to where it may lie."""
+
+    at: float
+    frames: float
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
 class Line:
-    """A delay that changes evenly: `frames` in the middle of the recording, `slope` frames a frame."""
+    """A delay that changes evenly, `frames` in the middle of the recording, `slope` frames a frame, and in steps.
+
+    With steps, `frames` is what the delay would be in the middle without them.
+    """
 
     frames: float
     slope: float
     middle: float
+    steps: tuple[Step, ...] = ()
 
     def at(self, position: float) -> float:
         """The delay at a frame."""
-        return self.frames + self.slope * (position - self.middle)
+        stepped = sum(step.frames for step in self.steps if position >= step.at)
+        return self.frames + self.slope * (position - self.middle) + stepped
 
 
 def window_frames(sample_rate: int) -> int:
@@ -64,11 +80,13 @@ def follow_lags(lags: Float64Array, middles: Float64Array, frames: int, common: 
 
 def place_windows(dry: Float32Array, wet: Float32Array, size: int, line: Line) -> list[int]:
     """The first frames of windows of the dry side, evenly spread, whose wet counterparts lie in the file."""
-    lowest, highest = sorted((line.at(0), line.at(len(dry))))
+    ends = [line.at(place) for step in line.steps for place in (step.at - 1, step.at)]
+    lowest, highest = min(ends := [*ends, line.at(0), line.at(len(dry))]), max(ends)
     first = max(0, int(np.ceil(-lowest)) + 1)
     last = min(len(dry), len(wet) - int(np.ceil(highest)) - 1) - size
     count = min(MAX_WINDOWS, 1 + (last - first) // (size // 2)) if last >= first else 0
-    return [int(n) for n in np.linspace(first, last, count)]
+    windows = [int(n) for n in np.linspace(first, last, count)]
+    return [n for n in windows if not any(n + size > step.first and n < step.last for step in line.steps)]
 
 
 def sum_spectra(
@@ -136,6 +154,9 @@ def refine_drift(
     x, y = np.array(middles), np.array(lags)
     a, b = np.triu_indices(len(y), 1)
     slope = float(np.median((y[b] - y[a]) / (x[b] - x[a])))
+    halves = [np.polyfit(x[half], y[half], 1)[0] for half in (slice(4), slice(4, None))]
+    if min(half / slope if slope else 0.0 for half in halves) < EVEN:
+        return 0.0
     off = y - np.median(y) - slope * (x - np.median(x))
     scatter = 1.48 * float(np.median(np.abs(off - np.median(off)))) + 1 / up
     error = scatter / (np.std(x) * np.sqrt(len(x)))

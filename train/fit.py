@@ -15,20 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import check_output
+from fxhost.files import check_output, refuse_inputs
 from fxhost.torchscript import EffectLSTM
 from train.augment import prepare_augmentation
 from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
 from train.fused import FusedLSTM
 from train.losses import LossWeights, weigh_losses
 from train.model import make_model
-from train.pair import Pair, Stretch, read_pair, split_pair
+from train.pair import Pair, read_pair
 from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
 from train.segments import Feed, Material, measure_esr, zero_state
 from train.settings import DEFAULT_MINUTES, Settings
 from train.source import release_pages
+from train.splits import Stretch, leave_gaps, split_pair
 from train.stability import CALM, measure_divergence
 from train.start import choose_residual, load_start
 
@@ -99,7 +100,9 @@ def fit(
     settings.check()
     torch.set_num_threads(1)  # of this process, from now on: what is left to torch is too small to be shared out
     threads = settings.threads or _count_cores()
-    _check_output(output, pairs, test, overwrite=overwrite, resume=resume)  # from here on the output is our own
+    _check_output(
+        output, pairs, test, start_from, overwrite=overwrite, resume=resume
+    )  # from here on the output is our own
     saved = read_checkpoint(output) if resume else None
     read = functools.partial(
         read_pair, channel=settings.channel, delay_frames=settings.delay, force=overwrite or resume
@@ -113,7 +116,13 @@ def fit(
         for name in ("train", "validation", "test")
     )
     if test_pair:
-        tested = [Material(test_pair.dry, test_pair.wet, (Stretch(0, len(test_pair.dry)),))]
+        tested = [
+            Material(
+                test_pair.dry,
+                test_pair.wet,
+                leave_gaps([Stretch(0, len(test_pair.dry))], test_pair.gaps, test_pair.sample_rate),
+            )
+        ]
     settings = choose_residual(settings, taught, start_from)
     hashes = [text for pair in recordings for text in (pair.dry_sha256, pair.wet_sha256)]
     hashes += [f"test {text}" for text in (test_pair.dry_sha256, test_pair.wet_sha256)] if test_pair else []
@@ -368,30 +377,33 @@ def _check_output(
     output: Path,
     pairs: Sequence[tuple[Path, Path]],
     test: tuple[Path, Path] | None,
+    start_from: Path | None,
     *,
     overwrite: bool,
     resume: bool,
 ) -> None:
+    refuse_recording(output, pairs, test)
+    for place in (output, checkpoint_path(output)):
+        refuse_inputs(place, [start_from])
     if checkpoint_path(output).exists() and not (overwrite or resume):
         raise FileError(
             f"{output} is of a training that was cut off and exists already; go on with it by --resume, "
             "or add --force to replace it"
         )
     check_output(output, overwrite=overwrite or resume)
-    refuse_recording(output, pairs, test)
 
 
 def refuse_recording(output: Path, pairs: Sequence[tuple[Path, Path]], test: tuple[Path, Path] | None) -> None:
-    """Refuse to write a preset over one of the recordings.
+    """Refuse to write a preset, or what belongs to it, over one of the recordings.
 
     Raises
     ------
     FileError
         If `output` is one of them.
     """
-    for path in (path for pair in (*pairs, test or ()) for path in pair):
-        if output.exists() and path.exists() and output.samefile(path):
-            raise FileError(f"{output} is one of the recordings; choose another name for the preset")
+    recordings = [path for pair in (*pairs, test or ()) for path in pair]
+    for place in (output, checkpoint_path(output)):
+        refuse_inputs(place, recordings, "recordings")
 
 
 def _check_rates(

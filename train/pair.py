@@ -1,55 +1,35 @@
-"""Read a dry and a wet recording of the same performance, check them, and split them into stretches.
+"""Read a dry and a wet recording of the same performance, check them, and take out what lies between them.
 
 Audio is float32 `(frames,)`, mono. Both sides of a pair have the same length and rate, and frame n of the wet side is
 what the effect made of the dry side up to frame n.
 """
 
-import itertools
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fxhost.errors import AudioError, TrainingError
 from fxhost.preset import Float32Array
-from train.align import choose_correction, take_out
+from train.align import choose_correction, close_steps, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
+from train.drift import Step
 from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
 from train.sides import read_sides
-from train.source import Source, audio_blocks
+from train.source import Source
+from train.splits import Stretch
 from train.verify import verify_delay
 
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
+FEW_STEPS = 3  # so many are mended at any length
+SECONDS_PER_STEP = 10.0  # and one more in so much of the recording
+NAMED_STEPS = 4
 SHORT_S = 30.0  # less is accepted with a note
 LENGTH_SLACK_S = 1.0  # by how much the two files may differ
 FAR_S = 30.0  # how far a delay is looked for that is too long to be taken out, to say so
 SILENCE = 1e-4  # a peak below −80 dB is no recording
-PART_S = 25.0  # a recording is split part by part, so that every kind of playing is in every split
-MAX_PARTS = 8
-HELD_OUT = 0.1  # the share of every part that is kept for validation, and again for the test
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Frames `start` to `end` (not included) of a recording."""
-
-    start: int
-    end: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-
-@dataclass(frozen=True)
-class Split:
-    """Stretches of one recording that do not overlap."""
-
-    train: tuple[Stretch, ...]
-    validation: tuple[Stretch, ...]
-    test: tuple[Stretch, ...]
 
 
 @dataclass(frozen=True)
@@ -67,6 +47,8 @@ class Pair:
         What is odd about the recordings but does not stop the training.
     delay_frames : float
         How many frames late the wet side was before they were taken out; negative if it was early.
+    gaps : tuple of Stretch
+        What belongs to no stretch: around places where frames were lost or doubled.
     findings : dict
         Everything that was measured, JSON-able; see `train.check.format_findings` for what people read.
     """
@@ -78,6 +60,7 @@ class Pair:
     wet_sha256: str
     notes: tuple[str, ...]
     delay_frames: float = 0.0
+    gaps: tuple[Stretch, ...] = ()
     findings: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -137,17 +120,21 @@ def read_pair(
 
     delay = find_delay(x.audio, y.audio, rate)
     correction = _choose_correction(x, y, delay) if delay_frames is None else _check_given(x, y, delay_frames)
-    aligned = take_out(x.audio, y.audio, correction)
+    steps = _place_steps(delay, correction)
+    aligned = close_steps(*take_out(x.audio, y.audio, correction), steps)
+    gaps = _leave_out(steps, len(aligned[0]))
+    notes += _note_steps(steps, x, y, frames, force=force)
     if correction and delay_frames is None:
         notes.append(
             f"{wet.name} is {abs(correction):.2f} frames {'late' if correction > 0 else 'early'} "
             f"({1000 * abs(correction) / rate:.2f} ms); that was taken out"
         )
-    if correction:
+    if correction or steps:
         levels = _measure_again(aligned[0], levels[0], rate), _measure_again(aligned[1], levels[1], rate)
     # what is left over at the end once the delay is out
-    if difference and (over := abs(len(x.audio) - len(y.audio) + round(correction))):
-        longer = dry if len(x.audio) + round(correction) > len(y.audio) else wet
+    late = round(correction) + sum(round(step.frames) for step in steps)
+    if difference and (over := abs(len(x.audio) - len(y.audio) + late)):
+        longer = dry if len(x.audio) + late > len(y.audio) else wet
         notes.append(f"{longer.name} is {over} frames longer than the other; its end was cut")
     seconds = len(aligned[0]) / rate
     if seconds < SHORT_S:
@@ -166,12 +153,13 @@ def read_pair(
         "delay_frames": correction,
         "delay_given": delay_frames is not None,
         "polarity": delay.polarity,
+        "steps": [{"seconds": step.at / rate, "frames": round(step.frames)} for step in steps],
         "drift_frames": delay.drift_frames,
         "drift_ppm": 1e6 * delay.drift_frames / len(aligned[0]),
         **inspect_pair(*aligned, *levels, rate),
     }
     notes += note_findings(findings)
-    return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, findings)
+    return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, gaps, findings)
 
 
 def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
@@ -179,6 +167,41 @@ def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
     if not delay.is_of_a_pair:
         raise _explain_no_pair(dry, wet, delay)
     return verify_delay(dry.audio, wet.audio, choose_correction(delay))
+
+
+def _place_steps(delay: Delay, correction: float) -> tuple[Step, ...]:
+    """The steps of the delay in frames of the aligned dry side."""
+    cut = max(0, -math.floor(correction))
+    return tuple(replace(step, at=step.at - cut, first=step.first - cut, last=step.last - cut) for step in delay.steps)
+
+
+def _leave_out(steps: Sequence[Step], frames: int) -> tuple[Stretch, ...]:
+    """The stretches around steps, in which it is not known what belongs together."""
+    edges = ((max(0, math.floor(step.first)), min(frames, math.ceil(step.last))) for step in steps)
+    return tuple(Stretch(first, last) for first, last in edges if first < last)
+
+
+def _note_steps(steps: Sequence[Step], dry: Source, wet: Source, frames: int, *, force: bool) -> list[str]:
+    """A line on each step of the delay; an error where there are too many to be worth it."""
+    rate = dry.sample_rate
+    if len(steps) > max(FEW_STEPS, frames / rate / SECONDS_PER_STEP) and not force:
+        places = ", ".join(f"{step.at / rate:.2f} s" for step in steps[:NAMED_STEPS])
+        raise TrainingError(
+            f"{wet.path} or {dry.path} lost or doubled frames in {len(steps)} places ({places}, …), expected none; "
+            "record again with a larger buffer, or add --force to train on what lies between them"
+        )
+    notes = []
+    for step in steps[:NAMED_STEPS]:
+        what = "lacks" if step.frames < 0 else "has doubled"
+        other = "has doubled" if step.frames < 0 else "lacks"
+        notes.append(
+            f"the delay jumps at {step.at / rate:.2f} s: {wet.path.name} {what} {abs(step.frames):.0f} frames there "
+            f"(or {dry.path.name} {other} them): a dropout of the recorder, or a joint; both sides of it are aligned "
+            f"for themselves, and {(step.last - step.first) / rate:.1f} s around it left out"
+        )
+    if len(steps) > NAMED_STEPS:
+        notes.append(f"and {len(steps) - NAMED_STEPS} more such jumps; record again with a larger buffer")
+    return notes
 
 
 def _check_given(dry: Source, wet: Source, delay_frames: float) -> float:
@@ -250,71 +273,3 @@ def _explain_no_pair(dry: Source, wet: Source, delay: Delay) -> TrainingError:
         f"what chance gives, expected at least {LOWEST_PEAK:g} times within ±{SEARCH_S:g} s; give both sides of one "
         "performance"
     )
-
-
-def split_pair(pair: Pair, *, with_test: bool) -> Split:
-    """Cut a recording into stretches for training, validation and test.
-
-    Parameters
-    ----------
-    pair : Pair
-    with_test : bool
-        False if the test is another recording: training then gets that share.
-
-    Returns
-    -------
-    Split
-        Parts of about 25 s, in each of which training comes first, then validation, then test. Together they cover
-        every frame once.
-
-    Raises
-    ------
-    TrainingError
-        If the wet side is silent throughout one of the three.
-    """
-    frames = len(pair.dry)
-    parts = min(max(1, round(pair.seconds / PART_S)), MAX_PARTS)
-    bounds = [frames * part // parts for part in range(parts + 1)]
-    train, validation, test = [], [], []
-    for start, end in itertools.pairwise(bounds):
-        held_out = int((end - start) * HELD_OUT)
-        test_start = end - held_out if with_test else end
-        validation_start = test_start - held_out
-        train.append(Stretch(start, validation_start))
-        validation.append(Stretch(validation_start, test_start))
-        test.append(Stretch(test_start, end))
-    split = Split(tuple(train), tuple(validation), tuple(test) if with_test else ())
-    for purpose, stretches in (("training", split.train), ("validation", split.validation), ("test", split.test)):
-        if stretches and all(_is_silent(pair.wet[s.start : s.end]) for s in stretches):
-            raise TrainingError(
-                f"the wet recording is silent in its {purpose} stretches "
-                f"({_list_seconds(stretches, pair.sample_rate)}); record playing throughout"
-            )
-    return split
-
-
-def _is_silent(audio: Float32Array) -> bool:
-    return all(np.abs(block).max() < SILENCE for _, block in audio_blocks(audio))
-
-
-def _list_seconds(stretches: Iterable[Stretch], sample_rate: int) -> str:
-    return ", ".join(f"{s.start / sample_rate:.1f}–{s.end / sample_rate:.1f} s" for s in stretches)
-
-
-def cut_warmed(audio: Float32Array, stretch: Stretch, warm_up_frames: int) -> Float32Array:
-    """A stretch and the audio just before it; silence where the recording has not begun.
-
-    Parameters
-    ----------
-    audio : float32 (frames,)
-    stretch : Stretch
-    warm_up_frames : int
-        How much to put before it.
-
-    Returns
-    -------
-    float32 (warm_up_frames + len(stretch),)
-    """
-    begin = stretch.start - warm_up_frames
-    silence = np.zeros(max(0, -begin), np.float32)
-    return np.concatenate([silence, audio[max(0, begin) : stretch.end]])

@@ -20,10 +20,10 @@ from fxhost.stages import Stage
 from train import report_figures as draw
 from train import report_measures as measure
 from train.losses import check_shapes, esr
-from train.pair import Stretch
 from train.progress import Progress
 from train.report_page import FIGURES, Facts, Summary, format_db, format_esr, format_page
 from train.segments import EVALUATION_WARM_UP_S
+from train.splits import Stretch
 
 SINES_HZ, SINE_LEVELS_DB = (110.0, 220.0, 440.0, 1000.0), (-30.0, -20.0, -10.0, -3.0)
 ALIASING_HZ = (1245.0, 4186.0)

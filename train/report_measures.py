@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
 from fxhost.stages import Stage, from_db, to_db
-from train.pair import Stretch
+from train.splits import Stretch
 
 Float64Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

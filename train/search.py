@@ -126,8 +126,8 @@ def search(
     if fixed.issuperset(SEARCHED):
         raise TrainingError(f"there is nothing to search: {', '.join(SEARCHED)} are all given; leave one out")
     database = output.with_suffix(".search.db")
-    check_output(output, overwrite=overwrite or storage is not None or database.exists())  # else it is of no study
     refuse_recording(output, pairs, test)
+    check_output(output, overwrite=overwrite or storage is not None or database.exists())  # else it is of no study
     name = name_study(study_name or "fxhost", settings, pairs, test, fixed)
     url = storage or str(database)
     with opening_study(url, name, settings.seed) as (study, notes), making_folder(output) as folder:

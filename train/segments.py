@@ -11,8 +11,8 @@ from torch import Tensor
 from fxhost.preset import Float32Array
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights
-from train.pair import Stretch, cut_warmed
 from train.settings import Settings
+from train.splits import Stretch, cut_warmed
 
 EVALUATION_WARM_UP_S = 1.0
 SHORTEST_SEGMENT = 8192  # frames, of a segment that is shortened because there is little to learn from

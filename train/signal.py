@@ -1,7 +1,7 @@
 """The test signal: what a guitar does, and more, to be played through a device and recorded.
 
 Two things are kept apart. `plan_signal` is the score: pieces of eight kinds, each with its place and its level.
-`make_signal` plays it. The score is cut as `train.pair.split_pair` cuts a recording: each part opens with one long
+`make_signal` plays it. The score is cut as `train.splits.split_pair` cuts a recording: each part opens with one long
 piece, which lies in training, and goes on in rounds. Every round holds every kind in the same order, at levels drawn
 over the whole range, and is shorter than the stretch of a part that is held out: wherever that stretch lies in the
 rounds, every kind is in it.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fxhost.errors import AudioError, TrainingError
 from fxhost.files import check_output, replacing
 from fxhost.preset import SAMPLE_RATES, Float32Array
-from train.pair import HELD_OUT, MAX_PARTS, PART_S
+from train.splits import HELD_OUT, MAX_PARTS, PART_S
 
 __all__ = ["KINDS", "Piece", "make_signal", "plan_signal", "write_signal"]
 

@@ -79,7 +79,7 @@ def read_source(path: Path, channel: int | Choice | None = None) -> Source:
         if frames > LONGEST_S * rate:  # before room is taken for it
             raise AudioError(f"{path} lasts {frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
     choice = channel if isinstance(channel, Choice) else choose_channel(path, channel)
-    audio = _make_room(frames, on_disk=frames > ON_DISK_S * rate)
+    audio = make_room(frames, on_disk=frames > ON_DISK_S * rate)
     position = 0
     with Recording(path, channel=choice.channel) as recording:
         for block in recording.blocks(BLOCK_FRAMES):
@@ -126,7 +126,14 @@ def release_pages(audio: Float32Array) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _make_room(frames: int, *, on_disk: bool) -> Float32Array:
+def make_room(frames: int, *, on_disk: bool) -> Float32Array:
+    """Room for a recording, not yet filled, in memory or in a file without a name.
+
+    Raises
+    ------
+    AudioError
+        If the disk has not so much.
+    """
     if not on_disk:
         return np.empty(frames, np.float32)
     try:

@@ -1,0 +1,273 @@
+"""A rack on a real device, driven by PortAudio's audio thread."""
+
+import logging
+from typing import Any
+
+from fxhost import jack
+from fxhost.deadlines import finishes
+from fxhost.devices import (
+    INVALID_SAMPLE_RATE,
+    Device,
+    Kind,
+    forget_portaudio,
+    import_sounddevice,
+    list_devices,
+    quiet_libraries,
+    stop_portaudio,
+)
+from fxhost.errors import DeviceError
+from fxhost.latency import UNKNOWN, Latency, add_ways
+from fxhost.rack import Rack
+from fxhost.roundtrips import Setup, recall_trip
+
+logger = logging.getLogger(__name__)
+
+BLOCK_FRAMES = 64  # what is asked for where the user leaves it open
+EXACT_APIS = ("ALSA", "Core Audio", "OSS", "PulseAudio")  # the other ones have periods of their own
+CLOSE_TIMEOUT_S = 2.0
+_ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
+
+
+def choose_block_frames(asked: int, host_api: str, server: jack.Server | None) -> tuple[int, int]:
+    """The block that is asked for, and what PortAudio is told.
+
+    Parameters
+    ----------
+    asked : int
+        By the user; 0 leaves it open.
+    host_api : str
+        As PortAudio names it.
+    server : jack.Server or None
+        Where JACK plays.
+
+    Returns
+    -------
+    asked : int
+        In frames; 0 leaves it to the device.
+    told : int
+        0 lets PortAudio pass on the blocks of the server as they come: any other number costs a block of latency, for
+        PortAudio then cuts and joins them. PipeWire was asked by `ask_pipewire`.
+    """
+    if host_api != jack.HOST_API or server is None:
+        told = asked or (BLOCK_FRAMES if host_api in EXACT_APIS else 0)
+        return told, told
+    if server.is_pipewire:
+        return asked or BLOCK_FRAMES, 0
+    return asked or server.period_frames, 0 if asked == server.period_frames else asked
+
+
+class DeviceStream:
+    """A rack on a real device, driven by PortAudio's audio thread.
+
+    Parameters
+    ----------
+    rack : Rack
+        Kept alive until `close`.
+    input_device : Device or None
+        None plays without an input (a rack with a source).
+    output_device : Device
+    sample_rate : int
+        In Hz.
+    block_frames : int
+        0 leaves it open: 64 where the device takes it, or what its server runs at.
+    latency : {'low', 'high'} or float
+        What to ask PortAudio for; a number is in seconds.
+    input_channel : int
+        From 0.
+
+    Raises
+    ------
+    DeviceError
+        If the device refuses.
+    """
+
+    def __init__(
+        self,
+        rack: Rack,
+        input_device: Device | None,
+        output_device: Device,
+        *,
+        sample_rate: int,
+        block_frames: int = 0,
+        latency: str | float = "low",
+        input_channel: int = 0,
+    ) -> None:
+        self._rack = rack
+        self._devices = input_device, output_device
+        self._asked = block_frames, latency, input_channel
+        self.sample_rate = float(sample_rate)
+        self.host_api = output_device.host_api
+        self.latency = self.claim = UNKNOWN
+        self.can_reopen = True
+        self._stream: Any = None
+        self._server: jack.Server | None = None
+        self.name = output_device.name
+        if input_device is not None and input_device != output_device:
+            self.name = f"{input_device.name} → {output_device.name}"
+        self._open()
+
+    def _open(self) -> None:
+        sounddevice = import_sounddevice()
+        input_device, output_device = self._devices
+        block_frames, latency, input_channel = self._asked
+        self._ask_server()
+        self.asked_frames, self._told_frames = choose_block_frames(block_frames, self.host_api, self._server)
+        out_channels = min(2, output_device.output_channels)
+        in_channels = 0
+        if input_device is not None:
+            in_channels = input_channel + 1
+            if in_channels > input_device.input_channels:
+                raise DeviceError(
+                    f"{input_device} has {input_device.input_channels} input channels; no channel {in_channels}"
+                )
+        self._rack.connect(in_channels=in_channels, in_channel=input_channel, out_channels=out_channels)
+        foreign = sounddevice._ffi
+        arguments: dict[str, Any] = {
+            "kind": "output",
+            "device": output_device.index,
+            "channels": out_channels,
+            "latency": latency,
+        }
+        if input_device is not None:
+            arguments["kind"] = "duplex"
+            arguments["device"] = input_device.index, output_device.index
+            arguments["channels"] = in_channels, out_channels
+        try:
+            with quiet_libraries():
+                self._stream = sounddevice._StreamBase(
+                    samplerate=self.sample_rate,
+                    blocksize=self._told_frames,
+                    dtype="float32",
+                    clip_off=True,  # the limiter has seen to it
+                    dither_off=True,
+                    callback=foreign.cast("PaStreamCallback *", self._rack.callback_address),
+                    userdata=foreign.cast("void *", self._rack.control_address),
+                    wrap_callback=None,
+                    **arguments,
+                )
+        except sounddevice.PortAudioError as err:
+            rate = round(self.sample_rate)
+            if INVALID_SAMPLE_RATE in err.args:
+                device = output_device if input_device is None else input_device
+                raise DeviceError(
+                    f"'{self.name}' does not play at {rate} Hz, it prefers {device.sample_rate} Hz; set the "
+                    f"device or its sound server to {rate} Hz, or give --sample-rate {device.sample_rate}"
+                ) from err
+            raise DeviceError(f"'{self.name}' cannot be opened: {err.args[0]}; is another program using it?") from err
+        self.sample_rate = float(self._stream.samplerate)
+        self._add_latency(self._told_frames or self.asked_frames)
+
+    def start(self) -> None:
+        """Begin to play."""
+        sounddevice = import_sounddevice()
+        try:
+            with quiet_libraries():
+                self._stream.start()
+        except sounddevice.PortAudioError as err:
+            raise DeviceError(f"'{self.name}' cannot be started: {err.args[0]}") from err
+
+    def has_stopped(self) -> bool:
+        """Whether the stream has ended by itself: the server went away, or the device was unplugged."""
+        if self._stream is None:
+            return True
+        try:
+            return not self._stream.active
+        except import_sounddevice().PortAudioError:
+            return True
+
+    def read_latency(self, block_frames: int) -> None:
+        """Ask for the latency anew, now that blocks of so many frames come.
+
+        A graph of PipeWire takes up its clients' wishes only when they play, and its devices answer for the blocks
+        that they have.
+        """
+        if self._server is not None and (self._server.is_pipewire or self._server.period_frames != block_frames):
+            self._ask_server()
+        self._add_latency(block_frames)
+
+    def _ask_server(self) -> None:
+        if self.host_api == jack.HOST_API:
+            with quiet_libraries():
+                self._server = jack.ask_server()
+
+    def _add_latency(self, block_frames: int) -> None:
+        least_s = block_frames / self.sample_rate
+        if self.host_api != jack.HOST_API:
+            told = self._stream.latency
+            self.claim = add_ways(told if isinstance(told, tuple) else [told], least_s, "driver")
+        elif self._server is None:
+            self.claim = add_ways([None], least_s, "server")
+        else:
+            input_device, output_device = self._devices
+            frames = [self._server.playback_frames.get(output_device.name)]
+            if input_device is not None:
+                frames.append(self._server.capture_frames.get(input_device.name))
+            ways = [None if count is None else count / self.sample_rate for count in frames]
+            held_s = self._told_frames / self.sample_rate  # PortAudio holds one of its blocks to cut or join them
+            if held_s:
+                least_s = held_s + self._server.period_frames / self.sample_rate
+            self.claim = add_ways(ways, least_s, "server", held_s)
+        trip = recall_trip(self.setup(block_frames), self.claim.claimed_frames(self.sample_rate))
+        self.latency = self.claim if trip is None else Latency(trip.seconds, "measured")
+
+    def setup(self, block_frames: int) -> Setup:
+        """What a round trip in blocks of so many frames depends on."""
+        return Setup(self.name, self.host_api, round(self.sample_rate), block_frames, str(self._asked[1]))
+
+    def leave(self) -> None:
+        """Stop playing, and leave the sound server too."""
+        self._close_stream()
+        if self.can_reopen:
+            self.can_reopen = stop_portaudio()
+
+    def reopen(self) -> None:
+        """Leave, open the same device again, and begin to play.
+
+        Raises
+        ------
+        DeviceError
+            If that cannot be done, or not yet.
+        """
+        self.leave()
+        if not self.can_reopen:
+            raise DeviceError(f"'{self.name}' does not answer; restart the sound server")
+        input_device, output_device = self._devices
+        self._devices = input_device and _find_again(input_device, "input"), _find_again(output_device, "output")
+        self._open()
+        self.start()
+
+    def close(self) -> None:
+        """Stop playing and give the device back.
+
+        A sound server that has died can hold its client for ever, so that closing is given two seconds.
+        """
+        self._close_stream()
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+
+        def stop_and_close() -> None:
+            stream.stop(ignore_errors=True)  # plays what it was given to the end
+            stream.close(ignore_errors=True)
+
+        with quiet_libraries():
+            is_closed = finishes(stop_and_close, CLOSE_TIMEOUT_S)
+        if not is_closed:
+            _ABANDONED.append(self._rack)  # PortAudio may still call it
+            logger.info("'%s' does not answer; leaving it", self.name)
+            self.can_reopen = False
+            forget_portaudio()
+
+
+def _find_again(device: Device, kind: Kind) -> Device:
+    """The same device in PortAudio's present list."""
+    same = [
+        other
+        for other in list_devices()
+        if (other.name, other.host_api) == (device.name, device.host_api) and other.channels(kind)
+    ]
+    if not same:
+        raise DeviceError(f"'{device.name}' is not there any more")
+    return min(same, key=lambda other: abs(other.index - device.index))

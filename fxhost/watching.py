@@ -1,0 +1,184 @@
+"""Starting a stream, and what becomes of one that ends, stalls, or was stopped together with its process.
+
+A stream that is no more is opened again, several times before it is given up. Why it ended nobody tells: a server that
+is busy ends a stream a moment after its start, and one that waited too long for us throws us out; both let us in again.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from fxhost.errors import DeviceError
+from fxhost.rack import Rack
+from fxhost.realtime import ask_for_priority
+from fxhost.stream import Stream, VirtualStream
+from fxhost.suspending import Suspension
+
+logger = logging.getLogger(__name__)
+
+FIRST_BLOCK_S = (2.0, 3.0, 5.0)  # how long to wait for it, the first times and from then on
+TRIES = 5  # to open a stream again, one after the other
+PAUSE_S = 0.1  # before the first of them; each time twice as long
+PROVEN_S = 3.0  # a stream that has played so long has started well
+STALL_S = 2.0  # a device that calls for no block in this time is gone
+RESUMED_S = 0.5  # whoever was stopped for so long is opened again
+CHANGE_S = 1.0  # how often to ask for the latency, where the blocks change
+
+
+class Watch:
+    """What keeps a stream playing.
+
+    Parameters
+    ----------
+    stream : Stream
+    rack : Rack
+        That it drives.
+    suspension : Suspension
+        What is heard of signals to stop.
+    notice : callable
+        Told in one line where something was mended.
+    leaving : callable
+        Makes the context in which the process is stopped: it gives the terminal back and takes it again.
+
+    Attributes
+    ----------
+    restarts : int
+        How often the stream was opened again.
+    away_s : float
+        How long the process was stopped, in seconds, as far as that is known.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        rack: Rack,
+        suspension: Suspension,
+        notice: Callable[[str], None],
+        leaving: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.restarts = 0
+        self.away_s = 0.0
+        self._stream, self._rack = stream, rack
+        self._suspension, self._notice, self._leaving = suspension, notice, leaving
+        self._tries = 0
+        self._looked = self._started = self._asked = time.perf_counter()
+        self._blocks = self._block_frames = 0
+        self._idle_s = 0.0
+
+    def start(self) -> None:
+        """Begin to play, and wait for the first block.
+
+        Raises
+        ------
+        DeviceError
+            If none comes, or the device does not start, however often it is tried.
+        """
+        try:
+            self._stream.start()
+            if self._has_begun():
+                return
+            failure = DeviceError(f"'{self._stream.name}' was opened but calls for no audio; restart the sound server")
+        except DeviceError as err:
+            failure = err
+        self._open_again(failure)
+
+    def look(self) -> None:
+        """See after the stream; to be called several times a second.
+
+        Raises
+        ------
+        DeviceError
+            If it went away and does not come back.
+        """
+        now = time.perf_counter()
+        gap_s, self._looked = now - self._looked, now
+        if self._suspension.is_wanted:
+            self._rest()
+            return
+        if self._suspension.has_resumed:
+            self._suspension.has_resumed = False
+            self._resume(gap_s)
+            return
+        if self._rack.blocks != self._blocks:
+            self._blocks, self._idle_s = self._rack.blocks, 0.0
+            if now - self._started > PROVEN_S:
+                self._tries = 0
+        else:
+            self._idle_s += min(gap_s, 0.1 * STALL_S)  # in a longer gap it was we who were held up
+        if self._stream.has_stopped() or self._idle_s > self._stall_s():
+            name = self._stream.name
+            was_proven = now - self._started > PROVEN_S
+            self._open_again(DeviceError(f"'{name}' went away while playing; start the sound server or device again"))
+            if was_proven:
+                self._notice(f"'{name}' had stopped; opened it again")
+        self._follow_changes(now - self._asked)
+
+    def _rest(self) -> None:
+        """Leave the sound server, stop, and come back."""
+        self._stream.leave()
+        stopped = time.perf_counter()
+        with self._leaving():
+            self._suspension.stop()
+        self.away_s += time.perf_counter() - stopped
+        self._come_back()
+
+    def _resume(self, gap_s: float) -> None:
+        """Come back after a stop that nobody asked us about; `gap_s` is how long ago we last looked."""
+        self._suspension.take_key()
+        if gap_s < RESUMED_S:
+            return
+        self.away_s += gap_s
+        with self._leaving():
+            pass  # the shell has had the terminal meanwhile
+        if isinstance(self._stream, VirtualStream):
+            return  # it has nobody who would have given it up
+        self._come_back()
+
+    def _come_back(self) -> None:
+        name = self._stream.name
+        self._tries = 0
+        self._open_again(DeviceError(f"'{name}' cannot be opened again after the stop; start its sound server again"))
+
+    def _has_begun(self) -> bool:
+        """Whether the first block comes in time; then the stream counts as started."""
+        wait_s = FIRST_BLOCK_S[min(self._tries, len(FIRST_BLOCK_S) - 1)]
+        deadline = time.perf_counter() + wait_s
+        while not self._rack.wait_for_block(0.02):
+            if self._stream.has_stopped() or time.perf_counter() > deadline:
+                return False
+        if not isinstance(self._stream, VirtualStream):
+            ask_for_priority(self._rack.thread)
+        self._blocks, self._idle_s = self._rack.blocks, 0.0
+        self._looked = self._started = time.perf_counter()
+        self._follow_changes(CHANGE_S)
+        return True
+
+    def _open_again(self, failure: DeviceError) -> None:
+        """Open the stream anew until it plays; raise what went wrong at first if it never does."""
+        self._block_frames = 0  # the latency may be another one
+        while self._tries < TRIES and self._stream.can_reopen:
+            time.sleep(PAUSE_S * 2**self._tries)
+            self._tries += 1
+            try:
+                self._stream.reopen()
+                if self._has_begun():
+                    self.restarts += 1
+                    return
+            except DeviceError as err:
+                logger.info("%s; trying again", err)
+        raise failure
+
+    def _stall_s(self) -> float:
+        return max(STALL_S, 3 * self._rack.block_frames / self._stream.sample_rate)
+
+    def finish(self) -> None:
+        """Ask for the latency of the blocks as they came last."""
+        self._follow_changes(CHANGE_S)
+
+    def _follow_changes(self, waited_s: float) -> None:
+        """Ask for the latency where the blocks have another size than when it was asked for."""
+        frames = self._rack.block_frames
+        if frames != self._block_frames and waited_s >= CHANGE_S:
+            self._block_frames, self._asked = frames, time.perf_counter()
+            self._stream.read_latency(frames)
