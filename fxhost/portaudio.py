@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 BLOCK_FRAMES = 64  # what is asked for where the user leaves it open
 EXACT_APIS = ("ALSA", "Core Audio", "OSS", "PulseAudio")  # the other ones have periods of their own
 CLOSE_TIMEOUT_S = 2.0
+LEAVE_TIMEOUT_S = 5.0  # where we want to come back
 _ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
 
 
@@ -216,7 +217,7 @@ class DeviceStream:
 
     def leave(self) -> None:
         """Stop playing, and leave the sound server too."""
-        self._close_stream()
+        self._close_stream(LEAVE_TIMEOUT_S)
         if self.can_reopen:
             self.can_reopen = stop_portaudio()
 
@@ -241,9 +242,9 @@ class DeviceStream:
 
         A sound server that has died can hold its client for ever, so that closing is given two seconds.
         """
-        self._close_stream()
+        self._close_stream(CLOSE_TIMEOUT_S)
 
-    def _close_stream(self) -> None:
+    def _close_stream(self, timeout_s: float) -> None:
         stream, self._stream = self._stream, None
         if stream is None:
             return
@@ -253,7 +254,7 @@ class DeviceStream:
             stream.close(ignore_errors=True)
 
         with quiet_libraries():
-            is_closed = finishes(stop_and_close, CLOSE_TIMEOUT_S)
+            is_closed = finishes(stop_and_close, timeout_s)
         if not is_closed:
             _ABANDONED.append(self._rack)  # PortAudio may still call it
             logger.info("'%s' does not answer; leaving it", self.name)

@@ -129,17 +129,18 @@ class VirtualStream:
             self._over.wait(CLOSE_TIMEOUT_S)
 
     def _play(self) -> None:
+        stop, over = self._stop, self._over
         try:
-            self._play_until_stopped()
+            self._play_until(stop)
         finally:
-            self._over.set()
+            over.set()
 
-    def _play_until_stopped(self) -> None:
+    def _play_until(self, stop: threading.Event) -> None:
         block_s = self.asked_frames / self.sample_rate
         silence, out = np.zeros(self.asked_frames, np.float32), np.zeros(self.asked_frames, np.float32)
         allowed_s = self.latency.seconds or 0.0
         due = time.perf_counter()
-        while not self._stop.is_set():
+        while not stop.is_set():
             late = time.perf_counter() - due
             flags = 0
             if late < 0:

@@ -23,6 +23,7 @@ PAUSE_S = 0.1  # before the first of them; each time twice as long
 PROVEN_S = 3.0  # a stream that has played so long has started well
 STALL_S = 2.0  # a device that calls for no block in this time is gone
 RESUMED_S = 0.5  # whoever was stopped for so long is opened again
+SETTLING_S = 3.0  # how long a server may take to notice that we are back
 CHANGE_S = 1.0  # how often to ask for the latency, where the blocks change
 
 
@@ -133,6 +134,9 @@ class Watch:
             pass  # the shell has had the terminal meanwhile
         if isinstance(self._stream, VirtualStream):
             return  # it has nobody who would have given it up
+        seen, deadline = self._rack.blocks, time.perf_counter() + SETTLING_S
+        while self._rack.blocks == seen and not self._stream.has_stopped() and time.perf_counter() < deadline:
+            time.sleep(0.02)  # a server that has waited for us hears our wish to leave only when it goes on
         self._come_back()
 
     def _come_back(self) -> None:
