@@ -166,10 +166,8 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
 
 def play_in_window(session: "Session", console: "Console") -> Any:
     """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
-    from rich.live import Live
-
-    from fxhost.keys import reading_keys
     from fxhost.live import Screen
+    from fxhost.window import Window
 
     screen = Screen(
         [preset.name for preset in session.presets],
@@ -180,21 +178,13 @@ def play_in_window(session: "Session", console: "Console") -> Any:
         session.plans,
         session.knobs,
     )
-    with (
-        keeping_errors(screen.note),
-        reading_keys() as read_keys,
-        Live(console=console, auto_refresh=False, screen=True, redirect_stdout=False, redirect_stderr=False) as live,
-    ):
-        screen.has_keys = read_keys is not None
+    with keeping_errors(screen.note), Window(console, screen) as window:
 
         def on_poll() -> str:
             screen.update(session.rack.read_meters())
-            wish = screen.type(read_keys()) if read_keys is not None else ""
-            if wish != "quit":
-                live.update(screen.draw(), refresh=True)
-            return wish
+            return window.poll()
 
-        return session.play(on_poll)
+        return session.play(on_poll, window.leaving)
 
 
 # --- render ----------------------------------------------------------------------------------------------------------

@@ -25,13 +25,16 @@ class Suspension:
     ----------
     is_wanted : bool
         Whether somebody asked to stop.
+    hears : bool
+        Whether it can hear anything.
     has_resumed : bool
         Whether the process was told to go on since this was last set to False.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, hears: bool) -> None:
         self.is_wanted = False
         self.has_resumed = False
+        self.hears = hears
         self._key: bytes | None = None
 
     def stop(self) -> None:
@@ -42,10 +45,11 @@ class Suspension:
         os.kill(os.getpid(), signal.SIGTSTP)  # nothing happens where no shell could let it go on
         signal.signal(signal.SIGTSTP, heard)
         self.has_resumed = False
-        self.take_key()
 
     def take_key(self) -> None:
-        """Let the terminal's suspend key do nothing; also after a shell has set the terminal's modes anew."""
+        """Let the terminal's suspend key do nothing. Called again and again: shells set the modes anew as they like."""
+        if not self.hears:
+            return
         with suppress(OSError, ValueError, AttributeError):
             disabled = bytes([os.fpathconf(sys.stdin.fileno(), "PC_VDISABLE")])
             key = _set_key(disabled)
@@ -61,8 +65,8 @@ class Suspension:
 @contextmanager
 def hearing_suspension() -> Iterator[Suspension]:
     """Yield what hears the signals until the end; outside of the main thread, and on Windows, nothing is heard."""
-    suspension = Suspension()
-    if not HAS_SUSPENSION or threading.current_thread() is not threading.main_thread():
+    suspension = Suspension(hears=HAS_SUSPENSION and threading.current_thread() is threading.main_thread())
+    if not suspension.hears:
         yield suspension
         return
 
@@ -87,6 +91,14 @@ def hearing_suspension() -> Iterator[Suspension]:
             signal.signal(number, handler)
 
 
+def is_in_background() -> bool:
+    """Whether the terminal that we were started from, if any, belongs to somebody else now."""
+    for stream in (sys.stdin, sys.stdout):
+        with suppress(OSError, ValueError, AttributeError):
+            return os.tcgetpgrp(stream.fileno()) != os.getpgrp()
+    return False
+
+
 def is_in_foreground() -> bool:
     """Whether the terminal is ours: in the background it belongs to the shell."""
     try:
@@ -104,7 +116,8 @@ def _set_key(key: bytes) -> bytes | None:
     with suppress(termios.error, ValueError):
         modes = termios.tcgetattr(sys.stdin.fileno())
         before: bytes = modes[6][termios.VSUSP]
-        modes[6][termios.VSUSP] = key
-        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, modes)
+        if before != key:
+            modes[6][termios.VSUSP] = key
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, modes)
         return before
     return None

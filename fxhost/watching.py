@@ -94,6 +94,7 @@ class Watch:
         """
         now = time.perf_counter()
         gap_s, self._looked = now - self._looked, now
+        self._suspension.take_key()
         if self._suspension.is_wanted:
             self._rest()
             return
@@ -126,7 +127,6 @@ class Watch:
 
     def _resume(self, gap_s: float) -> None:
         """Come back after a stop that nobody asked us about; `gap_s` is how long ago we last looked."""
-        self._suspension.take_key()
         if gap_s < RESUMED_S:
             return
         self.away_s += gap_s

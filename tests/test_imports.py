@@ -98,6 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "arguments": {"", "escaping"},
     "consoles": {"escaping"},
+    "window": {"keys", "live", "suspending"},
     "words": {"escaping"},
     "timing": {"caching", "callback", "native", "rack", "stages"},
     "bench": {"", "engine", "plans", "preset", "timing"},
@@ -125,7 +126,7 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {
     "torch": {"modules", "modules_wavenet", "torchscript"},
     "sounddevice": set(),
-    "rich": {"benching", "consoles", "live", "meters", "rows", "tables"},
+    "rich": {"benching", "window", "consoles", "live", "meters", "rows", "tables"},
     "soundfile": {"audio"},
 }
 

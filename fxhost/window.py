@@ -1,0 +1,81 @@
+"""The live screen in a terminal's window, which is given back while the process is stopped, or in the background."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Self
+
+from rich.live import Live
+
+from fxhost.keys import reading_keys
+from fxhost.live import Screen
+from fxhost.suspending import is_in_background
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SUSPEND_KEY = "\x1a"
+
+
+class Window:
+    """A screen, its keys and its place in the terminal, as a context.
+
+    Parameters
+    ----------
+    console : Console
+    screen : Screen
+    """
+
+    def __init__(self, console: "Console", screen: Screen) -> None:
+        self._console, self._screen = console, screen
+        self._stack: ExitStack | None = None
+        self._live: Live | None = None
+        self._read_keys: Callable[[], str] | None = None
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def poll(self) -> str:
+        """Draw the screen and act on the keys; what they mean for the session, as `Screen.press` tells it."""
+        self._open()
+        if self._live is None:
+            return ""
+        typed = self._read_keys() if self._read_keys is not None else ""
+        if SUSPEND_KEY in typed:
+            self._screen.note("Ctrl-Z does not stop it: that would hold up the sound server. q quits")
+        wish = self._screen.type(typed) if self._read_keys is not None else ""
+        if wish != "quit":
+            self._live.update(self._screen.draw(), refresh=True)
+        return wish
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Give the terminal back; take it again afterwards, if it is ours then, or else as soon as it is."""
+        self._close()
+        yield
+        self._open()
+
+    def _open(self) -> None:
+        if self._stack is not None or is_in_background():
+            return
+        with ExitStack() as stack:
+            self._read_keys = stack.enter_context(reading_keys())
+            self._screen.has_keys = self._read_keys is not None
+            self._live = stack.enter_context(
+                Live(
+                    console=self._console,
+                    auto_refresh=False,
+                    screen=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+            )
+            self._stack = stack.pop_all()
+
+    def _close(self) -> None:
+        stack, self._stack, self._live = self._stack, None, None
+        if stack is not None:
+            stack.close()
