@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from fxhost.errors import FxhostError
+from fxhost.errors import FxhostError, TrainingError
 from fxhost.preset import find_preset, read_preset
 from fxhost.words import (
     end_like_ctrl_c,
@@ -23,13 +23,16 @@ from fxhost.words import (
 )
 from train.augment import AUGMENTATIONS
 from train.check import format_findings
-from train.checkpoint import read_checkpoint
+from train.checkpoint import checkpoint_path, read_checkpoint
 from train.fit import Progress, Result, Settings, fit
 from train.folder import find_pairs
+from train.interruption import Interruption
 from train.pair import Pair, read_pair
 from train.report import check_report_folder, write_report
+from train.verdict import judge
 
 STATUS_EVERY_S = 5.0
+INTERRUPTED = 130
 SETTINGS = (
     "name",
     "author",
@@ -50,6 +53,31 @@ Show = Callable[[Progress], None]
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
     end_like_ctrl_c()
+    interruption, before = Interruption(say=print_error), _find_checkpoint(options)
+    try:
+        with interruption.listening():
+            return _train(options, interruption)
+    except TrainingError as err:
+        if not isinstance(err.__cause__, KeyboardInterrupt):
+            raise
+        print_error(str(err))
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        kept = _find_checkpoint(options)
+        if kept is None or (kept == before and not options.resume):
+            raise
+        print_error("interrupted; go on where it was last saved: the same command with --resume")
+        return INTERRUPTED
+
+
+def _find_checkpoint(options: argparse.Namespace) -> int | None:
+    """When what `--resume` goes on from was written, if there is any."""
+    if options.output is None or not (path := checkpoint_path(options.output)).exists():
+        return None
+    return path.stat().st_mtime_ns
+
+
+def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     if options.selftest:
         return _run_selftest(options)
     pairs = _find_recordings(options)
@@ -86,7 +114,7 @@ def run_train(options: argparse.Namespace) -> int:
 
     with showing_progress(quiet=options.json) as show:
         if options.search:
-            result = _search(options, settings, pairs, test, frozenset(given), show, check)
+            result = _search(options, settings, pairs, test, frozenset(given), show, check, interruption)
         else:
             result = fit(
                 settings,
@@ -98,6 +126,7 @@ def run_train(options: argparse.Namespace) -> int:
                 start_from=start_from,
                 check=check,
                 report=show,
+                interruption=interruption,
             )
     if result is None:
         return 0
@@ -106,7 +135,7 @@ def run_train(options: argparse.Namespace) -> int:
         for note in result.notes:
             if note not in shown:
                 print_error(f"note: {note}")
-        if result.interrupted and not options.search:
+        if result.interrupted and not options.search and checkpoint_path(options.output).exists():
             say("go on where it was: the same command with --resume")
     page = _write_report(options, result) if options.report is not None else None
     if options.json:
@@ -173,6 +202,7 @@ def _search(
     fixed: frozenset[str],
     show: Show,
     check: Callable[[Pair], None],
+    interruption: Interruption,
 ) -> Result | None:
     """Search; the training that made the preset, or None if nothing here could better what another worker made."""
     from train.search import TrialReport, search
@@ -202,6 +232,7 @@ def _search(
         test=test,
         overwrite=options.force,
         report=report,
+        interruption=interruption,
     )
     if not options.json:
         say(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
@@ -254,7 +285,14 @@ def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:
     keys = ("esr_validation", "esr_test", "epochs", "seconds", "samples_per_second", "delay_frames", "interrupted")
     report = None if page is None else str(page)
     values = {key: getattr(result, key) for key in keys}
-    return {**values, "preset": str(result.preset), "notes": list(result.notes), "report": report}
+    _, reason = judge(result)
+    return {
+        **values,
+        "preset": str(result.preset),
+        "verdict": reason or None,
+        "notes": list(result.notes),
+        "report": report,
+    }
 
 
 def _print_findings(pair: Pair) -> None:
@@ -271,8 +309,10 @@ def _print_result(result: Result) -> None:
         f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
         f"{result.samples_per_second:,.0f} samples a second"
     )
-    say(f"ESR: validation {format_esr(result.esr_validation)}, test {format_esr(result.esr_test)}")
-    say(f"play it: fxhost run {result.preset}")
+    tested = "not measured" if result.esr_test is None else format_esr(result.esr_test)
+    say(f"ESR: validation {format_esr(result.esr_validation)}, test {tested}")
+    is_fit, reason = judge(result)
+    say(f"play it: fxhost run {result.preset}" if is_fit else f"not ready to be played: {reason}")
 
 
 def run_signal(options: argparse.Namespace) -> int:

@@ -496,6 +496,23 @@ def test_only_what_was_cut_off_can_be_resumed_and_only_with_the_same_recordings_
     assert fit(settings, [pair], output, resume=True).epochs == 9
 
 
+@pytest.mark.parametrize(("epochs", "trained"), [(12, 12), (3, 6)])
+def test_a_training_is_resumed_for_longer_or_ended_with_what_is_there(
+    epochs: int, trained: int, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.fit, "WRITING_SHARE", 1e9)
+    output = tmp_path / "tiny.pt"
+    with pytest.raises(KilledError):
+        fit(replace(TINY, epochs=9), [pair], output, report=kill_at(6))
+    resumed = fit(replace(TINY, epochs=epochs), [pair], output, resume=True)
+    assert (resumed.epochs, resumed.interrupted) == (trained, False)
+    assert any("trained for as long as that already" in note for note in resumed.notes) == (epochs < trained)
+    assert resumed.esr_test is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.pt"]
+    with pytest.raises(FileError, match=r"to go on from its weights give --from .*tiny\.pt and another -o"):
+        fit(TINY, [pair], output, resume=True)
+
+
 # --- Ctrl-C
 
 

@@ -23,6 +23,7 @@ import train.fit
 import train.search
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset import read_metadata
+from train.interruption import Interruption
 from train.progress import Progress, Result
 from train.search import SEARCHED, SearchResult, TrialReport, search
 from train.settings import Settings
@@ -56,6 +57,7 @@ def fake_fit(
     test: Paths | None = None,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    interruption: Interruption | None = None,
     esr_of: Callable[[Settings], float] = bowl,
 ) -> Result:
     """A training that is over at once; its ESR is ten times lower with the epochs of the training in full."""

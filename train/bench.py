@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 
 from fxhost.torchscript import EffectLSTM
-from train.fit import Course, make_optimiser, train_batch
 from train.fused import FusedLSTM
 from train.losses import LossWeights, weigh_losses
 from train.model import make_model
@@ -34,6 +33,7 @@ from train.segments import Feed, Material, measure_esr, zero_state
 from train.settings import Settings
 from train.signal import make_signal
 from train.splits import split_pair
+from train.updates import Course, make_optimiser, train_batch
 
 HIDDEN_SIZES = (16, 24, 32, 40, 64)
 BATCHES = (32, 64, 128, 256, 512)

@@ -13,7 +13,7 @@ import torch
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import replacing
 
-VERSION = 3  # one more with every change of the settings or of what is kept
+VERSION = 4  # one more with every change of the settings or of what is kept
 SUFFIX = ".training"
 
 
@@ -53,10 +53,12 @@ def read_checkpoint(output: Path) -> dict[str, Any]:
     """
     path = checkpoint_path(output)
     if not path.exists():
-        raise FileError(
-            f"there is nothing to resume: {path} does not exist (a training that has ended has none); "
-            "leave out --resume to train anew"
-        )
+        if output.exists():
+            raise FileError(
+                f"there is nothing to resume: {path} does not exist, as after a training that has ended; to go on "
+                f"from its weights give --from {output} and another -o instead of --resume"
+            )
+        raise FileError(f"there is nothing to resume: neither {path} nor {output} exists; leave out --resume to train")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError) as err:

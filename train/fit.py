@@ -1,5 +1,6 @@
 """The training, from top to bottom: settings, recordings, model, loop, preset."""
 
+import copy
 import functools
 import logging
 import math
@@ -7,12 +8,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, refuse_inputs
@@ -20,28 +22,27 @@ from fxhost.torchscript import EffectLSTM
 from train.augment import prepare_augmentation
 from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
 from train.fused import FusedLSTM
-from train.losses import LossWeights, weigh_losses
+from train.interruption import LEARNING, MEASURING, WRITING, Interruption
+from train.losses import weigh_losses
 from train.model import make_model
 from train.pair import Pair, read_pair
 from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
+from train.scaling import choose_scale
 from train.segments import Feed, Material, measure_esr, zero_state
-from train.settings import DEFAULT_MINUTES, Settings
+from train.settings import Settings
 from train.source import release_pages
 from train.splits import Stretch, leave_gaps, split_pair
 from train.stability import CALM, measure_divergence
 from train.start import choose_residual, load_start
+from train.updates import Course, Network, make_optimiser, train_batch
 
 __all__ = ["Progress", "Result", "Settings", "fit"]
-
-Network = FusedLSTM | PlainLSTM
 
 logger = logging.getLogger(__name__)
 
 MAX_RESCUES = 8  # how often a training that blew up is taken back to its best weights before it is given up
-SETTLING_UPDATES = 50  # until the running mean of the gradient's norm means something
-NORM_FORGETTING = 0.01  # of that mean, per update
 VALIDATION_WEIGHT = 8  # samples to be trained on for each that is validated on: then that takes a few per cent
 WRITING_SHARE = 0.05  # of the time may go into writing files; what comes sooner waits in memory
 
@@ -57,13 +58,14 @@ def fit(
     start_from: Path | None = None,
     check: Callable[[Pair], None] = lambda pair: None,
     report: Callable[[Progress], None] = lambda progress: None,
+    interruption: Interruption | None = None,
 ) -> Result:
     """Train a preset on dry and wet recordings.
 
     Parameters
     ----------
     settings : Settings
-        Those of the training that is resumed, if one is.
+        Those of the training that is resumed, if one is, but for how long it lasts.
     pairs : sequence of pair of Path
         The recordings, dry and wet; see `train.pair.read_pair`.
     output : Path
@@ -80,6 +82,8 @@ def fit(
         Called with each pair before the training, for what was found in it.
     report : callable
         Called after every validation.
+    interruption : Interruption, optional
+        What hears Ctrl-C: the training then ends between two updates, and nothing that is written is cut off.
 
     Returns
     -------
@@ -135,7 +139,9 @@ def fit(
     for note in notes:
         logger.warning("%s", note)
     sample_rate = recordings[0].sample_rate
-    plain, emphasised = weigh_losses(m.wet[s.start : s.end] for m in taught for s in m.stretches)
+    scale = choose_scale(taught, residual=bool(settings.residual))
+    losses = weigh_losses(m.wet[s.start : s.end] for m in taught for s in m.stretches)
+    plain, emphasised = map(scale.weigh, losses)
     augmentation = prepare_augmentation(settings.augment.split(), recordings)
 
     # --- the model
@@ -143,12 +149,14 @@ def fit(
     model = make_model(
         settings.layers,
         settings.hidden_size,
-        residual=bool(settings.residual),
+        residual=False,  # the target is the difference instead
         memory_frames=max(1.0, settings.memory_ms * sample_rate / 1000),
         generator=generator,
     )
     if start_from is not None:
-        load_start(model, start_from, sample_rate)
+        begun = EffectLSTM(settings.layers, settings.hidden_size, 1, bool(settings.residual))
+        load_start(begun, start_from, sample_rate)
+        scale.unfold(begun, model)
     model.to(settings.device)
     network: Network = PlainLSTM(model) if settings.device == "cuda" else FusedLSTM(model, threads)
     optimiser = make_optimiser(network, settings)
@@ -162,14 +170,22 @@ def fit(
     record = start_record(settings, recordings, test_pair, notes, start_from)
     record["augmentation"] = augmentation.findings
     at = Course(best=_copy_state(model))
+    learned = copy.deepcopy(model)  # to fold other weights than those in hand
     if saved:
         at = Course(**saved["course"])
         feed.restore(saved["feed"])
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
+        if (at.batches / total_batches if budget_s is None else at.seconds / budget_s) >= 1:
+            notes += (f"{output.name} has been trained for as long as that already; nothing was added",)
+            logger.warning("%s", notes[-1])
 
-    def save() -> None:
-        write_checkpoint(  # first: where there is a preset there is something to go on from
+    def fold_best() -> EffectLSTM:
+        learned.load_state_dict(at.best)
+        return scale.fold(learned)
+
+    def save_state() -> None:
+        write_checkpoint(
             output,
             {
                 "recordings": hashes,
@@ -181,94 +197,123 @@ def fit(
                 "optimiser": optimiser.state_dict(),
             },
         )
-        write_preset(output, at.best, settings, sample_rate, record | at.record())
+
+    def save() -> None:
+        save_state()  # first: where there is a preset there is something to go on from
+        write_preset(output, fold_best(), settings, sample_rate, record | at.record())
 
     # --- the loop
-    saves_from, unsaved, interruption = 0.0, False, None
+    saves_from, unsaved, stopped = 0.0, False, None
+    interruption = interruption or Interruption()
     began = time.monotonic() - at.seconds
     try:
-        while True:
-            share = at.batches / total_batches if budget_s is None else (time.monotonic() - began) / budget_s
-            if share >= 1 and math.isfinite(at.best_esr):
-                break
-            x, y = augmentation.apply(*feed.draw(), generator)
-            rate = settings.rate_at(share) * at.slowdown
-            weights = emphasised if share < settings.emphasised_share else plain
-            loss = train_batch(network, optimiser, x, y, zero_state(model, len(x)), weights, settings, rate, at)
-            at.batches += 1
-            at.samples += y.numel()
-            if not math.isfinite(loss):
-                at.rescues += 1
-                if at.rescues > MAX_RESCUES:
-                    raise TrainingError(
-                        f"the training blew up {at.rescues} times: got a loss that is not finite; "
-                        f"take a learning rate below {settings.learning_rate:g} or check the recordings"
-                    )
-                logger.warning("the loss is not finite: back to the best weights, at half the learning rate")
-                model.load_state_dict(at.best)
-                optimiser = make_optimiser(network, settings)
-                at.slowdown /= 2
-                continue
-            at.losses.append(loss)
-            at.seconds = time.monotonic() - began
-            share = at.batches / total_batches if budget_s is None else at.seconds / budget_s
-            if at.batches % validation_batches and share < 1:
-                continue
+        with interruption.during(LEARNING):
+            while not interruption.count:
+                share = at.batches / total_batches if budget_s is None else (time.monotonic() - began) / budget_s
+                if share >= 1 and math.isfinite(at.best_esr):
+                    break
+                x, y = scale.apply(*augmentation.apply(*feed.draw(), generator))
+                rate = settings.rate_at(share) * at.slowdown
+                weights = emphasised if share < settings.emphasised_share else plain
+                loss = train_batch(network, optimiser, x, y, zero_state(model, len(x)), weights, settings, rate, at)
+                at.batches += 1
+                at.samples += y.numel()
+                at.seconds = time.monotonic() - began
+                if not math.isfinite(loss):
+                    at.rescues += 1
+                    if at.rescues > MAX_RESCUES:
+                        raise TrainingError(
+                            f"the training blew up {at.rescues} times: got a loss that is not finite; "
+                            f"take a learning rate below {settings.learning_rate:g} or check the recordings"
+                        )
+                    logger.warning("the loss is not finite: back to the best weights, at half the learning rate")
+                    model.load_state_dict(at.best)
+                    optimiser = make_optimiser(network, settings)
+                    at.slowdown /= 2
+                    continue
+                at.losses.append(loss)
+                share = at.batches / total_batches if budget_s is None else at.seconds / budget_s
+                if interruption.count or (at.batches % validation_batches and share < 1):
+                    continue
 
-            esr_validation = measure_esr(model, validated, sample_rate, threads=threads)
-            for pair in recordings:
-                release_pages(pair.dry)
-                release_pages(pair.wet)
-            if esr_validation < at.best_esr:
-                at.best, at.best_esr, unsaved = _copy_state(model), esr_validation, True
-            at.seconds = time.monotonic() - began
-            progress = Progress(
-                epoch=at.batches * settings.batch // feed.per_epoch + 1,
-                seconds=at.seconds,
-                seconds_left=max(0.0, at.seconds / share - at.seconds if budget_s is None else budget_s - at.seconds),
-                samples_per_second=at.samples / at.seconds,
-                loss=sum(at.losses) / len(at.losses),
-                esr_validation=esr_validation,
-                esr_best=at.best_esr,
-            )
-            at.history.append(asdict(progress))
-            at.losses = []
-            report(progress)
-            if at.seconds >= saves_from and math.isfinite(at.best_esr):
-                try:
-                    save()
-                    unsaved = False
-                except FileError as err:  # a disk that is full now may have room later; nothing is lost yet
-                    logger.warning("%s; the training goes on", err)
-                written = time.monotonic() - began
-                saves_from = written + (written - at.seconds) / WRITING_SHARE
+                esr_validation = measure_esr(scale.fold(model), validated, sample_rate, threads=threads)
+                for pair in recordings:
+                    release_pages(pair.dry)
+                    release_pages(pair.wet)
+                if esr_validation < at.best_esr:
+                    at.best, at.best_esr, unsaved = _copy_state(model), esr_validation, True
+                at.seconds = time.monotonic() - began
+                left = at.seconds / share - at.seconds if budget_s is None else budget_s - at.seconds
+                progress = Progress(
+                    epoch=at.batches * settings.batch // feed.per_epoch + 1,
+                    seconds=at.seconds,
+                    seconds_left=max(0.0, left),
+                    samples_per_second=at.samples / at.seconds,
+                    loss=sum(at.losses) / len(at.losses),
+                    esr_validation=esr_validation,
+                    esr_best=at.best_esr,
+                )
+                at.history.append(asdict(progress))
+                at.losses = []
+                report(progress)
+                if at.seconds >= saves_from and math.isfinite(at.best_esr):
+                    try:
+                        save()
+                        unsaved = False
+                    except FileError as err:  # a disk that is full now may have room later; nothing is lost yet
+                        logger.warning("%s; the training goes on", err)
+                    written = time.monotonic() - began
+                    saves_from = written + (written - at.seconds) / WRITING_SHARE
     except KeyboardInterrupt as err:
-        interruption = err
+        if interruption.count > LEARNING.counted:  # asked three times: nothing more is done
+            raise
+        stopped = err
     except Exception:  # a closed terminal, a full memory: whatever it is, what was learned is kept
         if unsaved:
-            _write_somewhere(output, at.best, settings, sample_rate, record | at.record())
+            _write_somewhere(output, fold_best(), settings, sample_rate, record | at.record())
         raise
+    interrupted = stopped is not None or interruption.count > 0
     at.seconds = time.monotonic() - began
-    if not math.isfinite(at.best_esr):
-        why = "it was interrupted before the first validation" if interruption else "no validation gave a finite ESR"
-        raise TrainingError(f"nothing was learned and nothing written: {why}; train for longer") from interruption
-    interrupted = interruption is not None
 
-    # --- the preset: the best weights, then measured once on the test
-    epochs = at.batches * settings.batch // feed.per_epoch
-    record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
-    if unsaved:
-        _write_somewhere(output, at.best, settings, sample_rate, record)
-    model.load_state_dict(at.best)
-    esr_test = measure_esr(model, tested, sample_rate, threads=threads)
-    divergence = measure_divergence(model, sample_rate)
-    if divergence > CALM:
-        notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
-        logger.warning("%s", notes[-1])
-    record |= {"esr_test": esr_test, "divergence": divergence, "notes": list(notes)}
-    _write_somewhere(output, at.best, settings, sample_rate, record)
-    if not interrupted:
-        checkpoint_path(output).unlink(missing_ok=True)
+    # --- what is kept, before anything else is done: the best weights, and where the training stands if it is cut off
+    with interruption.during(WRITING):
+        if interrupted and at.batches:
+            try:
+                if not math.isfinite(at.best_esr) and not interruption.is_hurried:
+                    at.best, at.best_esr = _copy_state(model), measure_esr(scale.fold(model), validated, sample_rate)
+                save_state()
+            except FileError as err:
+                logger.warning("%s", err)
+        if not math.isfinite(at.best_esr):
+            reason = _explain_nothing(output, interrupted=interrupted)
+            raise reason from (stopped or KeyboardInterrupt() if interrupted else None)
+        epochs = at.batches * settings.batch // feed.per_epoch
+        record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
+        played = fold_best()
+        if unsaved or interrupted:
+            _write_somewhere(output, played, settings, sample_rate, record)
+
+    # --- measured once on the test
+    esr_test = divergence = None
+    try:
+        with interruption.during(MEASURING):
+            if interruption.is_hurried:
+                raise KeyboardInterrupt
+            esr_test = measure_esr(played, tested, sample_rate, threads=threads)
+            divergence = measure_divergence(played, sample_rate)
+    except KeyboardInterrupt:
+        interrupted = True
+    with interruption.during(WRITING):
+        if divergence is not None and divergence > CALM:
+            notes += (f"{output.name} may oscillate by itself on loud low notes; train again with another seed",)
+            logger.warning("%s", notes[-1])
+        record |= {"esr_test": esr_test, "divergence": divergence, "interrupted": interrupted, "notes": list(notes)}
+        _write_somewhere(output, played, settings, sample_rate, record)
+        if interrupted:
+            with suppress(FileError):  # that was said already
+                save_state()
+        else:
+            checkpoint_path(output).unlink(missing_ok=True)
     return Result(
         esr_validation=at.best_esr,
         esr_test=esr_test,
@@ -285,73 +330,18 @@ def fit(
     )
 
 
-@dataclass
-class Course:
-    """Where a training stands, but for the model, the optimiser and the feed."""
-
-    best: dict[str, Tensor]  # the weights with the lowest validation ESR
-    best_esr: float = math.inf
-    batches: int = 0
-    updates: int = 0
-    norm: float = 0.0  # the running mean of the gradient's norm
-    samples: int = 0
-    rescues: int = 0
-    slowdown: float = 1.0  # what rescues leave of the learning rate
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)  # since the last validation
-    history: list[dict[str, Any]] = field(default_factory=list)  # of `Progress`
-
-    def record(self) -> dict[str, Any]:
-        """What the preset tells of it."""
-        return {
-            "esr_validation": self.best_esr,
-            "seconds": self.seconds,
-            "samples_per_second": self.samples / self.seconds,
-        }
-
-
-def train_batch(
-    network: Network,
-    optimiser: torch.optim.Optimizer,
-    x: Tensor,
-    y: Tensor,
-    state: tuple[Tensor, Tensor],
-    weights: LossWeights,
-    settings: Settings,
-    rate: float,
-    at: Course,
-) -> float:
-    """Update once for each window of a batch; the mean loss, NaN if a gradient was not finite."""
-    x, y = x.to(settings.device), y.to(settings.device)  # (batch, warm-up + segment, 1), (batch, segment)
-    h, c = state
-    warm_up, audio = x[:, : settings.warm_up_frames], x[:, settings.warm_up_frames :]
-    for start in range(0, settings.warm_up_frames, settings.truncation_frames):
-        window = warm_up[:, start : start + settings.truncation_frames]
-        _, h, c = network.play(window, h, c)  # sets the state and nothing else: no loss, no gradient
-    windows = torch.split(audio, settings.truncation_frames, dim=1)  # the last one may be shorter
-    targets = torch.split(y, settings.truncation_frames, dim=1)
-    total = 0.0
-    for window, target in zip(windows, targets, strict=True):
-        loss, h, c = network.loss(window, target, h, c, weights)  # the state goes on, the gradient ends here
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        limit = min(settings.clip, settings.clip_ratio * at.norm) if at.updates >= SETTLING_UPDATES else settings.clip
-        norm = nn.utils.clip_grad_norm_(network.weights, limit).item()
-        if not math.isfinite(norm):
-            return math.nan
-        at.norm += (min(norm, 2 * limit) - at.norm) * (NORM_FORGETTING if at.updates else 1.0)
-        at.updates += 1
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, at.updates / settings.rise_updates)
-        optimiser.step()
-        total += loss.item()
-    return total / len(windows)
-
-
-def make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:
-    # with the usual epsilon of 1e-8 the last steps of an almost perfect preset, whose gradients are tinier, would die
-    betas = (0.9, settings.beta2)
-    return torch.optim.Adam(network.weights, lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)
+def _explain_nothing(output: Path, *, interrupted: bool) -> TrainingError:
+    """Why there is no preset, and what is there instead."""
+    if not interrupted:
+        return TrainingError(
+            "nothing was learned and nothing written: no validation gave a finite ESR; train for longer"
+        )
+    if checkpoint_path(output).exists():
+        return TrainingError(
+            f"interrupted before the first validation: there is no {output.name} yet; go on where it was by the same "
+            "command with --resume"
+        )
+    return TrainingError("nothing was learned and nothing written: it was interrupted before the first validation")
 
 
 def _copy_state(model: EffectLSTM) -> dict[str, Tensor]:
@@ -429,12 +419,9 @@ def _check_rates(
 
 def _refuse_other_settings(output: Path, saved: dict[str, Any], settings: Settings, start_from: Path | None) -> None:
     before = saved["settings"] | {"start_from": saved["start_from"]}
-    given = asdict(settings) | {"start_from": start_from and start_from.name, "threads": before["threads"]}
-    for each in (before, given):
-        if each["minutes"] is None and each["epochs"] is None:
-            each["minutes"] = DEFAULT_MINUTES
+    given = asdict(settings) | {"start_from": start_from and start_from.name}
     for key, value in given.items():
-        if before[key] != value:  # but for the threads, which change nothing but the time
+        if key not in ("minutes", "epochs", "threads") and before[key] != value:  # how long, and on how many cores
             raise TrainingError(
                 f"{output} was begun with {key} {before[key]}, got {value}; give the same, or train anew "
                 "without --resume"

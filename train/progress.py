@@ -40,7 +40,7 @@ class Result:
     Attributes
     ----------
     esr_validation, esr_test : float
-        Of the weights in the preset.
+        Of the weights in the preset. The second is None where Ctrl-C left its measurement out.
     epochs : int
         Epochs completed.
     seconds, samples_per_second : float
@@ -49,7 +49,7 @@ class Result:
         How many frames late the wet recording was (the first, of several) before that was taken out.
     preset : Path
     interrupted : bool
-        Whether Ctrl-C ended it before its time.
+        Whether Ctrl-C ended it before its time; what `resume` goes on from is then kept, if the disk takes it.
     notes : tuple of str
         What is odd about the recordings or the preset.
     history : tuple of Progress
@@ -61,7 +61,7 @@ class Result:
     """
 
     esr_validation: float
-    esr_test: float
+    esr_test: float | None
     epochs: int
     seconds: float
     samples_per_second: float

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fxhost.torchscript import EffectLSTM, save_preset
 from train.pair import Pair
@@ -41,17 +40,15 @@ def start_record(
 
 def write_preset(
     output: Path,
-    weights: Mapping[str, Tensor],
+    played: EffectLSTM,
     settings: Settings,
     sample_rate: int,
     training: Mapping[str, Any],
 ) -> None:
-    """Write weights as a preset, through a module of their own on the CPU; what is at `output` is replaced."""
-    finished = EffectLSTM(settings.layers, settings.hidden_size, 1, bool(settings.residual))
-    finished.load_state_dict(dict(weights))
+    """Write a network, on the CPU, as a preset; what is at `output` is replaced."""
     save_preset(
         output,
-        finished,
+        played,
         name=settings.name,
         sample_rate=sample_rate,
         author=settings.author,

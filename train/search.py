@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fxhost.errors import TrainingError
 from fxhost.files import check_output, replacing
 from train.fit import fit, refuse_recording
+from train.interruption import Interruption
 from train.progress import Progress, Result
 from train.settings import Settings
 from train.source import hash_file
@@ -59,7 +60,7 @@ class SearchResult:
 
     preset: Path
     esr_validation: float  # of the preset
-    esr_test: float
+    esr_test: float | None
     number: int  # of the trial whose values the preset has
     values: dict[str, Any]
     full: bool  # whether the preset was trained in full with these values; else it is that of the trial
@@ -83,6 +84,7 @@ def search(
     test: tuple[Path, Path] | None = None,
     overwrite: bool = False,
     report: Callable[[TrialReport], None] = lambda report: None,
+    interruption: Interruption | None = None,
 ) -> SearchResult:
     """Add trials to a study, then train in full with what did best in it.
 
@@ -107,6 +109,8 @@ def search(
         Whether an existing `output` may be replaced that did not come out of the study.
     report : callable
         Called after every validation and every trial.
+    interruption : Interruption, optional
+        As `train.fit.fit`.
 
     Returns
     -------
@@ -134,7 +138,8 @@ def search(
 
         def train(chosen: Settings, listen: Callable[[Progress], None]) -> Result:
             try:
-                return fit(chosen, pairs, folder / output.name, test=test, overwrite=True, report=listen)
+                place = folder / output.name
+                return fit(chosen, pairs, place, test=test, overwrite=True, report=listen, interruption=interruption)
             except TrainingError as err:
                 if isinstance(err.__cause__, KeyboardInterrupt):  # before there was anything to keep
                     raise KeyboardInterrupt from err

@@ -156,7 +156,7 @@ def _learn(lesson: Lesson, minutes: float, report: Callable[[str, Progress], Non
     dry, wet = lesson.make_audio()
     with tempfile.TemporaryDirectory(prefix="fxhost-selftest-") as folder:
         result = _train(settings, dry, wet, Path(folder), lambda progress: report(lesson.name, progress))
-    if result.interrupted:
+    if result.interrupted or result.esr_test is None:
         raise KeyboardInterrupt
     return SelftestRow(
         name=lesson.name,
