@@ -204,7 +204,7 @@ def test_no_setting_is_ignored(
 
 
 def test_the_list_of_changed_settings_is_complete() -> None:
-    assert {field.name for field in fields(Settings)} - set(CHANGES) == {"minutes", "device"}
+    assert {field.name for field in fields(Settings)} - set(CHANGES) == {"minutes", "device", "channel", "delay"}
 
 
 def test_minutes_end_a_training(pair: tuple[Path, Path], tmp_path: Path) -> None:
