@@ -10,7 +10,7 @@ import soundfile
 
 from fxhost.decoders import quiet_decoders
 from fxhost.errors import AudioError
-from fxhost.files import replacing
+from fxhost.files import native_name, replacing
 from fxhost.headers import Patch, Patched, read_header
 from fxhost.preset import Float32Array
 
@@ -40,7 +40,7 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no t
     def __init__(self, path: Path, patches: tuple[Patch, ...]) -> None:
         self._patched = Patched(path, patches) if patches else None
         try:
-            super().__init__(self._patched or path)
+            super().__init__(self._patched or native_name(path))
         except BaseException:
             self._close_patched()
             raise
@@ -265,7 +265,7 @@ def writing(path: Path, sample_rate: int, *, overwrite: bool, inputs: Iterable[P
         try:
             ending = path.suffix.lower()
             kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
-            file = soundfile.SoundFile(partial, "w", sample_rate, 1, SUBTYPES[ending], format=kind)
+            file = soundfile.SoundFile(native_name(partial), "w", sample_rate, 1, SUBTYPES[ending], format=kind)
         except soundfile.LibsndfileError as err:
             raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
         with file:

@@ -79,6 +79,11 @@ def check_output(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] =
     os.unlink(probe)
 
 
+def native_name(path: Path) -> bytes | str:
+    """The name of a file for libraries that would encode it themselves: on Unix the very bytes, in any locale."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
 @contextmanager
 def replacing(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends without an error.

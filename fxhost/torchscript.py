@@ -72,8 +72,8 @@ def load_module(path: Path) -> torch.jit.ScriptModule:
         If torch cannot load it.
     """
     try:
-        with accepting_deprecation():
-            module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        with accepting_deprecation(), open(path, "rb") as file:  # torch takes no name that is not UTF-8
+            module: torch.jit.ScriptModule = torch.jit.load(file, map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as err:
         raise PresetError(f"{path}: torch cannot load the module: {str(err).splitlines()[0]}") from err
     module.eval()

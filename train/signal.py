@@ -22,7 +22,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from fxhost.errors import AudioError, TrainingError
-from fxhost.files import check_output, replacing
+from fxhost.files import check_output, native_name, replacing
 from fxhost.preset import SAMPLE_RATES, Float32Array
 from train.splits import HELD_OUT, MAX_PARTS, PART_S
 
@@ -220,7 +220,8 @@ def write_signal(path: Path, sample_rate: int = 48_000, *, seconds: float = SECO
     with replacing(path, overwrite=overwrite) as partial:
         try:
             # as integers, because libsndfile scales floats by 2²³ − 1 and would move every sample a little
-            soundfile.write(partial, (audio * 2.0**31).astype(np.int32), sample_rate, subtype="PCM_24")
+            samples = (audio * 2.0**31).astype(np.int32)
+            soundfile.write(native_name(partial), samples, sample_rate, subtype="PCM_24")
         except soundfile.LibsndfileError as err:
             raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
 
