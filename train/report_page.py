@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from fxhost.escaping import plain_line
 from fxhost.preset import Float32Array, Preset
 
 Facts = list[tuple[str, str]]  # name and value
@@ -103,7 +104,7 @@ def format_page(
     str
         HTML.
     """
-    name = html.escape(summary.preset.name)
+    name = on_page(summary.preset.name)
     groups = "".join(
         f"<h2>{title}</h2><div class=grid>{''.join(_cards(names, figures, facts))}</div>" for title, names in GROUPS
     )
@@ -141,15 +142,15 @@ def _head(summary: Summary) -> str:
     test = record.get("test")
     on = test.get("on", "") if isinstance(test, dict) else ""
     author = preset.metadata.get("author")
-    by = f" by {html.escape(str(author))}" if author else ""
+    by = f" by {on_page(str(author))}" if author else ""
     return f"""<header>
 <p class=over>fxhost training report</p>
-<h1>{html.escape(preset.name)}</h1>
+<h1>{on_page(preset.name)}</h1>
 <p class=by>LSTM {a.layers}×{a.hidden_size}, {preset.sample_rate} Hz{by}</p>
 <p class=lead>On {summary.test_seconds:.1f} s that it was not trained on, the model’s error carries
 <strong>{100 * summary.esr_test:.2g}\u00a0%</strong> of the energy of the target.</p>
 <dl class=tiles>
-<div><dt>Test ESR</dt><dd>{format_esr(summary.esr_test)}</dd><dd class=note>{html.escape(str(on))}</dd></div>
+<div><dt>Test ESR</dt><dd>{format_esr(summary.esr_test)}</dd><dd class=note>{on_page(str(on))}</dd></div>
 <div><dt>Validation ESR</dt><dd>{format_esr(validation)}</dd><dd class=note>by which the weights were chosen</dd></div>
 </dl>
 <p class=legend>ESR is the error-to-signal ratio Σ(y−ŷ)²/Σy²: the energy of the difference between the target y and the
@@ -182,9 +183,9 @@ def _cards(names: Sequence[str], figures: Mapping[str, bytes], facts: Mapping[st
         title, caption = FIGURES[name]
         image = ""
         if name in figures:
-            image = f'<img alt="{html.escape(title)}" src="{_inline("image/png", figures[name])}">'
+            image = f'<img alt="{on_page(title)}" src="{_inline("image/png", figures[name])}">'
         rows = "".join(
-            f"<div><dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd></div>" for key, value in facts.get(name, ())
+            f"<div><dt>{on_page(key)}</dt><dd>{on_page(value)}</dd></div>" for key, value in facts.get(name, ())
         )
         listed = f"<dl class=facts>{rows}</dl>" if rows else ""
         yield f"<section class=card id={name}><h3>{title}</h3>{image}{listed}<p>{caption}</p></section>"
@@ -195,8 +196,8 @@ def _record(preset: Preset) -> str:
     known |= {"sample_rate": preset.sample_rate, "file": preset.path.name}
     rows = [*_flatten(known), *_flatten(preset.metadata.get("training"))]
     cells = "".join(
-        f"<tr><th scope=row>{html.escape(key).replace('_', '_<wbr>').replace('.', '.<wbr>')}</th>"
-        f"<td>{html.escape(text)}</td></tr>"
+        f"<tr><th scope=row>{on_page(key).replace('_', '_<wbr>').replace('.', '.<wbr>')}</th>"
+        f"<td>{on_page(text)}</td></tr>"
         for key, text in rows
     )
     return f"<div class=card><table>{cells}</table></div>"
@@ -218,6 +219,11 @@ def _flac(audio: Float32Array, sample_rate: int) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, audio, sample_rate, subtype="PCM_16", format="FLAC")
     return file.getvalue()
+
+
+def on_page(text: str) -> str:
+    """A text of anybody's as it may stand on the page: one line of what can be seen, and no markup."""
+    return html.escape(plain_line(text))
 
 
 def _inline(kind: str, content: bytes) -> str:
