@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxhost.arguments import build_parser
 from fxhost.errors import FxhostError
+from fxhost.room import check_room
 from fxhost.words import (
     end_like_ctrl_c,
     flatten,
@@ -45,6 +46,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
+    check_room(options)
     with telling_warnings():
         return COMMANDS[options.command](options)
 

@@ -121,7 +121,8 @@ ALLOWED: dict[str, set[str]] = {
         "words",
     },
     "training": {"errors", "preset", "words"},
-    "commands": {"arguments", "errors", "words"},
+    "room": {"errors"},
+    "commands": {"arguments", "errors", "room", "words"},
 }
 HEAVY = {
     "torch": {"modules", "modules_wavenet", "torchscript"},

@@ -16,6 +16,7 @@ MEMORY_WORDS = (
     "bad_alloc",
     "start new thread",
     "resource temporarily unavailable",
+    "without exception set",  # of a C function; seen where memory ran out
 )
 HINTS = {
     errno.EMFILE: "this process may open no more; raise the limit (ulimit -n)",
