@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxhost.arguments import build_parser
 from fxhost.errors import FxhostError
-from fxhost.room import check_room
+from fxhost.surroundings import check_surroundings
 from fxhost.words import (
     end_like_ctrl_c,
     flatten,
@@ -46,7 +46,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    check_room(options)
+    check_surroundings(options)
     with telling_warnings():
         return COMMANDS[options.command](options)
 

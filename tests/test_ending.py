@@ -2,16 +2,20 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from conftest import ROOT
 
 from fxhost import commands
-from fxhost.cli import main
+from fxhost.cli import ending, main
 from fxhost.errors import FxhostError
 
 SHORT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -127,3 +131,72 @@ def test_an_error_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(commands.COMMANDS, "devices", raise_as(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main(["devices"])
+
+
+@pytest.mark.parametrize("limit_kb", [150_000, 400_000])
+def test_a_limit_of_memory_is_told_before_a_library_ends_the_process(limit_kb: int, tmp_path: Path) -> None:
+    done = run_shell(f"ulimit -c 0; ulimit -v {limit_kb}; $fxhost render identity missing.wav {tmp_path}/out.wav")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "not enough memory: `fxhost render` needs" in done.stderr
+
+
+@pytest.mark.parametrize("err", [OSError(errno.EMFILE, "Too many open files", "x.py"), MemoryError(), ImportError("x")])
+def test_what_is_refused_before_there_are_words_is_one_line(
+    err: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(arguments: object) -> int:
+        raise err
+
+    monkeypatch.setattr(ending, "run_to_the_end", refuse)
+    assert main(["devices"]) == 1
+    assert capfd.readouterr().err == f"fxhost: cannot start: {type(err).__name__} {err}\n"
+
+
+@pytest.mark.parametrize("command", ["signal out.wav", "bench identity", "run identity"])
+def test_a_folder_that_is_gone_is_one_line(command: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = run_shell(f"rmdir {gone}; $fxhost {command}", gone)
+    assert (done.returncode, done.stderr) == (1, "fxhost: the current folder is gone; change to another\n")
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.01, 0.03, 0.1, 0.3])
+def test_an_interrupt_while_the_program_starts_is_one_line(wait_s: float) -> None:
+    code = "import sys; print(flush=True); from fxhost.cli import ending, main; sys.exit(main(['info', 'identity', '--check']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True, env=SHORT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # its first line has run
+        time.sleep(wait_s + 0.01)
+        process.send_signal(signal.SIGINT)
+        stderr = process.communicate(timeout=60)[1]
+    assert (process.returncode, stderr) == (130, "fxhost: interrupted\n")
+
+
+def test_an_interrupt_that_a_callback_swallows_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Swallows:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def command(options: object) -> int:
+        swallows = Swallows()
+        del swallows
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+        return 0
+
+    monkeypatch.setitem(commands.COMMANDS, "devices", command)
+    assert main(["devices"]) == 130
+
+
+def test_names_that_no_locale_can_say_are_read_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dry, out, preset = (tmp_path / os.fsdecode(name) for name in (b"d\xff.wav", b"o\xfe.wav", b"p\xfd.pt"))
+    soundfile.write(tmp_path / "d.wav", np.zeros(4800, np.float32), 48000)
+    (tmp_path / "d.wav").rename(dry)
+    preset.write_bytes((ROOT / "presets" / "identity.pt").read_bytes())
+    assert main(["render", str(preset), str(dry), str(out)]) == 0
+    assert out.exists()
+    assert main(["info", str(preset), "--check"]) == 0
+    told = capsys.readouterr()
+    assert "o\\xfe.wav: 0.1 s" in told.out
+    assert told.err == ""

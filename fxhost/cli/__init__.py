@@ -28,10 +28,10 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         from fxhost.cli.ending import run_to_the_end
 
         return run_to_the_end(arguments)
-    except KeyboardInterrupt:  # before there were any words
+    except (KeyboardInterrupt, MemoryError, OSError, ImportError) as err:  # before there were any words
         import os
 
-        os.write(2, b"fxhost: interrupted\n")
-        return 130
-    except MemoryError:
-        return 1
+        interrupted = isinstance(err, KeyboardInterrupt)
+        message = "interrupted" if interrupted else f"cannot start: {type(err).__name__} {err}"
+        os.write(2, f"fxhost: {ascii(message)[1:-1]}\n".encode())
+        return 130 if interrupted else 1

@@ -4,8 +4,9 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
+
+from fxhost.surroundings import GONE, has_current_folder
 
 # How the libraries below Python say that there is no memory, in any error of theirs; threads need some too.
 MEMORY_WORDS = (
@@ -77,18 +78,9 @@ def describe_os_error(err: OSError) -> str:
     """An operating system's error with its file."""
     where = "the system" if err.filename is None else str(os.fsdecode(err.filename))
     if isinstance(err, FileNotFoundError) and not has_current_folder():
-        return "the current folder is gone; change to another"
+        return GONE
     hint = HINTS.get(err.errno or 0)
     return f"{where}: {err.strerror or err}" + (f"; {hint}" if hint else "")
-
-
-def has_current_folder() -> bool:
-    """Whether the folder that the process stands in is still there."""
-    try:
-        Path.cwd()
-    except OSError:
-        return False
-    return True
 
 
 def find_broken_library(chain: Sequence[BaseException]) -> str | None:

@@ -1,36 +1,50 @@
-"""Whether a limit of address space (`ulimit -v`) leaves room for the libraries that a command loads.
+"""What the libraries that a command loads must find around them: room (`ulimit -v`), and a current folder.
 
-They do not raise where memory is refused in the middle of their work: LLVM and torch abort, OpenBLAS waits for ever.
-So it is asked before.
+They do not raise where memory is refused in the middle of their work: LLVM and torch abort, OpenBLAS waits for ever;
+and MKL ends the process that stands in a folder that was removed. So it is asked before.
 """
 
 import argparse
 import mmap
 from contextlib import suppress
+from pathlib import Path
 
 from fxhost.errors import FxhostError
 
 MB = 1_000_000
 KERNELS, TORCH, TRAINING = 550, 1100, 1800  # MB of address space: the most that was seen of each, and a tenth more
-NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "export": KERNELS, "import": TORCH, "train": TRAINING}
+NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "export": KERNELS, "import": TORCH}
+NEEDS |= {"train": TRAINING, "signal": TORCH}
+GONE = "the current folder is gone; change to another"
 
 
-def check_room(options: argparse.Namespace) -> None:
-    """Refuse a command for whose libraries there is no room.
+def check_surroundings(options: argparse.Namespace) -> None:
+    """Refuse a command whose libraries would not survive.
 
     Raises
     ------
     FxhostError
-        With the room that it needs.
+        If there is too little room, or the current folder is gone.
     """
     needed = NEEDS.get(options.command, 0)
     if "torchscript" in getattr(options, "engine", ()) or getattr(options, "check", False):
         needed = max(needed, TORCH)
+    if needed and not has_current_folder():
+        raise FxhostError(GONE)
     if needed and is_limited() and not is_free(needed * MB):
         raise FxhostError(
             f"not enough memory: `fxhost {options.command}` needs {needed} MB of address space; "
             "raise the limit (ulimit -v)"
         )
+
+
+def has_current_folder() -> bool:
+    """Whether the folder that the process stands in is still there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def is_limited() -> bool:
