@@ -162,11 +162,11 @@ def test_a_folder_that_is_gone_is_one_line(command: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.01, 0.03, 0.1, 0.3])
 def test_an_interrupt_while_the_program_starts_is_one_line(wait_s: float) -> None:
-    code = "import sys; print(flush=True); from fxhost.cli import ending, main; sys.exit(main(['info', 'identity', '--check']))"
+    code = "import sys; from fxhost.cli import main; print(flush=True); sys.exit(main(['info', 'identity', '--check']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True, env=SHORT) as process:
         assert process.stdout is not None
-        process.stdout.readline()  # its first line has run
-        time.sleep(wait_s + 0.01)
+        process.stdout.readline()  # main is called next
+        time.sleep(wait_s)
         process.send_signal(signal.SIGINT)
         stderr = process.communicate(timeout=60)[1]
     assert (process.returncode, stderr) == (130, "fxhost: interrupted\n")
