@@ -140,6 +140,8 @@ def refine_drift(
     if len(parts[-1]) < 16:
         return 0.0
     dry_power, cross = sum_spectra(dry, wet, [*parts[3], *parts[4]], size, line)[0]
+    if not dry_power.any():  # silence in the middle
+        return 0.0
     response = cross / np.maximum(dry_power, 1e-9 * dry_power.max())
     reach, up = size // 8, 16
     lags, middles = [], []

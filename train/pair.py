@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fxhost.errors import AudioError, TrainingError
+from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
 from train.align import choose_correction, close_steps, take_out
 from train.check import describe_levels, inspect_pair, note_findings
-from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
+from train.delay import Delay, find_delay
 from train.drift import Step
-from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
-from train.sides import read_sides
+from train.ends import KEPT_S, check_ends, find_far_delay, find_last_sound
+from train.sides import measure_again, measure_source, note_clipping, note_flat_tops, read_sides
 from train.source import Source
 from train.splits import Stretch
 from train.verify import verify_delay
@@ -27,9 +27,6 @@ FEW_STEPS = 3  # so many are mended at any length
 SECONDS_PER_STEP = 10.0  # and one more in so much of the recording
 NAMED_STEPS = 4
 SHORT_S = 30.0  # less is accepted with a note
-LENGTH_SLACK_S = 1.0  # by how much the two files may differ
-FAR_S = 30.0  # how far a delay is looked for that is too long to be taken out, to say so
-SILENCE = 1e-4  # a peak below −80 dB is no recording
 
 
 @dataclass(frozen=True)
@@ -104,25 +101,20 @@ def read_pair(
             f"the sample rates differ: {dry} has {rate} Hz, {wet} has {y.sample_rate} Hz; export both at the same rate"
         )
     frames = min(len(x.audio), len(y.audio))
-    difference = abs(len(x.audio) - len(y.audio))
-    if difference > LENGTH_SLACK_S * rate:
-        raise TrainingError(
-            f"the lengths differ: {dry} has {len(x.audio)} frames, {wet} has {len(y.audio)}, expected at most "
-            f"{LENGTH_SLACK_S:g} s between them; cut both to the same performance"
-        )
     if frames < SHORTEST_S * rate:
         raise TrainingError(
             f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
         )
-    levels = _measure_source(x, any_flat_top=True), _measure_source(y, any_flat_top=False)
+    levels = measure_source(x, any_flat_top=True), measure_source(y, any_flat_top=False)
     notes = [*x.notes, *y.notes]
-    notes += [note for note in (_note_flat_tops(x, levels[0]), _note_clipping(y, levels[1])) if note]
+    notes += [note for note in (note_flat_tops(x, levels[0]), note_clipping(y, levels[1])) if note]
 
     delay = find_delay(x.audio, y.audio, rate)
+    if delay_frames is None and not delay.is_of_a_pair:
+        delay = find_far_delay(x, y, levels, delay)
     correction = _choose_correction(x, y, delay) if delay_frames is None else _check_given(x, y, delay_frames)
     steps = _place_steps(delay, correction)
     aligned = close_steps(*take_out(x.audio, y.audio, correction), steps)
-    gaps = _leave_out(steps, len(aligned[0]))
     notes += _note_steps(steps, x, y, frames, force=force)
     if correction and delay_frames is None:
         notes.append(
@@ -130,12 +122,13 @@ def read_pair(
             f"({1000 * abs(correction) / rate:.2f} ms); that was taken out"
         )
     if correction or steps:
-        levels = _measure_again(aligned[0], levels[0], rate), _measure_again(aligned[1], levels[1], rate)
-    # what is left over at the end once the delay is out
-    late = round(correction) + sum(round(step.frames) for step in steps)
-    if difference and (over := abs(len(x.audio) - len(y.audio) + late)):
-        longer = dry if len(x.audio) + late > len(y.audio) else wet
-        notes.append(f"{longer.name} is {over} frames longer than the other; its end was cut")
+        levels = measure_again(aligned[0], levels[0], rate), measure_again(aligned[1], levels[1], rate)
+    notes += check_ends(x, y, levels, round(correction) + sum(round(step.frames) for step in steps))
+    if (end := find_last_sound(*aligned, rate)) < len(aligned[0]) and end >= SHORTEST_S * rate:
+        notes.append(f"both sides are silent from {end / rate - KEPT_S:.1f} s on; all but a second of that was cut")
+        aligned = aligned[0][:end], aligned[1][:end]
+        levels = measure_again(aligned[0], levels[0], rate), measure_again(aligned[1], levels[1], rate)
+    gaps = _leave_out(steps, len(aligned[0]))
     seconds = len(aligned[0]) / rate
     if seconds < SHORT_S:
         notes.append(f"only {seconds:.1f} s of audio: two or three minutes of varied playing make a better preset")
@@ -164,8 +157,6 @@ def read_pair(
 
 def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
     """How many frames to take out, as far as the evidence bears it."""
-    if not delay.is_of_a_pair:
-        raise _explain_no_pair(dry, wet, delay)
     return verify_delay(dry.audio, wet.audio, choose_correction(delay))
 
 
@@ -215,61 +206,5 @@ def _check_given(dry: Source, wet: Source, delay_frames: float) -> float:
     return delay_frames
 
 
-def _measure_source(source: Source, *, any_flat_top: bool) -> Levels:
-    levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
-    if levels.peak < SILENCE:
-        raise AudioError(
-            f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
-        )
-    return levels
-
-
-def _measure_again(audio: Float32Array, before: Levels, sample_rate: int) -> Levels:
-    """The levels of what was moved; where it was clipped is seen before that."""
-    return replace(measure_levels(audio, sample_rate), clipped_places=before.clipped_places)
-
-
-def _note_flat_tops(dry: Source, levels: Levels) -> str:
-    """What the flat tops of the dry side mean: no guitar has them."""
-    if not levels.clipped_places:
-        return ""
-    if levels.peak >= FULL_SCALE - AT_FULL_SCALE:
-        return (
-            f"{dry.path.name} is clipped at full scale in at least {levels.clipped_places} places; "
-            "record it at a lower level"
-        )
-    return (
-        f"{dry.path.name} has flat tops at {to_db(levels.peak):.1f} dB in at least {levels.clipped_places} places, as "
-        "if it had been clipped and then turned down; record it at a lower level"
-    )
-
-
-def _note_clipping(wet: Source, levels: Levels) -> str:
-    """What the flat tops of the wet side may mean: at full scale a converter's, unless the effect made them."""
-    if not levels.clipped_places:
-        return ""
-    return (
-        f"{wet.path.name} is clipped at full scale in at least {levels.clipped_places} places; if the effect does not "
-        "do that itself, record it at a lower level"
-    )
-
-
 def _describe_source(source: Source) -> dict[str, Any]:
     return {"frames": len(source.audio), "channels": source.channels, "channel": source.channel}
-
-
-def _explain_no_pair(dry: Source, wet: Source, delay: Delay) -> TrainingError:
-    """What is wrong with two recordings that do not correlate: an error that says whether they would further apart."""
-    far = find_delay(dry.audio, wet.audio, dry.sample_rate, min(FAR_S, len(dry.audio) / dry.sample_rate / 2))
-    if far.is_of_a_pair:
-        seconds = far.frames / dry.sample_rate
-        late, side = ("late", wet.path.name) if seconds > 0 else ("early", dry.path.name)
-        return TrainingError(
-            f"{wet.path} is {abs(seconds):.2f} s {late}, expected at most {SEARCH_S:g} s; cut that off the beginning "
-            f"of {side}"
-        )
-    return TrainingError(
-        f"{dry.path} and {wet.path} are no pair: got a correlation of {delay.correlation:.3f}, {delay.peak:.1f} times "
-        f"what chance gives, expected at least {LOWEST_PEAK:g} times within ±{SEARCH_S:g} s; give both sides of one "
-        "performance"
-    )

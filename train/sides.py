@@ -5,8 +5,13 @@ from pathlib import Path
 
 from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_sides, parse_channels
+from fxhost.errors import AudioError
+from fxhost.preset import Float32Array
+from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
 from train.source import Source, read_source
 from train.wild import describe_wild_samples, mend_wild_samples
+
+SILENCE = 1e-4  # a peak below −80 dB is no recording
 
 
 def read_sides(dry: Path, wet: Path, channel: str = "auto") -> tuple[Source, Source]:
@@ -36,6 +41,52 @@ def read_sides(dry: Path, wet: Path, channel: str = "auto") -> tuple[Source, Sou
         if max(counts) > 1:
             wanted = wanted[0] if counts[0] > 1 else None, wanted[1] if counts[1] > 1 else None
     return _read_mended(dry, wanted[0]), _read_mended(wet, wanted[1])
+
+
+def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
+    """The levels of one side; see `train.levels.measure_levels`.
+
+    Raises
+    ------
+    AudioError
+        If it is silent.
+    """
+    levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
+    if levels.peak < SILENCE:
+        raise AudioError(
+            f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
+        )
+    return levels
+
+
+def measure_again(audio: Float32Array, before: Levels, sample_rate: int) -> Levels:
+    """The levels of what was moved; where it was clipped is seen before that."""
+    return replace(measure_levels(audio, sample_rate), clipped_places=before.clipped_places)
+
+
+def note_flat_tops(dry: Source, levels: Levels) -> str:
+    """What the flat tops of the dry side mean: no guitar has them."""
+    if not levels.clipped_places:
+        return ""
+    if levels.peak >= FULL_SCALE - AT_FULL_SCALE:
+        return (
+            f"{dry.path.name} is clipped at full scale in at least {levels.clipped_places} places; "
+            "record it at a lower level"
+        )
+    return (
+        f"{dry.path.name} has flat tops at {to_db(levels.peak):.1f} dB in at least {levels.clipped_places} places, as "
+        "if it had been clipped and then turned down; record it at a lower level"
+    )
+
+
+def note_clipping(wet: Source, levels: Levels) -> str:
+    """What the flat tops of the wet side may mean: at full scale a converter's, unless the effect made them."""
+    if not levels.clipped_places:
+        return ""
+    return (
+        f"{wet.path.name} is clipped at full scale in at least {levels.clipped_places} places; if the effect does not "
+        "do that itself, record it at a lower level"
+    )
 
 
 def _read_mended(path: Path, channel: int | Choice | None) -> Source:

@@ -16,7 +16,7 @@ CHUNK_S = 0.005
 RATIO = 3.0  # over the loudest of all the rest
 MOST_PLACES = 16  # more are no accident
 WIDEST_S = 1.7e-4  # a place is as wide at most: what sounds lasts longer
-SILENCE = 1e-4  # a peak
+SILENCE = 1e-4  # a peak below which there is no sound
 CHUNKS_A_BLOCK = 1000
 
 Float64Array = NDArray[np.float64]
