@@ -32,17 +32,28 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.misc.appdirs import AppDirs
 
+from fxhost.waiting import tell_wait
+
 logger = logging.getLogger(__name__)
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
-def cached_cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """The decorator that makes a function a `numba.cfunc`, from the disk where it was compiled before."""
+def cached_cfunc(signature: Any, what: str = "", **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """The decorator that makes a function a `numba.cfunc`, from the disk where it was compiled before.
+
+    Parameters
+    ----------
+    signature : numba signature
+    what : str
+        What it is to a user who waits for it; by default a part of the audio engine, or of the trainer.
+    **options
+        Of numba.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-        compiled._cache = DiskCache(function)
+        compiled._cache = DiskCache(function, what)
         compiled.compile()
         return compiled
 
@@ -70,10 +81,14 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
     ----------
     function : callable
         In Python, with a source file; without one nothing is kept.
+    what : str
+        As for `cached_cfunc`.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], what: str = "") -> None:
         self._function = function
+        package = function.__module__.partition(".")[0]
+        self._what = what or ("the trainer" if package == "train" else "the audio engine")
         self._source = Path(inspect.getfile(function)).absolute()
         self._folder = choose_folder(self._source.parent) if self._source.is_file() else None
 
@@ -83,7 +98,14 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         return None if self._folder is None else str(self._folder)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """The compiled function for a signature, or None where the disk does not have it whole."""
+        """The compiled function for a signature, or None where the disk does not have it whole: then say so."""
+        found = self._find_overload(signature, target_context)
+        if found is None:
+            how_often = "once" if self._folder is not None else "at each start: no folder can be written to keep it in"
+            tell_wait("compiling", f"{self._what} for this CPU ({how_often})")
+        return found
+
+    def _find_overload(self, signature: Any, target_context: Any) -> Any:
         if self._folder is None:
             return None
         target_context.refresh()

@@ -34,6 +34,7 @@ from fxhost.preset import Float32Array, Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius
 from fxhost.stages.interpolated import ORDERS, lagrange_weights
+from fxhost.waiting import tell_wait
 
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 MOST_ESR = 1e-3  # of interpolated states; beyond it the signal is resampled
@@ -81,6 +82,7 @@ def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
     plan = _recalled_plan(preset, sample_rate, oversample, measured.recall(key))
     if plan is None:
         measured.forget(key)
+        tell_wait("measuring", f"how {preset.name} plays at {sample_rate} Hz (once)")
         plan = measure_ways(preset, sample_rate, oversample)
         kept = {name: getattr(plan, name) for name in ("network_rate", "order", "esr", "esr_band", "radius")}
         measured.keep(key, kept)

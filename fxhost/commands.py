@@ -23,6 +23,7 @@ from fxhost.words import (
     say,
     tabulate_plans,
     tell_notes,
+    telling_waits,
     telling_warnings,
 )
 
@@ -47,7 +48,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
         parser.print_help()
         return 2
     check_surroundings(options)
-    with telling_warnings():
+    with telling_warnings(), telling_waits():
         return COMMANDS[options.command](options)
 
 

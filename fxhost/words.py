@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fxhost.escaping import json_ready, plain_line
+from fxhost.waiting import hearing_waits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,22 @@ def telling_warnings() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeHandler(teller)
+
+
+@contextmanager
+def telling_waits() -> Iterator[None]:
+    """Tell on stderr what a user has to wait for: every new thing on a terminal, else the first of each kind."""
+    told = set()
+
+    def tell(doing: str, what: str) -> None:
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        key = f"{doing} {what}" if on_terminal else doing
+        if key not in told:
+            told.add(key)
+            print_error(f"{doing} {what} …")
+
+    with hearing_waits(tell):
+        yield
 
 
 def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:

@@ -1,6 +1,7 @@
 """The disk cache of compiled code: fast, shared by processes that start at once, and never in the way of the music."""
 
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -19,7 +20,10 @@ from numba.core import config
 
 from fxhost import caching
 from fxhost.preset import Float32Array
+from fxhost.stages import stage_function
 from fxhost.stages.variants import list_variants
+from fxhost.waiting import hearing_waits, tell_wait
+from fxhost.words import telling_waits
 
 MakePreset = Callable[..., Path]
 
@@ -141,6 +145,43 @@ def test_a_damaged_file_is_compiled_anew_and_mended(
     assert (again.cache_hits, again.ctypes(14)) == (1, 42)
 
 
+def test_what_has_to_be_compiled_is_said_and_the_second_time_nothing(sources: Sources) -> None:
+    waits: list[tuple[str, str]] = []
+    with hearing_waits(lambda doing, what: waits.append((doing, what))):
+        sources.compile(3)
+        assert waits == [("compiling", "the audio engine for this CPU (once)")]
+        sources.compile(3)
+        assert len(waits) == 1
+        sources.compile(4)
+        assert len(waits) == 2
+    sources.compile(5)  # and nobody who does not listen is told
+    assert len(waits) == 2
+
+
+def test_a_network_is_told_by_its_sizes(sources: Sources) -> None:
+    caching.choose_folder.cache_clear()  # the next one is that of `sources`
+    waits: list[str] = []
+    with hearing_waits(lambda doing, what: waits.append(what)):
+        function = stage_function(np.float32, "LSTM 1×7")
+        function(lambda state, block, frames: None)
+    assert waits[0].startswith("LSTM 1×7 for this CPU")
+
+
+@pytest.mark.parametrize(("on_terminal", "expected"), [(True, 3), (False, 2)])
+def test_waits_are_told_a_line_each_on_a_terminal_and_else_one_of_a_kind(
+    on_terminal: bool, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: on_terminal  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", stream)
+    with telling_waits():
+        for doing, what in (("compiling", "one"), ("compiling", "one"), ("compiling", "two"), ("measuring", "x")):
+            tell_wait(doing, what)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "fxhost: compiling one …"
+    assert len(lines) == expected
+
+
 def test_a_file_that_is_a_folder_or_holds_a_foreign_object_is_survived(sources: Sources, tmp_path: Path) -> None:
     sources.compile(3)
     (file,) = cached_files(tmp_path)
@@ -237,10 +278,10 @@ def start_render(preset: Path, dry: Path, out: Path, env: dict[str, str]) -> "su
     )
 
 
-def rendered(process: "subprocess.Popen[str]", out: Path) -> Float32Array:
+def rendered(process: "subprocess.Popen[str]", out: Path, *, says: str = "") -> Float32Array:
     with process:
         _, stderr = process.communicate(timeout=120)
-    assert (process.returncode, stderr) == (0, "")
+    assert (process.returncode, stderr) == (0, says)
     audio: Float32Array = soundfile.read(out, dtype="float32")[0]
     return audio
 
@@ -252,7 +293,8 @@ def test_processes_that_start_at_once_on_an_empty_cache_play_the_same(
     shared = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "shared")}
     outs = [tmp_path / f"{n}.wav" for n in range(len(presets))]
     running = [start_render(preset, dry, out, shared) for preset, out in zip(presets, outs, strict=True)]
-    cold = [rendered(process, out) for process, out in zip(running, outs, strict=True)]
+    compiling = "fxhost: compiling the audio engine for this CPU (once) …\n"
+    cold = [rendered(process, out, says=compiling) for process, out in zip(running, outs, strict=True)]
     assert np.array_equal(cold[0], cold[2]) and np.array_equal(cold[1], cold[3])
     assert not np.array_equal(cold[0], cold[1])
     names = [path.name for path in cached_files(tmp_path / "shared")]
@@ -288,6 +330,7 @@ def test_the_program_plays_where_no_folder_can_be_written(make_preset: MakePrese
         cwd=tmp_path,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    told = "compiling the audio engine for this CPU (at each start: no folder can be written to keep it in) …"
+    assert (done.returncode, done.stderr) == (0, f"fxhost: {told}\n")
     assert json.loads(done.stdout)["frames"] == RATE
     assert not cached_files(tmp_path)

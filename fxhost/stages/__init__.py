@@ -89,11 +89,14 @@ def first_words(memory: NDArray[Any], size: int) -> NDArray[np.int64]:
     return memory.view(np.uint8)[: -(-size // 8) * 8].view(np.int64).copy()
 
 
-def stage_function(state: np.dtype[Any] | type) -> Any:
-    """The decorator that compiles a stage whose memory holds `state` (a structured dtype, or float32)."""
+def stage_function(state: np.dtype[Any] | type, what: str = "") -> Any:
+    """The decorator that compiles a stage whose memory holds `state` (a structured dtype, or float32).
+
+    Users wait for it under the name `what`.
+    """
     element = types.float32 if state is np.float32 else from_dtype(state)
     signature = types.void(types.CPointer(element), types.CPointer(types.float32), types.int64)
-    return cached_cfunc(signature, error_model="numpy", forceinline=True)
+    return cached_cfunc(signature, what, error_model="numpy", forceinline=True)
 
 
 def smoothing(time_ms: float, sample_rate: int) -> float:

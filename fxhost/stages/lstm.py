@@ -97,7 +97,7 @@ def compile_network(
     width, widest, registers, short = map(int, variant)
     has_residual = int(residual)
 
-    @stage_function(np.float32)
+    @stage_function(np.float32, f"{cell.upper()} {layers}×{hidden_size}")
     def lstm_block(state: Any, block: Any, frames: int) -> None:
         play_block(
             address_of(state), address_of(block), frames,
