@@ -1,6 +1,6 @@
 """A WaveNet's description in `fxhost.json`, read with care: what `Network.to_text` writes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, show
@@ -33,7 +33,7 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     from fxhost.stages.networks import Network
 
     arrays = []
-    for array in fields.children("arrays", 1, MOST_ARRAYS):
+    for array in fields.children("arrays", 0 if fields.has("head") else 1, MOST_ARRAYS):
         layers = tuple(
             Layer(
                 layer.integer("kernel_size", 1, MOST),
@@ -84,15 +84,21 @@ def read_head(fields: Fields) -> "Head":
     """The head of a network."""
     from fxhost.stages.layers import Head
 
-    kernel_sizes = fields.data.get("kernel_sizes")
+    kernel_sizes, dilations = fields.data.get("kernel_sizes"), fields.data.get("dilations") or []
     if not isinstance(kernel_sizes, list) or not 1 <= len(kernel_sizes) <= MOST_LAYERS:
         raise fields.refuse("kernel_sizes", f"a list of 1 to {MOST_LAYERS} numbers")
-    each = [fields.within({"kernel_sizes": taps}) for taps in kernel_sizes]
+    if not isinstance(dilations, list) or len(dilations) not in (0, len(kernel_sizes)):
+        raise fields.refuse("dilations", f"a list of {len(kernel_sizes)} numbers")
+
+    def counts(key: str, values: list[Any]) -> tuple[int, ...]:
+        return tuple(fields.within({key: value}).integer(key, 1, MOST) for value in values)
+
     return Head(
-        tuple(taps.integer("kernel_sizes", 1, MOST) for taps in each),
+        counts("kernel_sizes", kernel_sizes),
         channels=fields.integer("channels", 1, MOST),
         output_size=fields.integer("output_size", 1, MOST),
         activation=read_activation(fields.child("activation")),
+        dilations=counts("dilations", dilations),
     )
 
 

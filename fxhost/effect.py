@@ -20,6 +20,7 @@ MAX_DENSE = 4  # layers before the recurrent ones, and after them
 MAX_INPUTS = 4
 SAMPLE_RATES = (8_000, 384_000)
 GATES = {"lstm": 4, "gru": 3}
+NETWORKS = {"wavenet": "WaveNet", "convnet": "ConvNet", "linear": "Linear"}  # of convolutions
 SILENCE_DB = -90.0  # a gain of so little or less is silence
 GAINS_DB = (SILENCE_DB, 90.0)
 LEVELS_DB = (-300.0, 100.0)  # of loudness and of full scale in dBu
@@ -40,9 +41,9 @@ class Architecture:
         The audio channel and, after it, the knobs.
     residual : bool
         Whether the audio is added to the output.
-    cell : {'lstm', 'gru', 'wavenet'}
+    cell : {'lstm', 'gru', 'wavenet', 'convnet', 'linear'}
     network : Network or None
-        All of a WaveNet's sizes.
+        All sizes of a network of convolutions.
     dense : DenseLayers
         What stands before and after the recurrent layers besides the output layer.
     """
@@ -58,8 +59,10 @@ class Architecture:
     @property
     def label(self) -> str:
         """What it is in a word or two."""
+        if self.network is not None and self.network.head is not None and self.network.is_response:
+            return f"impulse response of {self.network.head.kernel_sizes[0]} taps"
         if self.network is not None:
-            return f"WaveNet of {self.layers} layers, {self.hidden_size} channels"
+            return f"{NETWORKS[self.cell]} of {self.layers} layers, {self.hidden_size} channels"
         more = "" if self.dense == NONE else f", dense {self.dense.describe()}"
         return f"{self.cell.upper()} {self.layers}×{self.hidden_size}{more}"
 
@@ -102,7 +105,9 @@ class Architecture:
             for array in network.arrays:
                 size += array.channels * sum(layer.reach for layer in array.layers)
                 size += array.summed * array.head_reach
-            size += sum(matrix.columns * (matrix.taps - 1) for matrix in network.head_matrices)
+            if network.head is not None:
+                reaches = zip(network.head_matrices, network.head.reaches, strict=True)
+                size += sum(matrix.columns * reach for matrix, reach in reaches)
             if network.condition is None:
                 return (1, size), (1, 1)
             network = network.condition
@@ -133,8 +138,11 @@ class Architecture:
         }
 
 
-def describe_wavenet(network: "Network") -> Architecture:
-    """A WaveNet as an architecture: its layers, and the most channels that one has."""
+def describe_network(network: "Network") -> Architecture:
+    """A network of convolutions as an architecture: its kind, its layers, and the most channels that one has."""
+    if network.head is not None and not network.arrays:
+        cell, layers = "linear" if network.is_response else "convnet", len(network.head.kernel_sizes)
+        return Architecture(layers, max(m.rows for m in network.head_matrices), cell=cell, network=network)
     layers = sum(len(array.layers) for array in network.arrays)
     return Architecture(layers, max(array.channels for array in network.arrays), cell="wavenet", network=network)
 

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.effect import Architecture, Float32Array
-from fxhost.stages.layers import Activation, Head, Layer, LayerArray
+from fxhost.stages.layers import Activation, Layer, LayerArray
 from fxhost.stages.networks import Network, film_sizes
+
+MOST_DIRECT = 1024  # taps
 
 
 def activate(name: str, numbers: Tensor, x: Tensor) -> Tensor:
@@ -47,6 +49,7 @@ class Remembering(nn.Module):
     def __init__(self, into: int, out: int, taps: int, dilation: int, groups: int, bias: bool) -> None:
         super().__init__()
         self.channels, self.reach = into, (taps - 1) * dilation
+        self.is_long = taps > MOST_DIRECT and into * out * dilation == 1
         self.convolution = nn.Conv1d(into, out, taps, dilation=dilation, groups=groups, bias=bias)
 
     def forward(self, x: Tensor, h: Tensor, at: int) -> tuple[Tensor, Tensor]:
@@ -54,7 +57,17 @@ class Remembering(nn.Module):
         past = h[0, 0, at : at + self.channels * self.reach].reshape(1, self.channels, self.reach)
         joined = torch.cat([past, x], 2)
         kept = joined[:, :, joined.shape[2] - self.reach :]
+        if self.is_long:
+            return self.correlate(joined, x.shape[2]), kept.reshape(-1)
         return self.convolution(joined), kept.reshape(-1)
+
+    def correlate(self, joined: Tensor, frames: int) -> Tensor:
+        """The same of one channel by its spectrum: torch takes memory for every product of a long convolution."""
+        size = joined.shape[2]
+        spectrum = torch.fft.rfft(joined[0, 0]) * torch.conj(torch.fft.rfft(self.convolution.weight[0, 0], size))
+        y: Tensor = torch.fft.irfft(spectrum, size)[:frames].reshape(1, 1, frames)
+        bias = self.convolution.bias
+        return y if bias is None else y + bias
 
 
 class Modulation(nn.Module):
@@ -173,19 +186,24 @@ class WaveNetHead(nn.Module):
 
     numbers: Tensor
 
-    def __init__(self, head: Head | None, entering: int) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        matrices = head.matrices(entering) if head else []
+        head, matrices = network.head, network.head_matrices
         activation = head.activation if head else Activation("Tanh")
-        self.activation = activation.name
-        self.convolutions = nn.ModuleList(Remembering(m.columns, m.rows, m.taps, 1, 1, True) for m in matrices)
+        self.activation, self.alone = activation.name, not network.arrays
+        self.convolutions = nn.ModuleList(
+            Remembering(m.columns, m.rows, m.taps, step, 1, True)
+            for m, step in zip(matrices, head.steps if head else (), strict=True)
+        )
         self.register_buffer("numbers", numbers_of(activation), persistent=True)
 
     def forward(self, x: Tensor, h: Tensor, at: int) -> tuple[Tensor, list[Tensor], int]:
         """The output, the new histories, and where the next network's begin."""
         kept: list[Tensor] = []
-        for convolution in self.convolutions:
-            x, part = convolution(activate(self.activation, self.numbers, x), h, at)
+        for n, convolution in enumerate(self.convolutions):
+            if n > 0 or not self.alone:
+                x = activate(self.activation, self.numbers, x)
+            x, part = convolution(x, h, at)
             kept.append(part)
             at += part.shape[0]
         return x, kept, at
@@ -209,7 +227,8 @@ class WaveNetNetwork(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.arrays = nn.ModuleList(WaveNetArray(array) for array in network.arrays)
-        self.head = WaveNetHead(network.head, network.arrays[-1].head_size)
+        self.head = WaveNetHead(network)
+        self.alone = not network.arrays
         self.scale = Scale()
 
     def forward(self, audio: Tensor, condition: Tensor, h: Tensor, at: int) -> tuple[Tensor, list[Tensor], int]:
@@ -219,8 +238,8 @@ class WaveNetNetwork(nn.Module):
         for array in self.arrays:
             x, total, parts, at = array(x, total, condition, h, at)
             kept += parts
-        y, parts, at = self.head(self.scale(total), h, at)
-        return y, kept + parts, at
+        y, parts, at = self.head(audio if self.alone else self.scale(total), h, at)
+        return self.scale(y) if self.alone else y, kept + parts, at
 
 
 class EffectWaveNet(nn.Module):

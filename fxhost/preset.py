@@ -28,13 +28,14 @@ from fxhost.effect import (
     MAX_HIDDEN_SIZE,
     MAX_INPUTS,
     MAX_LAYERS,
+    NETWORKS,
     SAMPLE_RATES,
     Architecture,
     Float32Array,
     Knob,
     Levels,
     Preset,
-    describe_wavenet,
+    describe_network,
 )
 from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, parse_object, show
@@ -267,10 +268,15 @@ def _check_format(path: Path, metadata: dict[str, Any]) -> None:
 
 
 def _parse_architecture(path: Path, sizes: Fields) -> Architecture:
-    if (cell := sizes.data.get("type")) == "wavenet":
-        return describe_wavenet(read_description(sizes.child("network")))
+    cell = sizes.data.get("type")
+    if isinstance(cell, str) and cell in NETWORKS:
+        architecture = describe_network(read_description(sizes.child("network")))
+        if architecture.cell != cell:
+            raise PresetError(f"{path}: architecture.type is {show(cell)}, but the network is {architecture.label}")
+        return architecture
     if not isinstance(cell, str) or cell not in GATES:
-        raise PresetError(f"{path}: unknown architecture {show(cell)}; this version plays {', '.join(GATES)}, wavenet")
+        known = ", ".join((*GATES, *NETWORKS))
+        raise PresetError(f"{path}: unknown architecture {show(cell)}; this version plays {known}")
     return Architecture(
         layers=sizes.integer("layers", 1, MAX_LAYERS),
         hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),

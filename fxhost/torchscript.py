@@ -271,8 +271,9 @@ def save_preset(
 
 def oldest_version(architecture: Architecture, levels: Levels) -> int:
     """The lowest version of the format that can say what a preset has to."""
-    sizes = architecture.network is None and (architecture.layers, architecture.hidden_size)
-    if architecture.dense != NONE or (sizes and (sizes[0] > 3 or sizes[1] > 128)):
+    if architecture.network is not None:
+        return 3 if architecture.network.is_newer else 2
+    if architecture.dense != NONE or architecture.layers > 3 or architecture.hidden_size > 128:
         return 3
     return 1 if architecture.cell == "lstm" and not levels.has_gains else 2
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from wavenet_reference import activation as play_activation
 
 Float64Array = NDArray[np.float64]
 
@@ -178,3 +179,61 @@ def play_keras(cell: str, arrays: list[Float64Array], x: Float64Array) -> Float6
             h = z * h + (1.0 - z) * np.tanh(a_h + r * b_h)
         out.append(h)
     return np.array(out)
+
+
+def make_convnet(
+    channels: int, dilations: list[int], activation: Any = "Tanh", *, norm: bool = False, seed: int = 4, **fields: Any
+) -> dict[str, Any]:
+    """A `.nam` of two taps a block."""
+    rng, weights = np.random.default_rng(seed), []
+    for n in range(len(dilations)):
+        weights += draw(rng, channels * (channels if n else 1) * 2)
+        if norm:
+            mean, scale, bias = (draw(rng, channels) for _ in range(3))
+            weights += [*mean, *np.float32(rng.uniform(0.2, 1.5, channels)).tolist(), *scale, *bias, 0.001]
+        else:
+            weights += draw(rng, channels)
+    config = {"channels": channels, "dilations": dilations, "batchnorm": norm, "activation": activation}
+    return make_nam(architecture="ConvNet", config=config, weights=[*weights, *draw(rng, channels + 1)]) | fields
+
+
+def play_convnet(data: dict[str, Any], x: Float64Array) -> Float64Array:
+    """A ConvNet after silence, from the description of the format alone."""
+    config, flat = data["config"], iter(np.float32(data["weights"]).astype(np.float64))
+
+    def take(*shape: int) -> Float64Array:
+        return np.array([next(flat) for _ in range(int(np.prod(shape)))]).reshape(shape)
+
+    channels, before = config["channels"], sum(config["dilations"])
+    y = np.concatenate([np.zeros(before), x])[None]
+    for dilation in config["dilations"]:
+        w = take(channels, len(y), 2)
+        past = np.concatenate([np.zeros((len(y), dilation)), y[:, :-dilation]], axis=1)
+        y = w[:, :, 0] @ past + w[:, :, 1] @ y
+        if config["batchnorm"]:
+            mean, variance, scale, bias = (take(channels, 1) for _ in range(4))
+            y = (y - mean) / np.sqrt(variance + take(1)) * scale + bias
+        else:
+            y = y + take(channels, 1)
+        y = play_activation(config["activation"])(y)
+    out = take(channels) @ y + take(1)
+    assert next(flat, None) is None
+    return out[before:]
+
+
+def make_linear(taps: int, *, bias: bool = True, seed: int = 5, **fields: Any) -> dict[str, Any]:
+    """A `.nam` of a decaying impulse response."""
+    rng = np.random.default_rng(seed)
+    response = rng.uniform(-0.6, 0.6, taps) * np.exp(-np.arange(taps) / (1 + taps / 6))
+    weights = np.float32([*response, *([0.3] if bias else [])]).astype(float).tolist()
+    config = {"receptive_field": taps, "bias": bias}
+    return make_nam(architecture="Linear", config=config, weights=weights) | fields
+
+
+def play_linear(data: dict[str, Any], x: Float64Array) -> Float64Array:
+    """An impulse response after silence: its first number is heard at once."""
+    taps, weights = data["config"]["receptive_field"], np.float32(data["weights"]).astype(np.float64)
+    out = np.zeros(len(x))
+    for n in range(min(taps, len(x))):
+        out[n:] += weights[n] * x[: len(x) - n]
+    return out + (weights[taps] if data["config"]["bias"] else 0.0)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from foreign import make_aidax, make_nam, make_proteus
+from foreign import make_aidax, make_convnet, make_keras, make_linear, make_nam, make_proteus
 from wavenet_reference import FILMS, array, random_model
 
 from fxhost.errors import PresetError
@@ -41,6 +41,8 @@ def make_seeds() -> list[dict[str, Any]]:
         *(make_nam(1, 2), make_nam(2, 3), make_proteus("LSTM", 3), make_proteus("GRU", 2, 2, 0)),
         *(make_aidax("lstm", 3, in_gain=3.0, in_skip=1), make_aidax("gru", 2, 2)),
         make_aidax("lstm", 2, input_batch=[0.0] * 8, output_batch=[0.0] * 8),
+        *(make_convnet(2, [1, 2]), make_convnet(2, [3], norm=True), make_linear(9)),
+        make_keras(("dense", 2, "tanh"), ("lstm", 3, ""), ("lstm", 2, ""), ("dense", 2, "elu"), ("dense", 1, "")),
         *make_wavenets(),
     ]
 

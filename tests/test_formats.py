@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SHARED
-from foreign import make_aidax, make_keras, make_nam, make_proteus, play_aidax, play_nam, play_proteus, write
+from foreign import (
+    make_aidax,
+    make_convnet,
+    make_keras,
+    make_linear,
+    make_nam,
+    make_proteus,
+    play_aidax,
+    play_nam,
+    play_proteus,
+    write,
+)
 from mutations import make_wavenets
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
@@ -320,13 +331,32 @@ def drop(*keys: Any) -> Change:
     return change
 
 
+def put_inside(data: dict[str, Any]) -> None:
+    for _ in range(5):
+        data["config"]["submodels"][1]["model"] = copy.deepcopy(data)
+
+
+STACK, LINEAR = make_convnet(3, [1, 2], norm=True), make_linear(8)
 NAM, PROTEUS, AIDAX = make_nam(), make_proteus(), make_aidax()
 OLD, NEW, BOX, FULL = make_wavenets()
 BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "nam of the future": (NAM, put("0.8.0", "version"), "has version 0.8.0 of the format, this fxhost reads 0.5 to 0.7; upgrade"),
     "nam of the past": (NAM, put("0.4.0", "version"), "has version 0.4.0"),
-    "nam ConvNet": (NAM, put("ConvNet", "architecture"), "architecture is 'ConvNet'; of .nam files fxhost plays"),
-    "nam Linear": (NAM, put("Linear", "architecture"), "architecture is 'Linear'; of .nam files fxhost plays"),
+    "nam CatLSTM": (NAM, put("CatLSTM", "architecture"), "architecture is 'CatLSTM'; of .nam files fxhost plays LSTM, WaveNet"),
+    "convnet groups": (STACK, put(2, "config", "groups"), "groups is '2', expected a whole number from 1 to 1"),
+    "convnet channels": (STACK, put(129, "config", "channels"), "its convolutions: a size of 129, expected 1 to 128"),
+    "convnet activation": (STACK, put("GELU", "config", "activation"), "activation 'GELU' is not supported"),
+    "convnet dilations": (STACK, put([], "config", "dilations"), "dilations is a list of 0, expected a list of 1 to 127"),
+    "convnet dilation huge": (STACK, put([1, 262_144], "config", "dilations"), "a network that cannot be played: it hears"),
+    "convnet norm missing": (STACK, drop("config", "batchnorm"), "batchnorm is missing"),
+    "convnet weights": (STACK, lambda data: data["weights"].pop(), "weights of a ConvNet has 53 entries where 54 belong"),
+    "convnet variance": (STACK, put(-2.0, "weights", 9), "a batch normalisation has a variance of -1.999, expected one above 0"),
+    "convnet inputs": (STACK, put(2, "config", "in_channels"), "in_channels is '2', expected a whole number from 1 to 1"),
+    "linear of no taps": (LINEAR, put(0, "config", "receptive_field"), "receptive_field is '0'"),
+    "linear too long": (LINEAR, put(65_537, "config", "receptive_field"), "65537 taps, expected 1 to 65536"),
+    "linear bias": (LINEAR, put(1, "config", "bias"), "bias is '1', expected true or false"),
+    "linear weights": (LINEAR, put(False, "config", "bias"), "weights of a Linear has 9 entries where 8 belong"),
+    "linear way": (LINEAR, put("gpu", "config", "implementation"), "implementation is 'gpu', expected 'auto'"),
     "nam of a number": (NAM, put(3, "architecture"), "architecture is '3'"),
     "nam config missing": (NAM, put(None, "config"), "config is 'None', expected an object"),
     "nam hidden size 0": (NAM, put(0, "config", "hidden_size"), "hidden_size is '0', expected a whole number from 1 to"),
@@ -360,7 +390,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet head far apart": (FULL, put(262_144, "config", "layers", 0, "head", "head_dilation"), "it hears 2621"),
     "wavenet dilation 0": (OLD, put(0, "config", "layers", 0, "dilations", 1), "layers[0]: dilations is '0'"),
     "wavenet dilation huge": (OLD, put(10**9, "config", "layers", 0, "dilations", 1), "dilations is '1000000000'"),
-    "wavenet too long": (OLD, put([200_000] * 2, "config", "layers", 0, "dilations"), "a WaveNet that cannot be played: it hears"),
+    "wavenet too long": (OLD, put([200_000] * 2, "config", "layers", 0, "dilations"), "a network that cannot be played: it hears"),
     "wavenet of 1000 layers": (OLD, put([1] * 1000, "config", "layers", 0, "dilations"), "dilations is a list of 1000"),
     "wavenet channels huge": (OLD, put(4096, "config", "layers", 0, "channels"), "a size of 4096, expected 1 to 128"),
     "wavenet sizes do not fit": (OLD, put(3, "config", "layers", 1, "input_size"), "input size 3, but 2 channels enter"),
@@ -379,10 +409,10 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet slope a text": (OLD, put({"type": "PReLU", "negative_slope": "x"}, "config", "layers", 0, "activation"), "negative_slope is 'x', expected a number"),
     "wavenet slopes": (NEW, put([0.1] * 3, "config", "layers", 0, "activation", 1, "negative_slopes"), "PReLU with 3 numbers, expected 2"),
     "wavenet weights too few": (OLD, lambda data: data["weights"].pop(), "weights of a WaveNet has 111 entries where 112 belong"),
-    "wavenet condition": (OLD, put(make_nam(), "config", "condition_dsp"), "the condition is made by 'LSTM'; fxhost plays a WaveNet there"),
+    "wavenet condition": (OLD, put(make_nam(), "config", "condition_dsp"), "the condition is made by 'LSTM'; fxhost plays WaveNet, ConvNet and"),
     "container of nothing": (BOX, put([], "config", "submodels"), "submodels is a list of 0"),
     "container of the future": (BOX, put("1.0.0", "config", "submodels", 1, "model", "version"), "has version 1.0.0"),
-    "container in a container": (BOX, lambda data: data["config"]["submodels"][1].update(model=copy.deepcopy(BOX)), "architecture is 'SlimmableContainer'"),
+    "container in itself": (BOX, put_inside, "containers are in each other, at most 4 deep"),
     "proteus of convolutions": (PROTEUS, put("WaveNet", "model_data", "model"), "model is 'WaveNet'"),
     "proteus RNN": (PROTEUS, put("RNN", "model_data", "unit_type"), "unit_type is 'RNN'; fxhost plays 'LSTM' and 'GRU'"),
     "proteus unit a number": (PROTEUS, put(4, "model_data", "unit_type"), "unit_type is '4'"),

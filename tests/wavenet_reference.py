@@ -130,15 +130,22 @@ def receptive_field(model: Model) -> int:
     return own + (receptive_field(config["condition_dsp"]) if config.get("condition_dsp") else 0)
 
 
-def play(model: Model, audio: NDArray[Any], dtype: Any = float) -> NDArray[Any]:
-    """What a model makes of float (frames,) after silence, in float64 or in another type."""
-    before = receptive_field(model)
-    return run(model, np.concatenate([np.zeros(before), audio]).astype(dtype)[None])[0, before:]
+def play(
+    model: Model,
+    audio: NDArray[Any],
+    dtype: Any = float,
+    condition: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+) -> NDArray[Any]:
+    """What a model makes of float (frames,) after silence, in float64 or in another type; `condition` is made so."""
+    before = 5000 if condition else receptive_field(model)
+    padded = np.concatenate([np.zeros(before), audio]).astype(dtype)
+    return run(model, padded[None], condition and condition(padded)[None])[0, before:]
 
 
-def run(model: Model, audio: Signal) -> Signal:
+def run(model: Model, audio: Signal, condition: Signal | None = None) -> Signal:
     config, weights = model["config"], Weights(model["weights"], audio.dtype)
-    condition = run(config["condition_dsp"], audio) if config.get("condition_dsp") else audio
+    if condition is None:
+        condition = run(config["condition_dsp"], audio) if config.get("condition_dsp") else audio
     x, head_sum = audio, None
     for array in config["layers"]:
         channels, inner = array["channels"], array.get("bottleneck") or array["channels"]

@@ -19,11 +19,13 @@ from fxhost.effect import (
     Float32Array,
     Levels,
     Preset,
-    describe_wavenet,
+    describe_network,
 )
 from fxhost.errors import PresetError
-from fxhost.fields import DECIBELS, Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_rate, refuse_dense
+from fxhost.fields import DECIBELS, Fields, take_array
+from fxhost.formats.capture import make_preset, refuse_dense
+from fxhost.formats.nam_containers import open_containers, rate_inside
+from fxhost.formats.nam_convolutions import read_convnet, read_linear, write_convolutions
 from fxhost.formats.nam_wavenet import read_wavenet
 from fxhost.formats.nam_writing import write_network
 from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
@@ -31,7 +33,7 @@ from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
 FORMAT = "nam"
 ASSUMED_RATE = 48_000
 OLDEST, NEWEST = (0, 5), (0, 7)  # major and minor version
-MOST_SUBMODELS = 16
+NETWORKS = {"WaveNet": read_wavenet, "ConvNet": read_convnet, "Linear": read_linear}
 STATE = ("h0", "c0")
 WRITTEN_VERSION = "0.5.4"
 VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:[a-zA-Z.+-][\w.+-]{0,40})?", re.ASCII)
@@ -52,23 +54,23 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     """
     fields = Fields(str(path), data)
     version = check_version(fields)
-    model = choose_submodel(path, fields) if data.get("architecture") == "SlimmableContainer" else fields
-    kind = model.data.get("architecture")
+    models = open_containers(fields)
+    for inside in models[1:]:
+        check_version(inside)
+    model, kind = models[-1], models[-1].data["architecture"]
     if kind == "LSTM":
         architecture, weights = read_lstm(path, model.child("config"), model.data.get("weights"))
-    elif kind == "WaveNet":
-        network, flat = read_wavenet(path, model)
-        architecture, weights = describe_wavenet(network), {"wavenet": flat}
     else:
-        raise PresetError(f"{path}: architecture is {show(kind)}; of .nam files fxhost plays LSTM and WaveNet")
-    about = (fields if fields.has("metadata") else model).known_child("metadata")
+        network, flat = NETWORKS[kind](path, model)
+        architecture, weights = describe_network(network), {"wavenet": flat}
+    about = next((one for one in models if one.has("metadata")), model).known_child("metadata")
     return make_preset(
         path,
         architecture,
         weights,
         file_format=FORMAT,
         version=version,
-        sample_rate=read_rate(fields, "sample_rate"),
+        sample_rate=rate_inside(models),
         assumed_rate=ASSUMED_RATE,
         name=about.data.get("name"),
         levels=Levels(
@@ -80,15 +82,6 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         state={name: weights[name] for name in STATE} if kind == "LSTM" else None,
         notes=fields.notes,
     )
-
-
-def choose_submodel(path: Path, container: Fields) -> Fields:
-    """The largest of the models in a container, which it holds for hosts that have less time."""
-    submodels = container.child("config").children("submodels", 1, MOST_SUBMODELS)
-    largest = max(submodels, key=lambda submodel: submodel.number("max_value", 0.0, 1e6))
-    model = largest.child("model")
-    check_version(model)
-    return model
 
 
 def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
@@ -108,8 +101,9 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
     """
     if preset.architecture.network is not None:
         if preset.levels.has_gains:
-            raise PresetError(f"{preset.path} has gains around its WaveNet, for which a .nam file has no place")
-        model = write_network(preset.architecture.network, preset.weights["wavenet"])
+            raise PresetError(f"{preset.path} has gains around its network, for which a .nam file has no place")
+        network = preset.architecture.network
+        model = (write_network if network.arrays else write_convolutions)(network, preset.weights["wavenet"])
         return {**model, "metadata": describe(preset), "sample_rate": preset.sample_rate}, []
     refuse_dense(preset)
     if preset.architecture.cell != "lstm":

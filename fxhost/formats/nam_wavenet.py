@@ -14,6 +14,7 @@ from fxhost.effect import Float32Array
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 from fxhost.formats.nam_activations import read_activation
+from fxhost.formats.nam_convolutions import read_convnet, read_linear
 
 if TYPE_CHECKING:
     from fxhost.stages.layers import Activation, Film, Head, LayerArray
@@ -28,6 +29,7 @@ FILM_PLACES = (  # as `fxhost.stages.networks` has them, which is not imported b
     *("activation_pre", "activation_post", "layer1x1_post", "head1x1_post"),
 )
 FILM_ENDING = "_film"
+OTHERS = {"ConvNet": read_convnet, "Linear": read_linear}  # networks that may make a condition
 
 T = TypeVar("T")
 
@@ -56,12 +58,13 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
     condition, first = None, np.zeros(0, np.float32)
     if config.has("condition_dsp"):
         inner = config.child("condition_dsp")
-        if nested == MOST_NESTED or inner.data.get("architecture") != "WaveNet":
-            kind = show(inner.data.get("architecture"))
+        kind = inner.data.get("architecture")
+        if nested == MOST_NESTED or kind not in ("WaveNet", *OTHERS):
             raise PresetError(
-                f"{path}: the condition is made by {kind}; fxhost plays a WaveNet there, {MOST_NESTED} deep"
+                f"{path}: the condition is made by {show(kind)}; fxhost plays WaveNet, ConvNet and Linear there, "
+                f"{MOST_NESTED} deep"
             )
-        condition, first = read_wavenet(path, inner, nested + 1)
+        condition, first = OTHERS[kind](path, inner) if kind in OTHERS else read_wavenet(path, inner, nested + 1)
     arrays = tuple(read_array(array) for array in config.children("layers", 1, MOST_ARRAYS))
     head = read_head(config.child("head"), arrays[-1].head_size) if config.has("head") else None
     network = Network(arrays, condition, head)

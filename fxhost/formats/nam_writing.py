@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxhost.effect import Float32Array
 from fxhost.formats.nam_activations import write_activation
+from fxhost.formats.nam_convolutions import write_convolutions
 from fxhost.formats.nam_wavenet import FILM_ENDING, FILM_PLACES
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def write_network(network: "Network", flat: Float32Array) -> dict[str, Any]:
     config: dict[str, Any] = {"layers": [write_array(array) for array in network.arrays], "head": head}
     count = 0 if network.condition is None else network.condition.weight_count
     if network.condition is not None:
-        config["condition_dsp"] = write_network(network.condition, flat[:count])
+        writer = write_network if network.condition.arrays else write_convolutions
+        config["condition_dsp"] = writer(network.condition, flat[:count])
     is_old = network.condition is None and head is None and all("kernel_size" in array for array in config["layers"])
     config["head_scale"] = float(flat[-1])
     weights = flat[count:].astype(float).tolist()

@@ -17,6 +17,7 @@ from fxhost.stages.tiles import CHUNK, TILE
 
 MOST_UNROLLED = 256  # multiply-adds in a row
 COLUMNS_UNROLLED = 8  # in one turn of a loop over more than that
+RESPONSE_PARTS = 8  # sums of one channel's many taps
 ACTIVATED_AT_ONCE = 4  # vectors: as many as are needed to keep the CPU busy
 
 
@@ -57,9 +58,9 @@ class Emitter(Rings):
             self.v.store_scalar(self.v.load_scalar(source(frame)), target(frame))
 
     def frame(self, ring: Ring, phase: Any, number: Any) -> Any:
-        """The address of a frame in a ring of one chunk."""
+        """The address of a frame of this chunk in a ring of one channel."""
         place = self.builder.add(self.builder.add(ring.position, phase), number)
-        return self.v.offset(ring.first, self.builder.urem(place, self.v.word(CHUNK)))
+        return self.v.offset(ring.first, self.wrapped(place, ring))
 
     def multiply(self, rows: int, weights: Any, *terms: Term) -> Iterator[tuple[list[Any], list[list[Any]]]]:
         """Emit a sum of products with its bias; yields the numbers of some rows and their sums, to be used there."""
@@ -79,7 +80,9 @@ class Emitter(Rings):
         sums = [[v.variable(v.constant(0.0)) for _ in self.vectors] for _ in range(rows)]
         for term in terms:
             size = term.columns * rows
-            if term.taps * size * len(self.vectors) <= MOST_UNROLLED:
+            if size == 1 and term.taps > MOST_UNROLLED:
+                self.add_response(sums[0], weights, term)
+            elif term.taps * size * len(self.vectors) <= MOST_UNROLLED:
                 for tap in range(term.taps):
                     self.add_columns(sums, v.offset(weights, tap * size), term.columns, term.rows(tap))
             else:
@@ -89,6 +92,21 @@ class Emitter(Rings):
         # the bias, often larger than all else, comes last: every sum that it is in is rounded to its size
         biases = [v.broadcast(weights, row) for row in range(rows)]
         return [[v.add(v.get(total), bias) for total in row] for row, bias in zip(sums, biases, strict=True)]
+
+    def add_response(self, totals: Sequence[Any], weights: Any, term: Term) -> None:
+        """Add one channel's many taps, in several sums by turns, so that the adder need not wait for itself."""
+        b, v = self.builder, self.v
+        parts = [[v.variable(v.constant(0.0)) for _ in totals] for _ in range(RESPONSE_PARTS)]
+        turns = term.taps // RESPONSE_PARTS
+        with v.repeat(turns) as turn:
+            for n, part in enumerate(parts):
+                tap = b.add(b.mul(turn, v.word(RESPONSE_PARTS)), v.word(n))
+                self.add_column([part], v.offset(weights, tap), self.load(term.rows(tap), 0))
+        for tap in range(turns * RESPONSE_PARTS, term.taps):
+            self.add_column([totals], v.offset(weights, tap), self.load(term.rows(tap), 0))
+        for part in parts:
+            for total, value in zip(totals, part, strict=True):
+                v.set(total, v.add(v.get(total), v.get(value)))
 
     def add_columns(self, sums: Sequence[Sequence[Any]], weights: Any, columns: int, rows: Rows) -> None:
         """Add channels times their weights."""
@@ -136,15 +154,21 @@ class Emitter(Rings):
 
     def emit_head(self, plan: HeadPlan, tiles: Any) -> None:
         """Emit the head of a network for a chunk of so many tiles."""
-        for n, matrix in enumerate(plan.matrices):
-            own, after = self.ring(plan.rings[n]), self.ring(plan.rings[n + 1])
-            weights = self.v.offset(self.state, self.at["weights"] + plan.weights[n])
-            with self.v.repeat(tiles) as tile:
-                self.activate_alone(plan.head.activation, matrix.columns, self.rows(own, tile))
-                if matrix.taps > 1:
-                    self.mirror(own, tile, matrix.columns)
-                term = self.history(own, tile, matrix.columns, matrix.taps)
-                self.store_product(matrix.rows, weights, self.rows(after, tile), term)
+        b, v = self.builder, self.v
+        for first, count in plan.runs:
+            matrix = plan.matrices[first]
+            with v.repeat(count) as number:
+                own = self.ring(b.add(v.word(plan.rings[first]), number))
+                after = self.ring(b.add(v.word(plan.rings[first + 1]), number))
+                size = matrix.rows * (matrix.columns * matrix.taps + 1)
+                weights = v.offset(self.state, self.at["weights"] + plan.weights[first], (number, size))
+                with v.repeat(tiles) as tile:
+                    if first or not plan.alone:
+                        self.activate_alone(plan.head.activation, matrix.columns, self.rows(own, tile))
+                    if matrix.taps > 1:
+                        self.mirror(own, tile, matrix.columns)
+                    term = self.history(own, tile, matrix.columns, matrix.taps)
+                    self.store_product(matrix.rows, weights, self.rows(after, tile), term)
 
     def store_product(
         self, rows: int, weights: Any, target: Rows, *terms: Term, times: Rows | None = None, onto: Rows | None = None

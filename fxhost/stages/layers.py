@@ -168,13 +168,16 @@ class Head:
     output_size : int
         Channels of the last one.
     activation : Activation
-        Before each of them.
+        Before each of them; without arrays before the head the first one hears the audio as it is.
+    dilations : tuple of int
+        Frames from one tap to the next in each convolution; empty where it is 1 in all.
     """
 
     kernel_sizes: tuple[int, ...]
     channels: int
     output_size: int
     activation: Activation
+    dilations: tuple[int, ...] = ()
 
     def matrices(self, entering: int) -> list[Matrix]:
         """The convolutions' matrices, of so many channels that enter."""
@@ -185,4 +188,14 @@ class Head:
     @property
     def reach(self) -> int:
         """How many frames back the head hears."""
-        return sum(taps - 1 for taps in self.kernel_sizes)
+        return sum(self.reaches)
+
+    @property
+    def reaches(self) -> list[int]:
+        """How many frames back each convolution hears."""
+        return [(taps - 1) * step for taps, step in zip(self.kernel_sizes, self.steps, strict=True)]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The dilation of each convolution."""
+        return self.dilations or (1,) * len(self.kernel_sizes)

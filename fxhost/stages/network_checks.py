@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from fxhost.stages.layers import FILM_PLACES, Activation, Head, Layer, LayerArray
+from fxhost.stages.layers import FILM_PLACES, Activation, Layer, LayerArray
 from fxhost.stages.networks import Network, layer_matrices
 from fxhost.stages.tiles import Ring
 
 MOST_CHANNELS = 128  # of anything in a layer
 MOST_TAPS = 64
+MOST_RESPONSE = 1 << 16  # taps of an impulse response
 MOST_LAYERS = 128
 MOST_KINDS = 24  # of layers, each compiled by itself
 MOST_FRAMES = 1 << 18  # in a receptive field
@@ -33,7 +34,8 @@ def check_network(network: Network, *, outputs: int = 1) -> None:
     if network.condition:
         condition_size = network.condition.output_size
         check_network(network.condition, outputs=condition_size)
-    require(0 < len(arrays) <= MOST_LAYERS, f"it has {len(arrays)} arrays of layers")
+    require(0 < len(arrays) <= MOST_LAYERS or bool(network.head), f"it has {len(arrays)} arrays of layers")
+    require(bool(arrays) or network.condition is None, "it has a condition and no arrays of layers")
     require(network.output_size == outputs, f"it has {network.output_size} outputs, expected {outputs}")
     for n, a in enumerate(arrays):
         before = arrays[n - 1] if n else None
@@ -52,12 +54,14 @@ def check_network(network: Network, *, outputs: int = 1) -> None:
         for layer in a.layers:
             _check_layer(a, layer, where)
     if network.head:
-        _check_head(network.head, arrays[-1].head_size)
+        _check_head(network)
     kinds = sum(len(array.runs) for array in arrays)
     require(kinds <= MOST_KINDS, f"its layers are of {kinds} kinds, at most {MOST_KINDS}")
     require(network.receptive_field <= MOST_FRAMES, f"it hears {network.receptive_field} frames back")
     rings = [Ring(a.channels, layer.reach) for a in arrays for layer in a.layers]
     rings += [Ring(a.summed, a.head_reach) for a in arrays]
+    reaches = network.head.reaches if network.head else []
+    rings += [Ring(matrix.columns, reach) for matrix, reach in zip(network.head_matrices, reaches, strict=True)]
     history = sum(ring.channels * ring.stride for ring in rings)
     require(history <= MOST_NUMBERS, f"its layers remember {history} numbers, at most {MOST_NUMBERS}")
 
@@ -77,14 +81,20 @@ def _check_sizes(a: LayerArray, where: str) -> None:
         )
 
 
-def _check_head(head: Head, entering: int) -> None:
-    where = "its head:"
-    require(1 <= len(head.kernel_sizes) <= MOST_LAYERS, f"{where} {len(head.kernel_sizes)} convolutions")
-    for matrix in head.matrices(entering):
-        require(1 <= matrix.taps <= MOST_TAPS, f"{where} {matrix.taps} taps, expected 1 to {MOST_TAPS}")
+def _check_head(network: Network) -> None:
+    head, where = network.head, "its head:" if network.arrays else "its convolutions:"
+    assert head is not None
+    count = len(head.kernel_sizes)
+    require(1 <= count <= MOST_LAYERS, f"{where} {count} convolutions")
+    require(len(head.steps) == count, f"{where} {len(head.steps)} dilations for {count} convolutions")
+    most = MOST_RESPONSE if network.is_response else MOST_TAPS
+    for n, (matrix, step) in enumerate(zip(network.head_matrices, head.steps, strict=True)):
+        require(1 <= matrix.taps <= most, f"{where} {matrix.taps} taps, expected 1 to {most}")
+        require(1 <= step <= MOST_FRAMES, f"{where} a dilation of {step}")
         for size in (matrix.rows, matrix.columns):
             require(1 <= size <= MOST_CHANNELS, f"{where} a size of {size}, expected 1 to {MOST_CHANNELS}")
-        _check_activation(head.activation, matrix.columns, where)
+        if n or network.arrays:
+            _check_activation(head.activation, matrix.columns, where)
 
 
 def _check_layer(a: LayerArray, layer: Layer, where: str) -> None:
@@ -113,4 +123,4 @@ def _check_activation(activation: Activation, channels: int, where: str) -> None
 def require(holds: bool, otherwise: str) -> None:
     """Raise a ValueError with this message if something does not hold."""
     if not holds:
-        raise ValueError(f"a WaveNet that cannot be played: {otherwise}")
+        raise ValueError(f"a network that cannot be played: {otherwise}")

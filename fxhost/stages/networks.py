@@ -1,4 +1,4 @@
-"""What a WaveNet consists of: the description of a network, and where each of its weights lies in a flat array.
+"""What a WaveNet or a stack of convolutions consists of: its description, and its weights in a flat array.
 
 A network is a chain of arrays of layers. With c the condition (the audio, or what another network makes of it), x the
 channels that enter a layer and ∗ a dilated causal convolution
@@ -9,7 +9,9 @@ A gated layer has twice the rows in z: a = f(z₁) g(z₂); a blended one a = g(
 the activations themselves are summed, and x stays. Before its first layer an array makes its channels of those of the
 array before it (or of the audio); after its last one a convolution makes the array's result of s, which is where the s
 of the next array begins. The result of the last array times a scale is that of the network, or enters its head, where
-activations and convolutions take turns.
+activations and convolutions take turns. A head may stand alone: then the audio enters its first convolution, and the
+scale is that of its result. Such are a plain stack of convolutions and, with one convolution of many taps, an impulse
+response.
 
 A film (feature-wise linear modulation) is what makes of the channels u at one place of a layer p(c) u + q(c), where p
 and q are the upper and the lower half of the rows of P c + r; without a shift there is no q. The places are: x before
@@ -37,6 +39,7 @@ class Network:
     Attributes
     ----------
     arrays : tuple of LayerArray
+        May be empty where there is a head, which hears the audio then.
     condition : Network or None
         What makes the condition of the audio; None if the audio is the condition.
     head : Head or None
@@ -75,14 +78,30 @@ class Network:
         return self.head.output_size if self.head else self.arrays[-1].head_size
 
     @property
+    def is_response(self) -> bool:
+        """Whether it is one convolution of the audio, an impulse response, and nothing else."""
+        return not self.arrays and self.head is not None and len(self.head.kernel_sizes) == 1
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether programs that know WaveNets only as they first were cannot play it."""
+        layers = [layer for array in self.arrays for layer in array.layers]
+        names = {activation.name for layer in layers for activation in (layer.activation, layer.secondary)}
+        names |= {self.head.activation.name} if self.head else set()
+        newer = not self.arrays or bool(names & {"Softsigmoid", "Fasttanh"})
+        return newer or (self.condition is not None and self.condition.is_newer)
+
+    @property
     def head_matrices(self) -> list[Matrix]:
         """The matrices of the head, if there is one."""
-        return self.head.matrices(self.arrays[-1].head_size) if self.head else []
+        entering = self.arrays[-1].head_size if self.arrays else 1
+        return self.head.matrices(entering) if self.head else []
 
     @property
     def receptive_field(self) -> int:
         """How many frames of audio make one of the result."""
         own = sum(array.receptive_field for array in self.arrays) + (self.head.reach if self.head else 0)
+        own += 0 if self.arrays else 1
         return own + (self.condition.receptive_field if self.condition else 0)
 
     @property
@@ -100,9 +119,8 @@ def _read_activation(fields: dict[str, Any]) -> Activation:
 def _read_head(fields: dict[str, Any] | None) -> Head | None:
     if fields is None:
         return None
-    return Head(
-        **fields | {"kernel_sizes": tuple(fields["kernel_sizes"]), "activation": _read_activation(fields["activation"])}
-    )
+    sizes = {name: tuple(fields.get(name, ())) for name in ("kernel_sizes", "dilations")}
+    return Head(**fields | sizes | {"activation": _read_activation(fields["activation"])})
 
 
 def entry(array: LayerArray) -> Matrix:

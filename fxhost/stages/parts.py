@@ -73,12 +73,29 @@ class HeadPlan:
         The ring of what enters each convolution, and of what leaves the last one.
     weights : tuple of int
         Where those of each convolution lie.
+    alone : bool
+        Whether the first convolution hears the audio as it is.
     """
 
     head: Head
     matrices: tuple[Matrix, ...]
     rings: tuple[int, ...]
     weights: tuple[int, ...]
+    alone: bool
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """The first and the count of successive convolutions that are one piece of code; the last one is by itself."""
+        found: list[tuple[int, int]] = []
+        last = len(self.matrices) - 1
+        for n, matrix in enumerate(self.matrices):
+            start, count = found[-1] if found else (0, 0)
+            alike = count > 0 and matrix == self.matrices[start] and n < last and not (self.alone and start == 0)
+            if alike:
+                found[-1] = start, count + 1
+            else:
+                found.append((n, 1))
+        return found
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,16 @@ class Layout:
                 rings.append(Ring(network.condition.output_size))
                 add(network.condition, condition)
             first = len(rings)  # of the head
-            rings.extend(Ring(matrix.columns, matrix.taps - 1, 1) for matrix in network.head_matrices)
+            if network.head:
+                own = [
+                    Ring(matrix.columns, reach, step)
+                    for matrix, reach, step in zip(
+                        network.head_matrices, network.head.reaches, network.head.steps, strict=True
+                    )
+                ]
+                if not network.arrays:  # the first one hears the audio where it enters
+                    rings[0] = own.pop(0)
+                rings.extend(own)
             source, head = 0, len(rings)
             rings.extend(Ring(a.summed, a.head_reach, a.head_dilation) for a in network.arrays)
             targets = [*range(head + 1, len(rings)), first if network.head else target]
@@ -108,8 +117,9 @@ class Layout:
             if network.head:
                 matrices = network.head_matrices
                 starts = list(accumulate((m.rows * (m.columns * m.taps + 1) for m in matrices), initial=at))
-                passed = (*range(first, first + len(matrices)), target)
-                plans.append(HeadPlan(network.head, tuple(matrices), passed, tuple(starts[:-1])))
+                alone = not network.arrays  # then the first ring is that of the audio
+                passed = (*((0,) if alone else ()), *range(first, first + len(matrices) - alone), target)
+                plans.append(HeadPlan(network.head, tuple(matrices), passed, tuple(starts[:-1]), alone))
                 at = starts[-1]
 
         add(self.network, 1)
@@ -135,7 +145,7 @@ class Layout:
             "positions": len(self.rings),  # int32: where in each ring that tile begins
             "rings": sum(ring.channels * ring.stride for ring in self.rings),
             "table": RING_WORDS * len(self.rings),  # int32
-            "activations": TILE * 2 * max(a.activations for a in arrays),  # and what gates them
+            "activations": TILE * 2 * max((a.activations for a in arrays), default=0),  # and what gates them
             "condition": TILE * max((a.condition_size for a in arrays if a.film("input_mixin_pre")), default=0),
             "mixed": TILE * 2 * max((a.activations for a in mixed), default=0),
             "summed": TILE * max((a.summed for a in arrays if a.film("head1x1_post")), default=0),
@@ -181,8 +191,11 @@ class Layout:
             if n + 1 == len(network.arrays):
                 taken = Weights(taken.matrix * scale, taken.bias * scale)
             yield from self._arrange_product(taken)
-        for matrix in network.head_matrices:
-            yield from self._arrange_product(matrix.read(weights[at:]))
+        for n, matrix in enumerate(network.head_matrices):
+            taken = matrix.read(weights[at:])
+            if not network.arrays and n + 1 == len(network.head_matrices):
+                taken = Weights(taken.matrix * scale, taken.bias * scale)
+            yield from self._arrange_product(taken)
             at += matrix.size
 
     def _arrange_product(self, *terms: Weights) -> Iterator[NDArray[np.float64]]:
