@@ -5,7 +5,8 @@ code was made from and for, and it begins with the checksum of the rest. So ther
 start at the same time write the same bytes under the same name, and a file that was cut off or damaged is not there.
 
 It lies in `NUMBA_CACHE_DIR` where that is set, else beside the sources in `__pycache__`, else with the user's caches,
-else in the system's folder for temporary files: in the first of these where a file can be written.
+else in the system's folder for temporary files: in the first of these where a file can be written, and into which
+nobody else can put code. A file that somebody else could have written is not read.
 """
 
 import hashlib
@@ -13,7 +14,6 @@ import inspect
 import logging
 import os
 import pickle
-import stat
 import sys
 import tempfile
 import uuid
@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 from numba import njit
 from numba.core import config
@@ -32,6 +33,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.misc.appdirs import AppDirs
 
+from fxhost.trusted import UntrustedError, find_weakness, make_folder, read_trusted, write_new
 from fxhost.waiting import tell_wait
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def cached_cfunc(signature: Any, what: str = "", **options: Any) -> Callable[[Ca
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-        compiled._cache = DiskCache(function, what)
+        compiled._cache = DiskCache(function, options, what)
         compiled.compile()
         return compiled
 
@@ -65,7 +67,7 @@ def cached_njit(signature: Any = None, **options: Any) -> Callable[[Callable[...
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled: Any = njit(**options)(function)
-        compiled._cache = DiskCache(function)
+        compiled._cache = DiskCache(function, options)
         if signature is not None:
             compiled.compile(signature)
             compiled.disable_compile()
@@ -81,12 +83,14 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
     ----------
     function : callable
         In Python, with a source file; without one nothing is kept.
+    options : dict
+        What numba is told, beside the signature.
     what : str
         As for `cached_cfunc`.
     """
 
-    def __init__(self, function: Callable[..., Any], what: str = "") -> None:
-        self._function = function
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any], what: str = "") -> None:
+        self._function, self._options = function, options
         package = function.__module__.partition(".")[0]
         self._what = what or ("the trainer" if package == "train" else "the audio engine")
         self._source = Path(inspect.getfile(function)).absolute()
@@ -111,13 +115,16 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         target_context.refresh()
         path = self._path(signature, target_context.codegen())
         try:
-            content = path.read_bytes()
+            content = read_trusted(path)
             checksum, payload = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
             if hashlib.sha256(payload).digest() != checksum:
                 logger.info("%s is damaged; compiling anew", path)
                 return None
             return CompileResult._rebuild(target_context, *pickle.loads(payload))
         except FileNotFoundError:
+            return None
+        except UntrustedError as err:
+            warn_once(f"the compiled code {path} is not used, because it {err}")
             return None
         except Exception as err:  # what numba and pickle may raise on foreign bytes is not to be listed
             logger.info("%s cannot be used: %s; compiling anew", path, err)
@@ -132,7 +139,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         payload = dumps(compiled._reduce())
         try:
             try:
-                partial.write_bytes(hashlib.sha256(payload).digest() + payload)
+                write_new(partial, hashlib.sha256(payload).digest() + payload)
                 os.replace(partial, path)
             except OSError:
                 partial.unlink(missing_ok=True)
@@ -145,7 +152,9 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         assert self._folder is not None
         cells = self._function.__closure__ or ()
         made_from = self._function.__code__.co_code, dumps(tuple(cell.cell_contents for cell in cells))
-        made_for = str(signature), codegen.magic_tuple(), sys.version, numba.__version__
+        options = sorted((key, repr(value)) for key, value in self._options.items())
+        versions = sys.version, numba.__version__, llvmlite.__version__
+        made_for = str(signature), options, codegen.magic_tuple(), versions
         digest = hashlib.sha256(repr((made_from, made_for)).encode()).hexdigest()[:24]
         return self._folder / f"{self._name}{self._stamp}-{digest}.nbc"
 
@@ -157,7 +166,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
     @property
     def _stamp(self) -> str:
         # what a function calls is compiled into it: the sources around it count, not its own alone
-        stamps = hash_sources(Path(__file__).parent) + hash_sources(self._source.parent)
+        stamps = hash_sources(Path(__file__).parent) + hash_sources(top_package(self._source))
         return hashlib.sha256(stamps).hexdigest()[:12]
 
     def _remove_outdated(self) -> None:
@@ -171,26 +180,60 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
 
 @cache
 def hash_sources(folder: Path) -> bytes:
-    """A digest of all Python files in a folder, and below it those of packages."""
+    """A digest of all Python files in a folder and in those below it, with their places."""
     digest = hashlib.sha256()
-    packages = [path.parent for path in folder.glob("*/__init__.py")]
-    for path in sorted(path for place in (folder, *packages) for path in place.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.digest()
 
 
 @cache
+def top_package(source: Path) -> Path:
+    """The folder of the outermost package that a source belongs to, or that it lies in if it belongs to none."""
+    folder = source.parent
+    while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+@cache
 def choose_folder(sources: Path) -> Path | None:
-    """Where the compiled code of a folder of sources is kept, or None where no file can be written anywhere."""
+    """Where the compiled code of a folder of sources is kept, or None where there is no place for it.
+
+    Notes
+    -----
+    Of a place that can be written, but by others too, one line tells.
+    """
     for folder in _candidates(sources):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not (weakness := find_weakness(_existing(folder), may_be_shared=True)):
+                make_folder(folder)
+                weakness = find_weakness(folder)
+            if weakness:
+                raise UntrustedError(weakness)
             tempfile.TemporaryFile(dir=folder).close()
+        except UntrustedError as err:
+            if os.access(_existing(folder), os.W_OK):
+                warn_once(f"no compiled code is taken from {folder.parent}, because {err}")
         except OSError as err:
             logger.info("no compiled code in %s: %s", folder, err)
         else:
             return folder
     return None
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Tell of a place that is not trusted."""
+    logger.warning("%s", text)
+
+
+def _existing(folder: Path) -> Path:
+    """The innermost folder on the way to one that there is."""
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder
 
 
 def _candidates(sources: Path) -> Iterator[Path]:
@@ -201,22 +244,5 @@ def _candidates(sources: Path) -> Iterator[Path]:
     users = Path(AppDirs("fxhost", appauthor=False).user_cache_dir)
     if users.is_absolute():  # otherwise the user has no home
         yield users / own
-    private = _private_folder()
-    if private is not None:
-        yield private / own
-
-
-def _private_folder() -> Path | None:
-    """A folder of ours among the temporary files, into which nobody else can put code."""
-    try:
-        user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has such a folder for each user
-        folder = Path(tempfile.gettempdir()) / f"fxhost-{user}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    if not stat.S_ISDIR(status.st_mode):
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
-        return None
-    return folder
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has such a folder for each user
+    yield Path(tempfile.gettempdir()) / f"fxhost-{user}" / own

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fxhost.caching import choose_folder, hash_sources
+from fxhost.caching import choose_folder, hash_sources, warn_once
+from fxhost.trusted import UntrustedError, read_trusted
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,10 @@ def recall(key: str) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        with open(path, "rb") as file:
-            entry = json.loads(file.read(LARGEST_FILE))
+        entry = json.loads(read_trusted(path, LARGEST_FILE))
+    except UntrustedError as err:
+        warn_once(f"what was measured in {path} is not used, because it {err}")
+        return None
     except (OSError, ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None

@@ -201,6 +201,30 @@ def test_two_forms_of_a_function_do_not_take_each_others_place(sources: Sources,
     assert len(cached_files(tmp_path)) == 2
 
 
+def test_code_that_somebody_else_could_have_written_is_not_loaded(
+    sources: Sources, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sources.compile(3)
+    (file,) = cached_files(tmp_path)
+    assert sources.compile(3).cache_hits == 1
+    file.chmod(0o666)
+    again = sources.compile(3)
+    assert (again.cache_hits, again.ctypes(14)) == (0, 42)
+    assert f"{file} is not used, because it may be written by others" in caplog.text
+    assert sources.compile(3).cache_hits == 1  # a new file is in its place
+
+
+def test_the_same_function_compiled_with_other_options_is_another(sources: Sources) -> None:
+    class Codegen:
+        @staticmethod
+        def magic_tuple() -> tuple[()]:
+            return ()
+
+    function = sources.compile(3).__wrapped__
+    every = {}, {"fastmath": True}, {"fastmath": False}
+    assert len({caching.DiskCache(function, options)._path((), Codegen) for options in every}) == 3
+
+
 def test_a_change_in_another_source_is_compiled_in_and_what_is_outdated_goes(sources: Sources, tmp_path: Path) -> None:
     sources.compile(3)
     (before,) = cached_files(tmp_path)
