@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+import numpy as np
+
 from fxhost import jack
 from fxhost.deadlines import finishes
 from fxhost.devices import (
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 BLOCK_FRAMES = 64  # what is asked for where the user leaves it open
 EXACT_APIS = ("ALSA", "Core Audio", "OSS", "PulseAudio")  # the other ones have periods of their own
+MOST_LATENCY_S = 0.2  # that is asked for unasked
+LONGEST_PERIOD_S = 0.022  # of a sound server, as a rule: 1024 frames at 48 kHz
 CLOSE_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 5.0  # where we want to come back
 _ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
@@ -95,7 +99,8 @@ class DeviceStream:
     ) -> None:
         self._rack = rack
         self._devices = input_device, output_device
-        self._asked = block_frames, latency, input_channel
+        self._block_frames, self._input_channel, self._latency = block_frames, input_channel, latency
+        self._may_ask_for_more = isinstance(latency, str) and output_device.host_api != jack.HOST_API
         self.sample_rate = float(sample_rate)
         self.host_api = output_device.host_api
         self.latency = self.claim = UNKNOWN
@@ -110,24 +115,23 @@ class DeviceStream:
     def _open(self) -> None:
         sounddevice = import_sounddevice()
         input_device, output_device = self._devices
-        block_frames, latency, input_channel = self._asked
         self._ask_server()
-        self.asked_frames, self._told_frames = choose_block_frames(block_frames, self.host_api, self._server)
+        self.asked_frames, self._told_frames = choose_block_frames(self._block_frames, self.host_api, self._server)
         out_channels = min(2, output_device.output_channels)
         in_channels = 0
         if input_device is not None:
-            in_channels = input_channel + 1
+            in_channels = self._input_channel + 1
             if in_channels > input_device.input_channels:
                 raise DeviceError(
                     f"{input_device} has {input_device.input_channels} input channels; no channel {in_channels}"
                 )
-        self._rack.connect(in_channels=in_channels, in_channel=input_channel, out_channels=out_channels)
+        self._rack.connect(in_channels=in_channels, in_channel=self._input_channel, out_channels=out_channels)
         foreign = sounddevice._ffi
         arguments: dict[str, Any] = {
             "kind": "output",
             "device": output_device.index,
             "channels": out_channels,
-            "latency": latency,
+            "latency": self._latency,
         }
         if input_device is not None:
             arguments["kind"] = "duplex"
@@ -213,7 +217,25 @@ class DeviceStream:
 
     def setup(self, block_frames: int) -> Setup:
         """What a round trip in blocks of so many frames depends on."""
-        return Setup(self.name, self.host_api, round(self.sample_rate), block_frames, str(self._asked[1]))
+        return Setup(self.name, self.host_api, round(self.sample_rate), block_frames, str(self._latency))
+
+    def ask_for_more(self, wake_s: float) -> bool:
+        """Let the next `reopen` ask for a longer buffer, unless the user has said how long, or the server does.
+
+        A sound server behind the driver may call more rarely than its buffer lasts: PipeWire does behind ALSA, where
+        another program wants long blocks. PortAudio does not see that.
+        """
+        if not self._may_ask_for_more:
+            return False
+        last_s = self._latency
+        if isinstance(last_s, str):
+            told = [0.0] if self._stream is None else np.atleast_1d(self._stream.latency).tolist()
+            last_s = max((way_s for way_s in told if 0 <= way_s < MOST_LATENCY_S), default=0.0)
+        wanted = max(2 * last_s, 1.5 * min(wake_s, LONGEST_PERIOD_S))
+        if not 0 < wanted <= MOST_LATENCY_S:
+            return False
+        self._latency = wanted
+        return True
 
     def leave(self) -> None:
         """Stop playing, and leave the sound server too."""

@@ -316,6 +316,11 @@ class Rack:
         return int(self._control["blocks"])
 
     @property
+    def frames(self) -> int:
+        """How many frames have been played."""
+        return int(self._control["frames"])
+
+    @property
     def block_frames(self) -> int:
         """The frames of the last block."""
         return int(self._control["block_frames"])

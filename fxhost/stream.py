@@ -55,6 +55,15 @@ class Stream(Protocol):
     def read_latency(self, block_frames: int) -> None:
         """Ask for the latency anew, now that blocks of so many frames come."""
 
+    def ask_for_more(self, wake_s: float) -> bool:
+        """Let the next `reopen` ask for a longer buffer; tell whether that makes sense.
+
+        Parameters
+        ----------
+        wake_s : float
+            How far apart the device calls, in seconds; 0 where it has not.
+        """
+
     def leave(self) -> None:
         """Stop playing, and leave the sound server too: a process that rests may hold nobody up."""
 
@@ -110,6 +119,10 @@ class VirtualStream:
 
     def read_latency(self, block_frames: int) -> None:
         """Nobody to ask."""
+
+    def ask_for_more(self, wake_s: float) -> bool:
+        """Never: its buffer is as long as it likes."""
+        return False
 
     def leave(self) -> None:
         """Stop playing."""

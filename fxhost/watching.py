@@ -22,6 +22,10 @@ TRIES = 5  # to open a stream again, one after the other
 PAUSE_S = 0.1  # before the first of them; each time twice as long
 PROVEN_S = 3.0  # a stream that has played so long has started well
 STALL_S = 2.0  # a device that calls for no block in this time is gone
+PACE_S, SHORT_S = 1.0, 0.4  # over which the pace is taken, and where it is less than half of what is due
+LEAST_PACE = 0.9  # of real time; a stream that is slower starves, if it is not we who are
+MOST_LOAD = 0.5
+HELD_UP_S = 0.2  # between two looks: more tells of us, and not of the stream
 RESUMED_S = 0.5  # whoever was stopped for so long is opened again
 SETTLING_S = 3.0  # how long a server may take to notice that we are back
 CHANGE_S = 1.0  # how often to ask for the latency, where the blocks change
@@ -66,6 +70,7 @@ class Watch:
         self._looked = self._started = self._asked = time.perf_counter()
         self._blocks = self._block_frames = 0
         self._idle_s = 0.0
+        self._paced, self._paced_frames = self._looked, 0
 
     def start(self) -> None:
         """Begin to play, and wait for the first block.
@@ -107,14 +112,42 @@ class Watch:
             if now - self._started > PROVEN_S:
                 self._tries = 0
         else:
-            self._idle_s += min(gap_s, 0.1 * STALL_S)  # in a longer gap it was we who were held up
+            self._idle_s += min(gap_s, HELD_UP_S)
         if self._stream.has_stopped() or self._idle_s > self._stall_s():
             name = self._stream.name
             was_proven = now - self._started > PROVEN_S
             self._open_again(DeviceError(f"'{name}' went away while playing; start the sound server or device again"))
             if was_proven:
                 self._notice(f"'{name}' had stopped; opened it again")
+        elif gap_s > HELD_UP_S:
+            self._take_pace_anew()
+        elif self._starves(now):
+            self._feed()
         self._follow_changes(now - self._asked)
+
+    def _starves(self, now: float) -> bool:
+        """Whether the stream calls for fewer frames than real time has, and that is not because we are slow."""
+        elapsed_s, frames = now - self._paced, self._rack.frames
+        if elapsed_s < SHORT_S:
+            return False
+        pace = (frames - self._paced_frames) / (elapsed_s * self._stream.sample_rate)
+        pace += (self._stream.claim.seconds or 0.0) / elapsed_s  # as much may be on its way
+        if elapsed_s < PACE_S and pace > LEAST_PACE / 2:
+            return False
+        self._take_pace_anew()
+        return pace < LEAST_PACE and self._rack.statistics().load.p50 < MOST_LOAD
+
+    def _take_pace_anew(self) -> None:
+        self._paced, self._paced_frames = time.perf_counter(), self._rack.frames
+
+    def _feed(self) -> None:
+        """Open the stream again with a longer buffer."""
+        name = self._stream.name
+        if not self._stream.ask_for_more(1e-6 * self._rack.statistics().interval_p99_us):
+            return
+        self._tries = 0
+        self._open_again(DeviceError(f"'{name}' went away while playing; start the sound server or device again"))
+        self._notice(f"'{name}' calls more rarely than its buffer lasts; opened it again with a longer one")
 
     def _rest(self) -> None:
         """Leave the sound server, stop, and come back."""
@@ -155,6 +188,7 @@ class Watch:
             ask_for_priority(self._rack.thread)
         self._blocks, self._idle_s = self._rack.blocks, 0.0
         self._looked = self._started = time.perf_counter()
+        self._take_pace_anew()
         self._follow_changes(CHANGE_S)
         return True
 
@@ -163,6 +197,8 @@ class Watch:
         self._block_frames = 0  # the latency may be another one
         while self._tries < TRIES and self._stream.can_reopen:
             time.sleep(PAUSE_S * 2**self._tries)
+            if self._tries:
+                self._stream.ask_for_more(0.0)
             self._tries += 1
             try:
                 self._stream.reopen()
