@@ -9,7 +9,7 @@ from types import ModuleType
 from fxhost.engine import probe_error, probe_tolerance
 from fxhost.errors import FileError, FxhostError, PresetError
 from fxhost.files import check_output, identify, refuse_inputs, replacing
-from fxhost.formats import ENDINGS, aidax, coreaudioml, nam
+from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
 from fxhost.preset import Preset, read_preset
 
 FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}
@@ -137,7 +137,9 @@ def find_captures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileError(f"no such folder: {folder}; give the folder of a collection")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    found = sorted(
+        path for path in folder.rglob("*") if path.name.lower().endswith((*ENDINGS, *PACKED_ENDINGS)) and path.is_file()
+    )
     if not found:
         raise FileError(f"{folder} holds no file that ends in {', '.join(ENDINGS)}; give another folder")
     return found

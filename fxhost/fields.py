@@ -27,6 +27,7 @@ Float32Array = NDArray[np.float32]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 _LONGEST_NUMBER = 40  # characters
+_LONGEST_WORD = 5  # characters of `false` without its last, and of half a number
 _LONGEST_INTEGER = 400  # digits; more are beyond any limit
 
 
@@ -61,6 +62,10 @@ def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str,
         else:
             data = json.loads(text, parse_int=_parse_integer)
         _check_depth(data, MAX_DEPTH)
+    except json.JSONDecodeError as err:
+        if _is_cut_off(text, err):
+            raise PresetError(f"{what} is cut off: it ends after {len(content)} bytes; get the file again") from err
+        raise PresetError(f"{what} is damaged: {str(err)[:120]}; get the file again") from err
     except (ValueError, RecursionError) as err:
         raise PresetError(f"{what} is damaged: {str(err)[:120]}") from err
     except MemoryError as err:
@@ -68,6 +73,12 @@ def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str,
     if not isinstance(data, dict):
         raise PresetError(f"{what} must hold an object, got {type(data).__name__}")
     return data
+
+
+def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether JSON is right but for its end, which is missing, or of which nothing but zeros was written."""
+    is_in_text = error.msg.startswith("Unterminated") and '"' not in text[error.pos + 1 :]
+    return is_in_text or error.pos >= len(text.rstrip("\x00 \r\n\t")) - _LONGEST_WORD
 
 
 def _parse_integer(text: str) -> int | float:

@@ -39,7 +39,7 @@ from fxhost.effect import (
 )
 from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, parse_object, show
-from fxhost.formats import is_capture, read_capture
+from fxhost.formats import is_capture, read_capture, refuse_kind
 from fxhost.settling import settle_on_silence
 
 __all__ = [
@@ -96,7 +96,7 @@ def find_preset(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     if path.is_dir():
-        raise PresetError(f"{name} is a folder; give a preset file")
+        raise refuse_kind(path)
     raise PresetError(f"no such preset: {name}; give a .pt file or one of: {', '.join(shipped)}")
 
 
@@ -178,10 +178,7 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
                 raise PresetError(f"{path} has {size} bytes, at most {MAX_FILE_SIZE} are allowed")
             file.seek(0)
             if file.read(4) != b"PK\x03\x04":
-                raise PresetError(
-                    f"{path} is not a preset: it is neither a TorchScript archive (a zip) nor another program's JSON; "
-                    "give a .pt, .nam, .json or .aidax file"
-                )
+                raise refuse_kind(path)
             with zipfile.ZipFile(file) as archive:
                 return {name: _read_member(path, archive, name) for name in only}
     except OSError as err:
@@ -192,6 +189,8 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     found = [info for info in archive.infolist() if info.filename.split("/", 1)[-1] == f"extra/{name}"]
+    if not found:
+        raise refuse_kind(path)
     if len(found) != 1:
         raise PresetError(
             f"{path} is not an fxhost preset, or is cut off: got {len(found)} entries extra/{name}, expected 1"

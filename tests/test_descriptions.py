@@ -158,7 +158,7 @@ def test_an_odd_file_is_imported_with_one_line(tmp_path: Path, capsys: pytest.Ca
     )
 
 
-@pytest.mark.parametrize(("off", "loud", "code"), [(1.8e-5, 1.0, 0), (6e-5, 1.0, 0), (3e-4, 1.0, 1), (3e-4, 60.0, 0)])
+@pytest.mark.parametrize(("off", "loud", "code"), [(1.8e-5, 1.0, 0), (6e-5, 1.0, 0), (3e-4, 1.0, 1), (3e-4, 200.0, 0)])
 def test_a_batch_of_another_program_is_judged_by_what_its_float32_can_do(
     off: float, loud: float, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

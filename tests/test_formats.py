@@ -366,7 +366,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "nam weights too few": (NAM, lambda data: data["weights"].pop(), "weights of LSTM 1×3 has 69 entries where 70 belong"),
     "nam weights too many": (NAM, lambda data: data["weights"].append(0.0), "has 71 entries where 70 belong"),
     "nam weights no list": (NAM, put("all", "weights"), "weights of LSTM 1×3 has 'all' where 70 belong"),
-    "nam weights missing": (NAM, drop("weights"), "weights of LSTM 1×3 has 'None' where 70 belong"),
+    "nam weights missing": (NAM, drop("weights"), "has no weights: they are missing"),
     "nam weight a word": (NAM, put("0.5 dB", "weights", 7), "holds '0.5 dB', expected a number"),
     "nam weight NaN": (NAM, put(float("nan"), "weights", 7), "holds NaN, expected a number; its training has failed"),
     "nam weight infinite": (NAM, put(float("inf"), "weights", 7), "holds a number beyond ±1e+06"),
@@ -456,15 +456,15 @@ def test_a_bad_capture_is_one_clear_line(what: str, tmp_path: Path) -> None:
 
 
 BAD_TEXTS = {
-    "cut off": (json.dumps(NAM)[:-200], "is damaged"),
-    "nothing": ("{", "is damaged"),
+    "cut off": (json.dumps(NAM)[:-200], "is cut off"),
+    "nothing": ("{", "is cut off"),
     "nested": ('{"a": ' * 5000, "is damaged"),
     "nested deeper than allowed": ('{"a": ' * 40 + "1" + "}" * 40, "nested more than 32 deep"),
     "no text": (b'{"a": "\xff\xfe"}', "is JSON, but not"),
     "a number of 10000 digits": ('{"a": ' + "1" * 10_000 + "}", "is JSON, but not"),
-    "another zip or text": ("hello", "neither a TorchScript archive"),
-    "a list": ("[1, 2]", "neither a TorchScript archive"),
-    "empty": ("", "neither a TorchScript archive"),
+    "another text": ("hello", "is text that begins with"),
+    "a list": ("[1, 2]", "is a JSON list"),
+    "empty": ("", "is empty"),
 }
 
 

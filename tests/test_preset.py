@@ -103,7 +103,7 @@ NAN = np.full((1, 8), np.nan, np.float32)
 BAD_FILES: dict[str, tuple[Change, str]] = {
     "no fxhost.json": (set_entry("extra/fxhost.json", None), "not an fxhost preset"),
     "no weights": (set_entry("extra/weights.npz", None), "not an fxhost preset"),
-    "json cut off": (set_entry("extra/fxhost.json", b'{"format": "fxhost'), "fxhost.json is damaged"),
+    "json cut off": (set_entry("extra/fxhost.json", b'{"format": "fxhost'), "fxhost.json is cut off"),
     "json is a list": (set_entry("extra/fxhost.json", b"[]"), "must hold an object"),
     "json with NaN": (set_entry("extra/fxhost.json", b'{"sample_rate": NaN}'), "fxhost.json is damaged"),
     "json nested too deep": (set_entry("extra/fxhost.json", b'{"a": ' + b"[" * 99 + b"]" * 99 + b"}"), "nested more"),
@@ -223,7 +223,7 @@ def test_a_bomb_that_claims_to_be_small_takes_no_memory(
 def test_what_is_no_zip_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "none.pt"
     path.write_bytes(content)
-    with pytest.raises(PresetError, match=r"none\.pt is (not a preset|damaged)"):
+    with pytest.raises(PresetError, match=r"none\.pt is (empty|text that begins|damaged)"):
         read_preset(path)
 
 
@@ -232,7 +232,7 @@ def test_a_truncated_preset_is_refused(part: float, make_preset: MakePreset, tmp
     content = make_preset().read_bytes()
     path = tmp_path / "cut.pt"
     path.write_bytes(content[: int(len(content) * part)])
-    with pytest.raises(PresetError, match=r"cut\.pt is (damaged|not an fxhost preset, or is cut off)"):
+    with pytest.raises(PresetError, match=r"cut\.pt is damaged( or cut off)?: "):
         read_preset(path)
 
 

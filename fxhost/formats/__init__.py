@@ -11,27 +11,36 @@ from fxhost.effect import Preset
 from fxhost.errors import PresetError
 from fxhost.fields import parse_object
 from fxhost.formats import aidax, coreaudioml, nam
+from fxhost.formats.kinds import ENDINGS, HEAD, PACKED_ENDINGS, is_object, refuse_kind, tell_kind
+from fxhost.formats.packed import PACKED, unpack_gzip
+from fxhost.formats.strangers import tell_object
 
-ENDINGS = (".nam", ".json", ".aidax")
+__all__ = ["ENDINGS", "PACKED_ENDINGS", "aidax", "coreaudioml", "is_capture", "nam", "read_capture", "refuse_kind"]
+
 FORMATS = (nam, coreaudioml, aidax)
 MAX_FILE_SIZE = 64 << 20  # bytes: an LSTM of five layers of 256 units, with numbers of 17 digits
 MAX_ANY_SIZE = 12 << 20  # of what is no long list of numbers; parsed JSON may take 24 times as many
 MAX_NUMBERS, MAX_PIECES = 3 << 20, 1 << 18  # in a larger one: commas, and brackets and texts
+PACKED_ENDING = ".gz"
 
 
 def is_capture(path: Path) -> bool:
-    """Whether a file can only be another program's: JSON, by its first characters.
+    """Whether a file can only be another program's: JSON, by its first characters, or gzipped, by its name as well.
 
     Raises
     ------
     PresetError
-        If it cannot be read.
+        If it cannot be read, or is a folder.
     """
     try:
         with open(path, "rb") as file:
-            return file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+            head = file.read(HEAD)
+    except IsADirectoryError as err:
+        raise refuse_kind(path) from err
     except OSError as err:
         raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+    is_packed = head.startswith(PACKED["gzip"]) and path.suffix.lower() == PACKED_ENDING
+    return is_packed or is_object(head)
 
 
 def read_capture(path: Path) -> Preset:
@@ -40,7 +49,7 @@ def read_capture(path: Path) -> Preset:
     Parameters
     ----------
     path : Path
-        A `.nam`, `.json` or `.aidax` file; the content tells which.
+        A `.nam`, `.json` or `.aidax` file, gzipped or not; the content tells which.
 
     Returns
     -------
@@ -60,13 +69,17 @@ def read_capture(path: Path) -> Preset:
             content = file.read(MAX_FILE_SIZE)
     except OSError as err:
         raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+    if content.startswith(PACKED["gzip"]):
+        content = unpack_gzip(path, content, MAX_FILE_SIZE)
+        if not is_object(content[:HEAD]):
+            raise PresetError(f"{path} is gzip, and what it holds {tell_kind(content[:HEAD], len(content))}")
     if len(content) > MAX_ANY_SIZE:
         check_pieces(path, content)
     data = parse_object(str(path), content)
     claiming = [module for module in FORMATS if module.claims(data)]
     if len(claiming) != 1:
         raise PresetError(
-            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model; give another file"
+            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {tell_object(data)}"
         )
     preset: Preset = claiming[0].read(path, data)
     try:

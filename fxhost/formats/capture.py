@@ -64,7 +64,7 @@ def make_preset(
     if sample_rate is None and any(note.startswith(("sample_rate is", "samplerate is")) for note in notes):
         notes.append(f"{assumed_rate} Hz is assumed")
     title = clean(name) if isinstance(name, str) else ""
-    title = title or clean(path.stem) or "capture"
+    title = title or clean(Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem) or "capture"
     levels = levels or Levels()
     knobs = name_knobs(architecture.inputs - 1)
     metadata = {

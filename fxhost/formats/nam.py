@@ -58,6 +58,11 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     for inside in models[1:]:
         check_version(inside)
     model, kind = models[-1], models[-1].data["architecture"]
+    if not model.has("weights"):
+        raise PresetError(
+            f"{model.where} has no weights: they are missing, or lie in weights.npy beside it, as in the old format of "
+            "two files; give the .nam file that a newer trainer exports"
+        )
     if kind == "LSTM":
         architecture, weights = read_lstm(path, model.child("config"), model.data.get("weights"))
     else:
