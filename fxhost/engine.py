@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from fxhost.levels import Gains, choose_gains
+from fxhost.offsets import carries_offset
 from fxhost.plans import Plan
 from fxhost.preset import Preset
 from fxhost.stages import Stage
@@ -41,7 +42,8 @@ def build_chain(
     Returns
     -------
     list of Stage
-        For each preset its network and a DC blocker, and where they do something the gains around them.
+        For each preset its network, a DC blocker where that puts out an offset, and where they do something the gains
+        around them.
     """
     chain: list[Stage] = []
     if plans is None:
@@ -49,7 +51,10 @@ def build_chain(
     gains = choose_gains(presets) if gains is None else gains
     for preset, plan, gain in zip(map(settle_wavenet, presets), plans, gains, strict=True):
         network = _torchscript_stage(preset) if engine == "torchscript" else planned_stage(preset, plan)
-        stages = [network, DcBlocker(preset.silent_output, plan.sample_rate)]
+        stages = [network]
+        own = network if engine == "torchscript" else network_stage(preset)  # at the preset's own rate
+        if preset.knobs or carries_offset(own, preset.sample_rate):  # what a knob does is not known before
+            stages.append(DcBlocker(preset.silent_output, plan.sample_rate))
         before, after = ([Gain(db, plan.sample_rate)] if db else [] for db in (gain.input_db, gain.output_db))
         chain += [*before, *stages, *after]
     return chain

@@ -149,7 +149,7 @@ def train_regression(
     preset = read_preset(result.preset)
     module = build_module(preset.architecture, preset.weights)
     stage = compile_model(module)
-    blocks = (block for stretch in stretches for block in play_stretch(stage, pair.dry, stretch, pair.sample_rate))
+    blocks = (block for stretch in stretches for block in play_stretch([stage], pair.dry, stretch, pair.sample_rate))
     played = np.concatenate(list(blocks))
     return played, round(result.samples_per_second * result.seconds)
 

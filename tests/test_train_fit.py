@@ -15,16 +15,17 @@ import soundfile
 import torch
 
 import train.fit
+from fxhost.engine import build_chain
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset import Preset, read_preset, shipped_presets_folder
-from fxhost.torchscript import EffectLSTM, build_module, play_module, probe_error
+from fxhost.torchscript import EffectLSTM, probe_error
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
 from train.losses import LossWeights
 from train.model import make_model
 from train.pair import read_pair
 from train.plain import PlainLSTM
-from train.segments import Material, measure_esr, zero_state
+from train.segments import Material, measure_heard_esr, zero_state
 from train.splits import split_pair
 
 RATE = 8000
@@ -111,8 +112,7 @@ def test_the_test_esr_is_that_of_the_preset_on_the_held_out_tenth(pair: tuple[Pa
     recordings = read_pair(*pair)
     split = split_pair(recordings, with_test=True)
     assert set(split.test).isdisjoint(split.validation)
-    module = build_module(preset.architecture, preset.weights)
-    again = measure_esr(module, [Material(recordings.dry, recordings.wet, split.test)], RATE)
+    again = measure_heard_esr(preset, [Material(recordings.dry, recordings.wet, split.test)])
     assert again == pytest.approx(result.esr_test, rel=1e-4)
     assert result.esr_test != result.esr_validation
 
@@ -122,8 +122,9 @@ def test_another_recording_is_tested_whole_from_the_settled_state(
 ) -> None:
     result = fit(TINY, [pair], tmp_path / "tiny.pt", test=other)
     preset, recordings = read_preset(result.preset), read_pair(*other)
-    module = build_module(preset.architecture, preset.weights)
-    played, _, _ = play_module(module, recordings.dry[:, None], preset.weights["h0"], preset.weights["c0"])
+    played = recordings.dry.copy()
+    for stage in build_chain([preset], "compiled"):
+        stage.process(played)
     error = played.astype(np.float64) - recordings.wet
     assert np.sum(error**2) / np.sum(recordings.wet.astype(np.float64) ** 2) == pytest.approx(result.esr_test, rel=1e-3)
     assert preset.metadata["training"]["test"]["dry_sha256"] == recordings.dry_sha256
@@ -390,8 +391,7 @@ def test_several_pairs_are_learned_together_and_tested_together(
     recordings = [read_pair(*paths) for paths in (pair, other)]
     assert hashes == [(each.dry_sha256, each.wet_sha256) for each in recordings]
     material = [Material(each.dry, each.wet, split_pair(each, with_test=True).test) for each in recordings]
-    module = build_module(preset.architecture, preset.weights)
-    assert measure_esr(module, material, RATE) == pytest.approx(result.esr_test, rel=1e-4)
+    assert measure_heard_esr(preset, material) == pytest.approx(result.esr_test, rel=1e-4)
     alone, _ = train_tiny(pair, tmp_path)
     assert alone.esr_test != result.esr_test
 

@@ -16,10 +16,11 @@ import pytest
 from conftest import make_module
 
 import train.report
+from fxhost.engine import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset import Float32Array, read_preset
 from fxhost.riff import synthesise_riff
-from fxhost.torchscript import EffectLSTM, build_module, play_module, save_preset
+from fxhost.torchscript import save_preset
 from train.progress import Progress
 from train.report import check_report_folder, write_report
 from train.report_figures import join_bins, welch
@@ -318,9 +319,11 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def play_whole(path: Path, dry: Float32Array) -> Float32Array:
-    preset = read_preset(path)
-    module: EffectLSTM = build_module(preset.architecture, preset.weights)
-    return play_module(module, dry[:, None], preset.weights["h0"], preset.weights["c0"])[0]
+    """As the host does."""
+    played = dry.copy()
+    for stage in build_chain([read_preset(path)], "compiled"):
+        stage.process(played)
+    return played
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def play_stretches(
     model: EffectLSTM, audio: np.ndarray, stretches: tuple[Stretch, ...], warm_up_frames: int
 ) -> list[np.ndarray]:
     stage = compile_model(model)
-    return [np.concatenate(list(play_stretch(stage, audio, stretch, warm_up_frames))) for stretch in stretches]
+    return [np.concatenate(list(play_stretch([stage], audio, stretch, warm_up_frames))) for stretch in stretches]
 
 
 @pytest.mark.parametrize("frames", [1, 509, 9001])

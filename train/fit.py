@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, refuse_inputs
+from fxhost.preset import read_preset
 from fxhost.torchscript import EffectLSTM
 from train.augment import prepare_augmentation
 from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
@@ -30,7 +31,7 @@ from train.plain import PlainLSTM
 from train.progress import Progress, Result
 from train.record import start_record, write_preset
 from train.scaling import choose_scale
-from train.segments import Feed, Material, measure_esr, zero_state
+from train.segments import Feed, Material, measure_esr, measure_heard_esr, zero_state
 from train.settings import Settings
 from train.source import release_pages
 from train.splits import Stretch, leave_gaps, split_pair
@@ -290,16 +291,15 @@ def fit(
         epochs = at.batches * settings.batch // feed.per_epoch
         record |= at.record() | {"epochs": epochs, "interrupted": interrupted}
         played = fold_best()
-        if unsaved or interrupted:
-            _write_somewhere(output, played, settings, sample_rate, record)
+        _write_somewhere(output, played, settings, sample_rate, record)
 
-    # --- measured once on the test
+    # --- measured once on the test, as the host plays the file
     esr_test = divergence = None
     try:
         with interruption.during(MEASURING):
             if interruption.is_hurried:
                 raise KeyboardInterrupt
-            esr_test = measure_esr(played, tested, sample_rate, threads=threads)
+            esr_test = measure_heard_esr(read_preset(output), tested, threads=threads)
             divergence = measure_divergence(played, sample_rate)
     except KeyboardInterrupt:
         interrupted = True

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.engine import compiled_stage
+from fxhost.engine import build_chain, compiled_stage
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output
 from fxhost.preset import Float32Array, Preset, read_preset
@@ -22,7 +22,7 @@ from train import report_measures as measure
 from train.losses import check_shapes, esr
 from train.progress import Progress
 from train.report_page import FIGURES, Facts, Summary, format_db, format_esr, format_page
-from train.segments import EVALUATION_WARM_UP_S
+from train.segments import HEARD_WARM_UP_S, play_stretch
 from train.splits import Stretch
 
 SINES_HZ, SINE_LEVELS_DB = (110.0, 220.0, 440.0, 1000.0), (-30.0, -20.0, -10.0, -3.0)
@@ -121,7 +121,7 @@ def write_report(
         stage.process(played)
         return played
 
-    model = _play_test(play, dry, stretches, int(EVALUATION_WARM_UP_S * sample_rate))
+    model = _play_test(preset, dry, stretches)
     dry, target = (np.concatenate([side[s.start : s.end] for s in stretches]) for side in (dry, wet))
     signals = {"dry": dry, "target": target, "model": model, "difference": model - target}
     esr_test = esr(target, model)
@@ -159,12 +159,10 @@ def _check_test(
             )
 
 
-def _play_test(
-    play: measure.Play, dry: Float32Array, stretches: Sequence[Stretch], warm_up_frames: int
-) -> Float32Array:
-    """What the preset makes of the stretches, each played after the audio before it, as the trainer measures it."""
-    begins = [max(0, s.start - warm_up_frames) for s in stretches]
-    return np.concatenate([play(dry[b : s.end])[s.start - b :] for s, b in zip(stretches, begins, strict=True)])
+def _play_test(preset: Preset, dry: Float32Array, stretches: Sequence[Stretch]) -> Float32Array:
+    """What the host makes of the stretches, each played after the audio before it, as the trainer measures it."""
+    warm_up, chain = int(HEARD_WARM_UP_S * preset.sample_rate), build_chain([preset], "compiled")
+    return np.concatenate([block for s in stretches for block in play_stretch(chain, dry, s, warm_up)])
 
 
 def _compare(

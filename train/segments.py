@@ -1,6 +1,6 @@
 """Audio as the network takes it: batches of segments for training, whole stretches for evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fxhost.preset import Float32Array
+from fxhost.engine import build_chain
+from fxhost.preset import Float32Array, Preset
+from fxhost.stages import Stage
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights
 from train.settings import Settings
 from train.splits import Stretch, cut_warmed
 
 EVALUATION_WARM_UP_S = 1.0
+HEARD_WARM_UP_S = 8.0  # a DC blocker takes that long to find what it takes away
 SHORTEST_SEGMENT = 8192  # frames, of a segment that is shortened because there is little to learn from
 BLOCK_FRAMES = 1 << 18
 
@@ -115,13 +118,15 @@ def zero_state(model: EffectLSTM, batch: int) -> tuple[Tensor, Tensor]:
     return state, state
 
 
-def play_stretch(stage: Lstm, dry: Float32Array, stretch: Stretch, warm_up_frames: int) -> Iterator[Float32Array]:
-    """What a compiled network makes of a stretch, from the state of no sound, in blocks.
+def play_stretch(
+    chain: Sequence[Stage], dry: Float32Array, stretch: Stretch, warm_up_frames: int
+) -> Iterator[Float32Array]:
+    """What a chain makes of a stretch, from the state of no sound, in blocks.
 
     Parameters
     ----------
-    stage : Lstm
-        From `compile_model`.
+    chain : sequence of Stage
+        A network from `compile_model`, or all that stands behind a preset.
     dry : float32 (frames,)
         The whole recording.
     stretch : Stretch
@@ -133,11 +138,14 @@ def play_stretch(stage: Lstm, dry: Float32Array, stretch: Stretch, warm_up_frame
     float32 (frames of the block,)
         All samples of the stretch, one after the other.
     """
-    stage.reset()
-    stage.process(cut_warmed(dry, Stretch(stretch.start, stretch.start), warm_up_frames))
+    warm_up = cut_warmed(dry, Stretch(stretch.start, stretch.start), warm_up_frames)
+    for stage in chain:
+        stage.reset()
+        stage.process(warm_up)
     for start in range(stretch.start, stretch.end, BLOCK_FRAMES):
         block = np.array(dry[start : min(start + BLOCK_FRAMES, stretch.end)], np.float32)
-        stage.process(block)
+        for stage in chain:
+            stage.process(block)
         yield block
 
 
@@ -173,12 +181,38 @@ def measure_esr(model: EffectLSTM, material: Sequence[Material], sample_rate: in
     float
         As `train.losses.esr`; NaN or infinite if the model plays such numbers.
     """
-    warm_up = int(EVALUATION_WARM_UP_S * sample_rate)
+    return _measure_error(lambda: [compile_model(model)], material, int(EVALUATION_WARM_UP_S * sample_rate), threads)
+
+
+def measure_heard_esr(preset: Preset, material: Sequence[Material], *, threads: int = 1) -> float:
+    """The ESR of a preset as the host plays it, with all that stands behind its network.
+
+    Parameters
+    ----------
+    preset : Preset
+    material : sequence of Material
+        At the rate of the preset.
+    threads : int
+        How many stretches are played at once.
+
+    Returns
+    -------
+    float
+        Pooled over all samples of all stretches.
+    """
+    warm_up = int(HEARD_WARM_UP_S * preset.sample_rate)
+    return _measure_error(lambda: build_chain([preset], "compiled"), material, warm_up, threads)
+
+
+def _measure_error(
+    make_chain: Callable[[], Sequence[Stage]], material: Sequence[Material], warm_up_frames: int, threads: int
+) -> float:
+    """The pooled ESR of chains of one kind, one for each thread's turn."""
 
     def measure(job: tuple[Material, Stretch]) -> tuple[float, float]:
         part, stretch = job
         error, power, start = 0.0, 0.0, stretch.start
-        for block in play_stretch(compile_model(model), part.dry, stretch, warm_up):
+        for block in play_stretch(make_chain(), part.dry, stretch, warm_up_frames):
             target = part.wet[start : start + len(block)].astype(np.float64)
             error += float(np.sum((target - block) ** 2))
             power += float(np.sum(target**2))
