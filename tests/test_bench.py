@@ -315,6 +315,10 @@ def test_the_round_trip_is_exact_to_the_frame_and_no_loop_is_refused() -> None:
                 trips = {name: json.loads(out)[0] for name, (out, _) in results.items() if out}
                 if all(trip["xruns"] == 0 for trip in trips.values()):
                     break
+            plays = [
+                json.loads(run_fxhost("run", "identity", "--device", name, "--duration", 0.3, "--json", env=env).stdout)
+                for name in ("prime", "system")
+            ]
         finally:
             for delay in delays:
                 delay.close()
@@ -328,6 +332,12 @@ def test_the_round_trip_is_exact_to_the_frame_and_no_loop_is_refused() -> None:
         assert (trip["bursts"], trip["bursts_agreeing"], trip["block_frames"]) == (3, 3, PERIOD)
         assert trip["round_trip_ms"] == pytest.approx(1000 * trip["round_trip_frames"] / RATE)
         assert trip["claimed_frames"] is None  # the loop has no hardware in it, whose latency JACK could know
+        assert trip["is_kept"]
+    # from now on runs show what was measured there, and nowhere else
+    assert [(play["stream_latency_source"], play["claimed_latency_source"]) for play in plays] == [
+        ("measured", "block"), ("server", "server"),
+    ]  # fmt: skip
+    assert plays[0]["stream_latency_s"] == pytest.approx((PERIOD + 509) / RATE)
     assert "'wandering' has no steady length" in results["wandering"][1]
     assert "no loop on 'system': what came in correlates 0.000" in results["system"][1]
     assert all(err.count("\n") == (name not in trips) for name, (_, err) in results.items())
