@@ -19,7 +19,7 @@ from numba import carray
 from fxhost.callback import callback
 from fxhost.stages import stage_function
 from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
-from fxhost.stages.layers import Activation, Layer, LayerArray
+from fxhost.stages.layers import Activation, Head, Layer, LayerArray
 from fxhost.stages.networks import Network
 from fxhost.stages.variants import list_variants
 from fxhost.timing import timed_callback
@@ -42,6 +42,8 @@ gated = LayerArray(
     input_size=1, condition_size=16, channels=5, head_size=1, head_kernel_size=16,
 )
 
+every = [(6, name) for name in ("tanh", "relu", "sigmoid", "elu", "linear")]
+dense = json.dumps([every, every, "sigmoid"])
 functions = {
     "callback": callback,
     "timed callback": timed_callback,
@@ -55,6 +57,10 @@ functions = {
     "lstm 1x40": lstm.compile_network("lstm", 1, 40, 1, False, list_variants(1, 40)[0]),
     "lstm 3x20, 4 inputs, residual": lstm.compile_network("lstm", 3, 20, 4, True, list_variants(3, 20)[0]),
     "gru 2x72": lstm.compile_network("gru", 2, 72, 1, False, list_variants(2, 72)[0]),
+    "lstm 5x72": lstm.compile_network("lstm", 5, 72, 1, False, list_variants(5, 72)[0]),
+    "gru 1x9, dense": lstm.compile_network("gru", 1, 9, 2, True, list_variants(1, 9)[0], dense),
+    "convnet": wavenet.compile_network(Network((), head=Head((2, 2, 2, 1), 5, 1, Activation("ELU"), (1, 9, 300, 1)))),
+    "impulse response": wavenet.compile_network(Network((), head=Head((5000,), 1, 1, Activation("Tanh")))),
     "wavenet": wavenet.compile_network(Network((plain,))),
     "wavenet, gated, with a condition": wavenet.compile_network(Network((gated,), Network((replace(plain, head_size=16),)))),
     "allocating": allocating,
@@ -78,6 +84,10 @@ CLEAN = [
     "lstm 1x40",
     "lstm 3x20, 4 inputs, residual",
     "gru 2x72",
+    "lstm 5x72",
+    "gru 1x9, dense",
+    "convnet",
+    "impulse response",
     "wavenet",
     "wavenet, gated, with a condition",
 ]

@@ -183,4 +183,4 @@ def refuse_wavenet(preset: Preset) -> None:
     PresetError
     """
     if preset.architecture.network is not None:
-        raise PresetError(f"{preset.path} is a {preset.architecture.label}, which only a .nam file can hold")
+        raise PresetError(f"{preset.path} is {preset.architecture.label}, which only a .nam file can hold")
