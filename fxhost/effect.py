@@ -211,7 +211,9 @@ class Preset:
     file_format : str
         'fxhost', or that of the other program: 'nam', 'coreaudioml', 'aidax'.
     notes : tuple of str
-        What the user should know about the file: what of it is odd and was left out.
+        What of the file is odd and was left out.
+    is_settled : bool
+        Whether the network comes to rest on silence.
     """
 
     path: Path
@@ -227,3 +229,4 @@ class Preset:
     file_format: str = "fxhost"
     probe_error: float = 0.0
     notes: tuple[str, ...] = ()
+    is_settled: bool = True

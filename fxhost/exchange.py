@@ -58,6 +58,7 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
         knobs=preset.knobs,
         levels=preset.levels,
         rest=None if preset.architecture.network else (preset.weights["h0"], preset.weights["c0"]),
+        is_settled=preset.is_settled,
         capture={**preset.metadata["capture"], "file": path.name},
         overwrite=overwrite,
     )

@@ -135,6 +135,7 @@ def read_preset(path: Path) -> Preset:
         weights=_read_npz(path, "weights.npz", members["weights.npz"], architecture.weight_shapes()),
         probe=_read_npz(path, "probe.npz", members["probe.npz"], architecture.probe_shapes(frames)),
         silent_output=fields.child("silence").number("output", -WEIGHT_LIMIT, WEIGHT_LIMIT),
+        is_settled=fields.child("silence").data.get("settled") is not False,
         metadata=metadata,
         levels=_parse_levels(fields),
         probe_error=fields.optional_number("probe_error", 0.0, MOST_PROBE_ERROR) or 0.0,

@@ -1,4 +1,7 @@
-"""The rest of a recurrent network on silence, computed in numpy: where a capture begins, so that no note clicks."""
+"""The rest of a recurrent network on silence, computed in numpy: where a capture begins, so that no note clicks.
+
+Most are at rest after a part of a second; for what is not, and for large ones, there is `fxhost.resting`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,14 +13,16 @@ from numpy.typing import NDArray
 from fxhost.effect import Float32Array, Preset
 
 WARM_UP_S = 0.5
-STRIDE = 64  # steps between two looks at whether it still moves
+STRIDE = 61  # steps between two looks at whether it still moves; prime, so that a cycle does not seem to stand still
 STILL = 1e-9  # what moves by less between two looks is at rest
+NEAR = 1e-6  # how far from its rest a state may be, as its last two moves tell
+LARGE = 50_000  # recurrent weights, from which on numpy takes longer than the compiled engine
 
 Float64Array = NDArray[np.float64]
 
 
 def settle_on_silence(preset: Preset) -> Preset:
-    """The preset after half a second of silence with the knobs where they are, or as soon as nothing moves.
+    """The preset after as much silence as brings it to rest, 30 s at most, with the knobs where they are.
 
     Parameters
     ----------
@@ -30,10 +35,15 @@ def settle_on_silence(preset: Preset) -> Preset:
     """
     if preset.architecture.network is not None:  # its stage settles by itself
         return preset
+    if preset.weights["h0"].size * preset.architecture.hidden_size > LARGE:
+        from fxhost.resting import find_rest  # only now, since it needs numba
+
+        return find_rest(preset)
     h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
     layers = [_take_layer(preset.weights, layer) for layer in range(len(h))]
     dense = preset.architecture.dense
     x = dense.enter(preset.weights, np.array([0.0, *(knob.default for knob in preset.knobs)]))
+    moved, moved_before = np.inf, np.inf
     for _ in range(round(WARM_UP_S * preset.sample_rate / STRIDE)):
         before = h.copy(), c.copy()
         for _ in range(STRIDE):
@@ -42,13 +52,20 @@ def settle_on_silence(preset: Preset) -> Preset:
                 sums = w_ih @ given + b_ih, w_hh @ h[layer] + b_hh
                 h[layer], c[layer] = _update(preset.architecture.cell, *sums, h[layer], c[layer])
                 given = h[layer]
-        if max(np.abs(h - before[0]).max(), np.abs(c - before[1]).max()) < STILL:
+        moved_before, moved = moved, max(np.abs(h - before[0]).max(), np.abs(c - before[1]).max())
+        if moved < STILL:
             break
     state = {"h0": h.astype(np.float32), "c0": c.astype(np.float32)}
     for array in state.values():
         array.setflags(write=False)
     output = float(dense.leave(preset.weights, h[-1]))
-    return replace(preset, weights={**preset.weights, **state}, silent_output=output)
+    settled = replace(preset, weights={**preset.weights, **state}, silent_output=output)
+    # moves that shrink by a ratio add up to a geometric series
+    if moved < STILL or moved * moved < NEAR * (moved_before - moved):
+        return settled
+    from fxhost.resting import find_rest  # only now, since it needs numba
+
+    return find_rest(settled)
 
 
 def _take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:

@@ -179,6 +179,7 @@ def save_preset(
     training: Mapping[str, Any] | None = None,
     levels: Levels | None = None,
     rest: tuple[Float32Array, Float32Array] | None = None,
+    is_settled: bool = True,
     capture: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -202,6 +203,8 @@ def save_preset(
         The gains around the network, and what is known of its levels.
     rest : two float32 (layers, hidden), optional
         The state to start from, where it is known; else the one that silence leads to.
+    is_settled : bool
+        Whether that known state is one of rest.
     capture : mapping, optional
         What another program's file, which this was, told about itself.
     overwrite : bool
@@ -222,7 +225,7 @@ def save_preset(
     scripted = script_module(module)
     if architecture.network is not None:
         rest = rest_of(module, architecture, weights)
-    h, c, settled = settle(module, architecture, sample_rate, knobs) if rest is None else (*rest, True)
+    h, c, settled = settle(module, architecture, sample_rate, knobs) if rest is None else (*rest, is_settled)
     weights |= {"h0": h, "c0": c}
     levels = levels or Levels()
     probe, probe_error = make_probe(scripted, architecture, weights)

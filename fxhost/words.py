@@ -116,9 +116,14 @@ def telling_waits() -> Iterator[None]:
 
 
 def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:
-    """A line on stderr for a file, by default the preset's, of which something odd was left out."""
+    """Lines on stderr for a file, by default the preset's: what odd was left out of it, and that it never rests."""
     if preset.notes:
         print_error(f"{path or preset.path}: left out: {'; '.join(preset.notes)}")
+    if not preset.is_settled:
+        print_error(
+            f"{path or preset.path} never comes to rest on silence, not in 30 s: it may hum or begin with a click; "
+            "its training has gone wrong, or it was made to sound by itself"
+        )
 
 
 @contextmanager

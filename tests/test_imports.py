@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "effect": {"dense"},
     "fields": {"errors"},
     "settling": {"effect"},
+    "resting": {"", "effect", "engine", "stages"},
     "preset": {"dense", "descriptions", "effect", "errors", "fields", "formats", "settling"},
     "descriptions": {"errors", "fields"},
     "modules": {"dense", "effect", "modules_wavenet"},
