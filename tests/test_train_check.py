@@ -96,14 +96,6 @@ def test_the_findings_are_json_and_a_few_short_lines(dry: Path, take: np.ndarray
     assert format_findings(Pair(pair.dry, pair.wet, RATE, "", "", ())) == []
 
 
-def test_swapped_recordings_are_noted(dry: Path, take: np.ndarray) -> None:
-    wet = write(dry.with_name("wet.wav"), play(take))
-    assert not read_pair(dry, wet).findings["swapped"]
-    swapped = read_pair(wet, dry)
-    assert swapped.findings["swapped"]
-    assert any("look swapped" in note for note in swapped.notes)
-
-
 def test_an_inversion_is_reported_and_kept(dry: Path, take: np.ndarray) -> None:
     pair = read_with(dry, -play(take))
     assert pair.findings["polarity"] == -1
@@ -246,4 +238,4 @@ def test_real_pairs_are_told_from_swapped_ones_and_not_moved(x: str, y: str) -> 
     assert not pair.findings["swapped"]
     assert pair.delay_frames == 0.0
     assert pair.findings["drift_frames"] == 0.0
-    assert read_pair(wet, dry).findings["swapped"]
+    assert read_pair(wet, dry, force=True).findings["swapped_surely"]

@@ -10,19 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
-from train.drift import RELEASE_WINDOWS, hann_window, window_frames
+from train.drift import hann_window
 from train.levels import TENTH_S, Levels, to_db
-from train.source import release_pages
+from train.swapped import judge_sides
 
 if TYPE_CHECKING:
     from train.pair import Pair
 
 Float64Array = NDArray[np.float64]
 
-MAX_WINDOWS = 1200
-BANDS_HZ = (100.0, 10_000.0)
-BANDS = 120
-SWAPPED_RATIO = 1.15  # of the roughness of the two responses; every pair that was measured has 1.46 or more
 DC_SHARE = 0.05  # of the RMS
 LOUD = 1e-3  # of the mean power: what is quieter says nothing about drift and compression
 QUIETEST_SHARE = 0.005
@@ -32,59 +28,6 @@ DIGITAL_SILENCE = 1e-13  # a mean square of −130 dB: less than 24 bits can hol
 GATED_DB = 30.0  # by how much more the wet side falls in pauses than the dry one
 COMPRESSED = 0.6  # of the level's standard deviation in dB
 LEVEL_DRIFT_DB = 2.0
-
-
-def measure_coherence(dry: Float32Array, wet: Float32Array, sample_rate: int) -> tuple[float, float]:
-    """How much of the wet side a linear effect explains, and whether the two sides are the right way round.
-
-    Parameters
-    ----------
-    dry, wet : float32 (frames,)
-        Aligned.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    coherence : float
-        0 to 1: the coherent share of the power of the wet side.
-    roughness_ratio : float
-        Above 1 if dry is dry, below 1 if the two are swapped.
-
-    Notes
-    -----
-    Distortion and noise are added on the wet side. The response estimated from dry to wet, cross-spectrum over dry
-    spectrum, is blind to what is added and changes smoothly with frequency; the one estimated the other way
-    carries it, and is rough. The ratio is that of the standard deviations of the second differences of the two
-    in dB, over bands of an eighteenth of an octave. Measured: 1.46 (fuzz) to 14 (RC low-pass) on 13 pairs, and one over
-    that when they are swapped. A digital effect that adds nothing, not even rounding, gives 1: nothing
-    tells its sides apart.
-    """
-    size = window_frames(sample_rate)
-    count = min(MAX_WINDOWS, max(1, 2 * len(dry) // size - 1))
-    hann = hann_window(size)
-    xx, yy, xy = np.zeros(size // 2 + 1), np.zeros(size // 2 + 1), np.zeros(size // 2 + 1, np.complex128)
-    for n, start in enumerate(np.linspace(0, len(dry) - size, count).astype(int)):
-        if n % RELEASE_WINDOWS == 0:
-            release_pages(dry)
-            release_pages(wet)
-        x = np.fft.rfft(dry[start : start + size] * hann)
-        y = np.fft.rfft(wet[start : start + size] * hann)
-        xx += x.real**2 + x.imag**2
-        yy += y.real**2 + y.imag**2
-        xy += np.conj(x) * y
-    coherent = np.abs(xy[1:]) ** 2 / np.maximum(xx[1:], 1e-30)
-    coherence = float(coherent.sum() / max(yy[1:].sum(), 1e-30))
-    edges = np.geomspace(BANDS_HZ[0], min(BANDS_HZ[1], 0.45 * sample_rate), BANDS) * size / sample_rate
-    edges = np.unique(edges.astype(np.int64))
-    dry_bands, wet_bands = np.diff(np.cumsum(xx)[edges]), np.diff(np.cumsum(yy)[edges])
-    cross_bands = np.abs(np.diff(np.cumsum(xy)[edges]))
-    smallest = 1e-30
-    forward = np.log(np.maximum(cross_bands, smallest) / np.maximum(dry_bands, smallest))
-    backward = np.log(np.maximum(wet_bands, smallest) / np.maximum(cross_bands, smallest))
-    rough, rough_back = float(np.diff(forward, 2).std()), float(np.diff(backward, 2).std())
-    tiny = 1e-6  # of rounding
-    return min(1.0, coherence), (rough_back + tiny) / (rough + tiny)
 
 
 def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, sample_rate: int) -> float | None:
@@ -187,16 +130,19 @@ def inspect_pair(
     Returns
     -------
     dict
-        `coherence` (0 to 1), `roughness_ratio`, `swapped`, `level_db` (wet over dry), `level_drift_db`, `range_ratio`,
-        `compressed`, `gated` ("wet", "dry" or None), `noise_db`, `esr_floor`; None where it cannot be told.
+        `coherence` (0 to 1), `roughness_ratio`, `sides_score`, `swapped`, `swapped_surely`, `level_db` (wet over dry),
+        `level_drift_db`, `range_ratio`, `compressed`, `gated` ("wet", "dry" or None), `noise_db`, `esr_floor`; None
+        where it cannot be told.
     """
-    coherence, ratio = measure_coherence(dry, wet, sample_rate)
+    sides = judge_sides(dry, wet, dry_levels, wet_levels, sample_rate)
     drift_db, range_ratio = compare_levels(dry_levels, wet_levels)
     noise = measure_noise(dry, wet, wet_levels, sample_rate)
     return {
-        "coherence": coherence,
-        "roughness_ratio": ratio,
-        "swapped": ratio < 1 / SWAPPED_RATIO,
+        "coherence": sides.coherence,
+        "roughness_ratio": sides.roughness_ratio,
+        "sides_score": sides.score,
+        "swapped": sides.look_swapped,
+        "swapped_surely": sides.are_swapped,
         "level_db": float(20 * np.log10(wet_levels.rms / dry_levels.rms)),
         "level_drift_db": drift_db,
         "range_ratio": range_ratio,
@@ -220,8 +166,7 @@ def note_findings(findings: dict[str, Any]) -> list[str]:
     notes = []
     if findings["swapped"]:
         notes.append(
-            "the recordings look swapped: the noise and the overtones are on the dry side "
-            f"(roughness ratio {findings['roughness_ratio']:.2f}, expected above 1); check which file is which"
+            "the recordings look swapped: the noise and the overtones are on the dry side; check which file is which"
         )
     if drift := findings["drift_frames"]:
         notes.append(

@@ -151,6 +151,11 @@ def read_pair(
         "drift_ppm": 1e6 * delay.drift_frames / len(aligned[0]),
         **inspect_pair(*aligned, *levels, rate),
     }
+    if findings["swapped_surely"] and not force:
+        raise TrainingError(
+            f"the recordings are swapped: got overtones and noise of an effect in {dry}, expected them in {wet}; give "
+            "the other one first (or add --force if this is what you want to learn)"
+        )
     notes += note_findings(findings)
     return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, gaps, findings)
 
