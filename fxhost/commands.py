@@ -60,6 +60,7 @@ def run_run(options: argparse.Namespace) -> int:
     presets = read_chain(options)
 
     from fxhost.session import Options, Session
+    from fxhost.suspending import hearing_suspension
 
     chosen = Options(
         engine=options.engine,
@@ -83,13 +84,14 @@ def run_run(options: argparse.Namespace) -> int:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen, presets)
     tell_levels(presets, options)
-    session = Session(presets, chosen, notice=print_error)
-    end_like_ctrl_c()
-    if options.json:
-        summary = session.play(lambda: "")
-        print_json(summary.as_dict(PROCESS_START_S))
-    else:
-        summary = play_with_screen(session, make_console())
+    with hearing_suspension():  # from now on we may be a client of a sound server
+        session = Session(presets, chosen, notice=print_error)
+        end_like_ctrl_c()
+        if options.json:
+            summary = session.play(lambda: "")
+            print_json(summary.as_dict(PROCESS_START_S))
+        else:
+            summary = play_with_screen(session, make_console())
     if summary.error is not None:
         print_error(str(summary.error))
         return 1
@@ -131,7 +133,7 @@ def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
 
 def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
-    from fxhost.live import format_grants, format_status
+    from fxhost.live import describe_blocks, format_grants, format_status
 
     names = [preset.name for preset in session.presets]
     if console.is_terminal and not console.is_dumb_terminal:
@@ -156,6 +158,11 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
         summary = session.play(on_poll)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
+    stream = session.stream
+    pieces = [*describe_blocks(summary.statistics, stream.asked_frames, stream.sample_rate), stream.latency.describe()]
+    say(f"stream: {'   '.join(pieces)}")
+    if summary.restarts:
+        say(f"the stream was opened again: {summary.restarts}×")
     say(f"audio thread: {format_grants(summary.scheduling, session.locked_memory)}")
     say(f"{result['blocks']} of {result['blocks_due']} blocks of {result['block_frames']} frames")
     if summary.advice is not None:
@@ -283,15 +290,15 @@ def run_devices(options: argparse.Namespace) -> int:
     """`fxhost devices`."""
     from dataclasses import asdict
 
-    from fxhost.devices import list_devices
+    from fxhost.devices import ask_latencies, list_devices
 
-    devices = list_devices()
+    devices = ask_latencies(list_devices())
     if options.json:
         print_json([asdict(device) for device in devices])
         return 0
     table = make_table("no.", "name", "host API", "in", "out", "rate", "low latency in / out")
     for device in devices:
-        latencies = " / ".join(f"{1000 * value:.1f} ms" for value in device.latency_s)
+        latencies = " / ".join("unknown" if way is None else f"{1000 * way:.1f} ms" for way in device.latency_s)
         channels = str(device.input_channels), str(device.output_channels)
         table.add_row(str(device.index), device.name, device.host_api, *channels, f"{device.sample_rate} Hz", latencies)
     make_console().print(table if devices else "no sound device on this machine; `fxhost run` plays the virtual device")

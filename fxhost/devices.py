@@ -4,14 +4,15 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from fxhost.deadlines import finishes
 from fxhost.errors import DeviceError
-from fxhost.jack import ask_server, speaks_pipewire
+from fxhost.jack import HOST_API, ask_server, speaks_pipewire
+from fxhost.latency import LONGEST_S
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Device:
     input_channels: int
     output_channels: int
     sample_rate: int
-    latency_s: tuple[float, float]
+    latency_s: tuple[float | None, float | None]  # of input and output, as claimed; None is unknown
 
     def channels(self, kind: Kind) -> int:
         """How many channels of a kind it has."""
@@ -128,10 +129,33 @@ def list_devices() -> list[Device]:
             input_channels=info["max_input_channels"],
             output_channels=info["max_output_channels"],
             sample_rate=round(info["default_samplerate"]),
-            latency_s=(info["default_low_input_latency"], info["default_low_output_latency"]),
+            latency_s=(_as_latency(info["default_low_input_latency"]), _as_latency(info["default_low_output_latency"])),
         )
         for info in sounddevice.query_devices()
     ]
+
+
+def _as_latency(seconds: float) -> float | None:
+    return seconds if 0 <= seconds < LONGEST_S else None
+
+
+def ask_latencies(devices: Sequence[Device]) -> list[Device]:
+    """The same devices; those of JACK with the latency that its server tells, which PortAudio does not pass on."""
+    if not any(device.host_api == HOST_API for device in devices):
+        return list(devices)
+    with quiet_libraries():
+        server = ask_server()
+
+    def told(device: Device) -> Device:
+        if device.host_api != HOST_API:
+            return device
+        ways = (None, None) if server is None else (server.capture_frames, server.playback_frames)
+        frames = [None if way is None else way.get(device.name) or None for way in ways]  # 0: nothing is known
+        rate = server.sample_rate if server is not None else device.sample_rate
+        capture, playback = (None if count is None else count / rate for count in frames)
+        return replace(device, latency_s=(capture, playback))
+
+    return [told(device) for device in devices]
 
 
 def default_device(kind: Kind) -> Device:

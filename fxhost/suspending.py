@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 HAS_SUSPENSION = hasattr(signal, "SIGTSTP")  # not on Windows
+_hearing: list["Suspension"] = []
 STAYING = ("SIGTTIN", "SIGTTOU")  # sent to a process in the background that uses the terminal
 
 
@@ -64,7 +65,13 @@ class Suspension:
 
 @contextmanager
 def hearing_suspension() -> Iterator[Suspension]:
-    """Yield what hears the signals until the end; outside of the main thread, and on Windows, nothing is heard."""
+    """Yield what hears the signals until the end; outside of the main thread, and on Windows, nothing is heard.
+
+    Inside of another one, it is the same that hears: what it heard so far is still wanted.
+    """
+    if _hearing:
+        yield _hearing[-1]
+        return
     suspension = Suspension(hears=HAS_SUSPENSION and threading.current_thread() is threading.main_thread())
     if not suspension.hears:
         yield suspension
@@ -83,9 +90,11 @@ def hearing_suspension() -> Iterator[Suspension]:
         if name != "SIGTSTP" or signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handler)
     try:
+        _hearing.append(suspension)
         suspension.take_key()
         yield suspension
     finally:
+        _hearing.pop()
         suspension.give_key()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     "latency": set(),
     "roundtrips": {"errors", "files"},
     "suspending": set(),
-    "devices": {"deadlines", "errors", "jack"},
+    "devices": {"deadlines", "errors", "jack", "latency"},
     "stream": {"callback", "latency", "rack"},
     "portaudio": {"", "deadlines", "devices", "errors", "jack", "latency", "rack", "roundtrips"},
     "summary": {"errors", "rack", "realtime", "stream"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from fxhost.engine import compiled_stage
 from fxhost.knobs import KnobBoard
-from fxhost.live import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, format_grants
+from fxhost.live import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, describe_blocks, format_grants
 from fxhost.meters import PEAK_HOLD_S, Meter, draw_meter, format_db
 from fxhost.plans import Plan
 from fxhost.preset import read_preset
@@ -181,6 +182,13 @@ def test_errors_wait_for_the_end_of_the_screen(monkeypatch: pytest.MonkeyPatch) 
         assert terminal.getvalue() == ""
         assert shown == ["fxhost: one", "two"]
     assert terminal.getvalue() == "fxhost: one\ntwo\nthr"
+
+
+def test_the_blocks_read_as_they_come_and_as_they_were_asked_for(screen: Screen) -> None:
+    statistics = screen.rack.statistics()
+    told = describe_blocks(replace(statistics, block_frames=64, blocks_at_once=15.9), 128, RATE)
+    assert told == ["64 frames (1.33 ms) a block", "asked for 128", "16 at once every 21.3 ms"]
+    assert describe_blocks(replace(statistics, block_frames=64, blocks_at_once=1.1), 64, RATE) == told[:1]
 
 
 @pytest.mark.parametrize(
