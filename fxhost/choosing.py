@@ -37,6 +37,7 @@ from fxhost.stages.interpolated import ORDERS, lagrange_weights
 from fxhost.waiting import tell_wait
 
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+MOST_MODES = 1024  # whose stability is told in seconds; larger networks are resampled
 MOST_ESR = 1e-3  # of interpolated states; beyond it the signal is resampled
 TEST_S = 2
 TEST_RANGE_DB = 30.0
@@ -132,7 +133,8 @@ def measure_ways(preset: Preset, sample_rate: int, oversample: int) -> Plan:
     plan = replace(own_plan(preset), sample_rate=sample_rate, network_rate=preferred)
     if plan.copies:
         return measure_plan(preset, plan)
-    if preset.architecture.network is not None:  # its past cannot be interpolated
+    a = preset.architecture
+    if a.network is not None or 2 * a.layers * a.hidden_size > MOST_MODES:  # its past cannot be interpolated
         return measure_plan(preset, replace(plan, network_rate=others[0]))
     modes, delay = modes_on_silence(preset), sample_rate / preset.sample_rate
     best, least, references = None, MOST_ESR, References()

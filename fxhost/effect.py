@@ -20,7 +20,7 @@ MAX_DENSE = 4  # layers before the recurrent ones, and after them
 MAX_INPUTS = 4
 SAMPLE_RATES = (8_000, 384_000)
 GATES = {"lstm": 4, "gru": 3}
-NETWORKS = {"wavenet": "WaveNet", "convnet": "ConvNet", "linear": "Linear"}  # of convolutions
+NETWORKS = ("wavenet", "convnet", "linear")  # of convolutions
 SILENCE_DB = -90.0  # a gain of so little or less is silence
 GAINS_DB = (SILENCE_DB, 90.0)
 LEVELS_DB = (-300.0, 100.0)  # of loudness and of full scale in dBu
@@ -59,10 +59,9 @@ class Architecture:
     @property
     def label(self) -> str:
         """What it is in a word or two."""
-        if self.network is not None and self.network.head is not None and self.network.is_response:
-            return f"impulse response of {self.network.head.kernel_sizes[0]} taps"
         if self.network is not None:
-            return f"{NETWORKS[self.cell]} of {self.layers} layers, {self.hidden_size} channels"
+            more = "" if self.network.is_response else f", {self.hidden_size} channels"
+            return f"{self.network.describe()}{more}"
         more = "" if self.dense == NONE else f", dense {self.dense.describe()}"
         return f"{self.cell.upper()} {self.layers}×{self.hidden_size}{more}"
 

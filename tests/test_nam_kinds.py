@@ -11,7 +11,7 @@ from foreign import make_convnet, make_linear, make_nam, play_convnet, play_line
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import engine, torchscript
+from fxhost import choosing, engine, torchscript
 from fxhost.choosing import choose_plan
 from fxhost.effect import Preset
 from fxhost.exchange import export_preset, import_capture
@@ -135,3 +135,12 @@ def test_the_rate_of_the_model_that_plays_counts(outer: Any, inner: Any, rate: i
     preset = read_preset(write(tmp_path / "a.nam", data))
     assert (preset.sample_rate, preset.metadata["sample_rate_known"]) == (rate, (outer or inner) is not None)
     assert any("which counts" in note for note in preset.notes) == (outer == 48_000)
+
+
+def test_a_network_too_large_to_tell_its_stability_is_resampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = read_preset(write(tmp_path / "a.nam", make_nam(2, 3)))
+    assert choosing.measure_ways(preset, 44_100, 1).order > 0
+    monkeypatch.setattr(choosing, "MOST_MODES", 11)
+    assert choosing.measure_ways(preset, 44_100, 1).way == "resampled to 48000 Hz"

@@ -82,6 +82,14 @@ class Network:
         """Whether it is one convolution of the audio, an impulse response, and nothing else."""
         return not self.arrays and self.head is not None and len(self.head.kernel_sizes) == 1
 
+    def describe(self) -> str:
+        """What it is in a few words."""
+        if self.is_response and self.head is not None:
+            return f"impulse response of {self.head.kernel_sizes[0]} taps"
+        if self.head is not None and not self.arrays:
+            return f"ConvNet of {len(self.head.kernel_sizes)} layers"
+        return f"WaveNet of {sum(len(array.layers) for array in self.arrays)} layers"
+
     @property
     def is_newer(self) -> bool:
         """Whether programs that know WaveNets only as they first were cannot play it."""

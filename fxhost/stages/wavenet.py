@@ -62,7 +62,7 @@ def compile_network(network: Network) -> Any:
     width, registers = register_lanes()
     description = network.to_text()
 
-    @stage_function(np.float32, f"WaveNet of {sum(len(array.layers) for array in network.arrays)} layers")
+    @stage_function(np.float32, network.describe())
     def wavenet_block(state: Any, block: Any, frames: int) -> None:
         play_block(address_of(state), address_of(block), frames, description, width, registers)
 
