@@ -275,13 +275,16 @@ class DeviceStream:
             stream.stop(ignore_errors=True)  # plays what it was given to the end
             stream.close(ignore_errors=True)
 
-        with quiet_libraries():
-            is_closed = finishes(stop_and_close, timeout_s)
-        if not is_closed:
-            _ABANDONED.append(self._rack)  # PortAudio may still call it
-            logger.info("'%s' does not answer; leaving it", self.name)
-            self.can_reopen = False
-            forget_portaudio()
+        is_closed = False
+        try:
+            with quiet_libraries():
+                is_closed = finishes(stop_and_close, timeout_s)
+        finally:  # also after Ctrl-C
+            if not is_closed:
+                _ABANDONED.append(self._rack)  # PortAudio may still call it
+                logger.info("'%s' does not answer; leaving it", self.name)
+                self.can_reopen = False
+                forget_portaudio()
 
 
 def _find_again(device: Device, kind: Kind) -> Device:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from fxhost.errors import DeviceError
+from fxhost.jack import HOST_API
 from fxhost.rack import Rack
 from fxhost.realtime import ask_for_priority
 from fxhost.stream import Stream, VirtualStream
@@ -27,7 +28,8 @@ LEAST_PACE = 0.9  # of real time; a stream that is slower starves, if it is not 
 MOST_LOAD = 0.5
 HELD_UP_S = 0.2  # between two looks: more tells of us, and not of the stream
 RESUMED_S = 0.5  # whoever was stopped for so long is opened again
-SETTLING_S = 3.0  # how long a server may take to notice that we are back
+SETTLING_S = 10.0  # how long a server may take to notice that we are back
+FLOWING, POLL_S = 5, 0.05  # looks, one after the other, at which there were new blocks
 CHANGE_S = 1.0  # how often to ask for the latency, where the blocks change
 
 
@@ -163,14 +165,26 @@ class Watch:
         if gap_s < RESUMED_S:
             return
         self.away_s += gap_s
+        self._idle_s = 0.0
         with self._leaving():
             pass  # the shell has had the terminal meanwhile
         if isinstance(self._stream, VirtualStream):
             return  # it has nobody who would have given it up
-        seen, deadline = self._rack.blocks, time.perf_counter() + SETTLING_S
-        while self._rack.blocks == seen and not self._stream.has_stopped() and time.perf_counter() < deadline:
-            time.sleep(0.02)  # a server that has waited for us hears our wish to leave only when it goes on
-        self._come_back()
+        if not (self._flows_again() and self._stream.host_api == HOST_API):  # others may have kept old sound for us
+            self._come_back()
+
+    def _flows_again(self) -> bool:
+        """Whether blocks come one after the other again, soon enough.
+
+        A JACK server that has waited for us goes on in its own time. Until then it does not hear that we want to leave.
+        """
+        deadline = time.perf_counter() + SETTLING_S
+        flowing, seen = 0, self._rack.blocks
+        while flowing < FLOWING and not self._stream.has_stopped() and time.perf_counter() < deadline:
+            time.sleep(max(POLL_S, 2 * self._rack.block_frames / self._stream.sample_rate))
+            blocks = self._rack.blocks
+            flowing, seen = (flowing + 1 if blocks > seen else 0), blocks
+        return flowing == FLOWING
 
     def _come_back(self) -> None:
         name = self._stream.name

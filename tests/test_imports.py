@@ -74,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {"callback", "latency", "rack"},
     "portaudio": {"", "deadlines", "devices", "errors", "jack", "latency", "rack", "roundtrips"},
     "summary": {"errors", "rack", "realtime", "stream"},
-    "watching": {"errors", "rack", "realtime", "stream", "suspending"},
+    "watching": {"errors", "jack", "rack", "realtime", "stream", "suspending"},
     "render": {"audio", "rack"},
     "keys": set(),
     "rows": {"escaping"},

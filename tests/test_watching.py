@@ -10,6 +10,7 @@ from conftest import RATE
 
 from fxhost import watching
 from fxhost.errors import DeviceError
+from fxhost.jack import HOST_API
 from fxhost.latency import UNKNOWN, Latency
 from fxhost.rack import Rack
 from fxhost.suspending import Suspension
@@ -82,7 +83,7 @@ Watching = Callable[..., tuple[Watch, ScriptedStream, list[str]]]
 def watching_of(monkeypatch: pytest.MonkeyPatch) -> Watching:
     """A maker of watches over scripted streams, with less patience than usual."""
     for name, value in {
-        "PAUSE_S": 0.002, "FIRST_BLOCK_S": (0.2,), "STALL_S": 0.3, "PROVEN_S": 0.15, "SETTLING_S": 0.1,
+        "PAUSE_S": 0.002, "FIRST_BLOCK_S": (0.2,), "STALL_S": 0.3, "PROVEN_S": 0.15, "SETTLING_S": 1.0,
     }.items():  # fmt: skip
         monkeypatch.setattr(watching, name, value)
 
@@ -163,15 +164,25 @@ def test_a_stream_that_starves_gets_a_longer_buffer(watching_of: Watching) -> No
     assert len(notes) == 1 and "more rarely than its buffer lasts" in notes[0]
 
 
-def test_after_a_stop_the_stream_is_opened_again_and_the_time_is_not_counted(watching_of: Watching) -> None:
+@pytest.mark.parametrize(
+    ("host_api", "plays_on", "restarts"),
+    [("ALSA", True, 1), (HOST_API, True, 0), (HOST_API, False, 1)],
+    ids=["what was kept for us is old", "a server that goes on is left alone", "a server that has thrown us out"],
+)
+def test_after_a_stop_the_stream_is_opened_again_where_it_must_and_the_time_is_not_counted(
+    watching_of: Watching, host_api: str, plays_on: bool, restarts: int
+) -> None:
     watch, stream, _ = watching_of("plays")
+    stream.host_api = host_api
     watch.start()
     look_for(watch, 0.1)
+    if not plays_on:
+        stream._stop.set()
     time.sleep(0.6)  # as if it had been stopped
     watch._suspension.has_resumed = True
     look_for(watch, 0.2)
     stream.close()
-    assert (stream.starts, watch.restarts, stream.left) == (["plays", "plays"], 1, 1)
+    assert (len(stream.starts), watch.restarts, stream.left) == (1 + restarts, restarts, restarts)
     assert watch.away_s == pytest.approx(0.6, abs=0.3)
 
 
