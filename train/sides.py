@@ -7,6 +7,7 @@ from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_sides, parse_channels
 from fxhost.errors import AudioError
 from fxhost.preset import Float32Array
+from train.hum import find_hum
 from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
 from train.source import Source, read_source
 from train.wild import describe_wild_samples, mend_wild_samples
@@ -49,12 +50,17 @@ def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
     Raises
     ------
     AudioError
-        If it is silent.
+        If it is silent, or holds nothing but hum.
     """
     levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
     if levels.peak < SILENCE:
         raise AudioError(
             f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
+        )
+    if hum := find_hum(source.audio, source.sample_rate):
+        raise AudioError(
+            f"{source.path} holds nothing but hum: got a mains of {hum:g} Hz from beginning to end, expected playing; "
+            "plug the cable in, turn the volume up, and record again"
         )
     return levels
 
