@@ -60,6 +60,8 @@ def make_keras(*layers: tuple[Any, ...], inputs: int = 1, seed: int = 3, **field
             weights = [draw(rng, entering, 4 * size), draw(rng, size, 4 * size), draw(rng, 4 * size)]
         if kind == "gru":
             weights = [draw(rng, entering, 3 * size), draw(rng, size, 3 * size), draw(rng, 2, 3 * size)]
+        scale = min(1.0, 3.0 / size**0.5)  # large networks of large weights are chaotic
+        weights = [(scale * np.array(array)).tolist() for array in weights]
         layer = {"type": kind, "activation": activation, "shape": [None, None, size]}
         made.append(layer if kind == "activation" else layer | {"weights": weights})
         entering = size

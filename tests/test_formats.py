@@ -259,6 +259,7 @@ KERAS = {
                             ("activation", 3, "tanh"), ("dense", 1, "linear")],
     "dense before": [("dense", 5, "relu"), ("time-distributed-dense", 70, "tanh"), ("lstm", 4, ""), ("dense", 1, "")],
     "before and after": [("dense", 5, "relu"), ("gru", 9, ""), ("gru", 4, ""), ("dense", 6, "elu"), ("dense", 1, "tanh")],
+    "large": [("dense", 4, "tanh"), ("gru", 170, ""), ("gru", 150, ""), ("dense", 3, "elu"), ("dense", 1, "tanh")],
     "everything": [("dense", 12, "elu"), ("gru", 72, ""), ("gru", 33, ""), ("dense", 150, "sigmoid"), ("dense", 1, "elu")],
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 # module → the modules of ours that it may import at its top; below them anything of the same row's meaning
 STAGE_PARTS = [
-    *("cells", "dense", "layout", "lstm", "nested", "variants"),
+    *("cells", "dense", "layerwise", "layout", "lstm", "nested", "variants"),
     *("activations", "convolutions", "network_checks", "layers", "matrices", "networks", "parts", "rings", "tiles"),
 ]
 OWN = ("fxhost", *(f"fxhost.{part}" for part in ("caching", "errors", "measured", "native", "stages", "vectors")))

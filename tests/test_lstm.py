@@ -106,7 +106,15 @@ def test_trained_networks_with_long_memories_are_played_as_in_float64(path: Path
 
 @pytest.mark.parametrize(
     ("layers", "hidden_size", "inputs", "residual"),
-    [(3, 5, 4, True), (1, 128, 2, False), (3, 128, 1, True), (2, 33, 3, False), (5, 70, 2, True), (1, 256, 1, False)],
+    [
+        (3, 5, 4, True),
+        (1, 128, 2, False),
+        (3, 128, 1, True),
+        (2, 33, 3, False),
+        (5, 70, 2, True),
+        (1, 256, 1, False),
+        (2, 201, 3, True),
+    ],
 )
 def test_every_kind_of_architecture_agrees_with_float64(
     layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array
@@ -122,6 +130,11 @@ def test_every_kind_of_architecture_agrees_with_float64(
     stage.process(compiled)
     truth, _, _ = play_module(module.double(), x, h.astype(float), c.astype(float))
     assert np.abs(compiled - truth).max() <= TOLERANCE_COMPILED
+    stage.reset()
+    pieces = audio[:2000].copy()
+    for start in range(0, len(pieces), 17):  # to the bit
+        stage.process(pieces[start : start + 17])
+    assert np.array_equal(pieces, compiled[:2000])
 
 
 @pytest.mark.parametrize(

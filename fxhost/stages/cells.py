@@ -6,7 +6,7 @@ last, so that one group is updated while the sums of the next are still under wa
 the L1 cache: what can be of the next frame's is fetched while units are updated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,33 +24,36 @@ def emit_block(
 ) -> None:
     """Emit the loop over a block's frames. `short` is that of `Vectors.polynomial`, for the activations."""
     state, block = map(v.pointer, values[:2])
-    at = layout.offsets()
-    x, knobs = at["x"], at["knob_targets"]
     layers = [LayerEmitter(v, layout, cell, state, layer, registers, bool(short)) for layer in range(layout.layers)]
-    in_memory = layout.layers > 2 and not layers[0].small
     with v.repeat(values[2]) as frame:
         audio = v.offset(block, frame)
-        dry = v.load_scalar(audio)
-        v.store_scalar(dry, state, x)
-        for k in range(1, layout.inputs):
-            glide = v.load_scalar(state, at["knob_smoothing"])
-            now = v.load_scalar(state, x + k)
-            step = v.subtract(v.load_scalar(state, knobs + k), now)
-            v.store_scalar(v.multiply_add(glide, step, now), state, x + k)
-        source: Any = emit_dense(v, layout, state, "before", v.offset(state, x), registers)
-        for layer in layers[:1] if in_memory else layers:
+        source: Any = emit_inputs(v, layout, state, audio, registers)
+        for layer in layers:
             layer.emit(source)
             source = layer.h.all()
-        if in_memory:  # one piece of code for all layers but the first: it is large
-            with v.repeat(layout.layers - 1) as before:
-                number = v.builder.add(before, v.word(1))
-                layer = LayerEmitter(v, layout, cell, state, number, registers, bool(short))
-                layer.emit(v.offset(state, at["h"], (before, layout.padded)))
-        wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, layers[-1].h, registers))
-        v.store_scalar(v.add(wet, dry) if residual else wet, audio)
+        emit_output(v, layout, state, layers[-1].h, audio, residual, registers)
     for layer in layers:
         layer.h.save()
         layer.c.save()
+
+
+def emit_inputs(v: Vectors, layout: Layout, state: Any, audio: Any, registers: int) -> Any:
+    """Emit what gives the first layer its inputs for a frame of the audio; where they lie."""
+    at = layout.offsets()
+    x, knobs = at["x"], at["knob_targets"]
+    v.store_scalar(v.load_scalar(audio), state, x)
+    for k in range(1, layout.inputs):
+        glide = v.load_scalar(state, at["knob_smoothing"])
+        now = v.load_scalar(state, x + k)
+        step = v.subtract(v.load_scalar(state, knobs + k), now)
+        v.store_scalar(v.multiply_add(glide, step, now), state, x + k)
+    return emit_dense(v, layout, state, "before", v.offset(state, x), registers)
+
+
+def emit_output(v: Vectors, layout: Layout, state: Any, h: "Cells", audio: Any, residual: int, registers: int) -> None:
+    """Emit what makes a frame of the output of the last layer's h, in the place of the audio that came in."""
+    wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, h, registers))
+    v.store_scalar(v.add(wet, v.load_scalar(audio)) if residual else wet, audio)
 
 
 def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, registers: int) -> Any:
@@ -147,8 +150,12 @@ class LayerEmitter:
         # with several passes the old h is needed until the last one
         self.h_next = self.h if passes == 1 else Cells(v, layout, v.offset(state, at["h_next"]), in_registers=False)
 
-    def emit(self, source: Any) -> None:
-        """Emit the step; `source` is what scales the columns of the inputs, as `Cells.all` gives it."""
+    def emit(self, source: Any, given: Any = None) -> None:
+        """Emit the step.
+
+        `source` is what scales the columns of the inputs, as `Cells.all` gives it; or else `given` is where the sums
+        of those lie, as `emit_given` writes them.
+        """
         v, groups, hidden = self.v, self.layout.groups, self.layout.hidden_size
         own, first = self.h.all(), 1 + self.inputs
         late = groups[-1].first if self.small else 0  # the columns that come after those of all rows
@@ -156,16 +163,17 @@ class LayerEmitter:
         for number, chunk in enumerate(self.chunks):
             rows = [row for n in chunk for row in groups[n].rows]
             if number == 0 or not self.small:
-                sums = self.begin(range(self.layout.rows) if self.small else rows)
-                self.add(sums, 1, range(self.inputs), source)
+                if given is None:
+                    sums = self.begin(range(self.layout.rows) if self.small else rows, self.weights)
+                    self.add(sums, 1, range(self.inputs), source)
+                else:
+                    sums = self.begin(rows, given)
                 self.add(sums, first, range(late), own)
             self.add({row: sums[row] for row in rows}, first, range(late, hidden), own)
             for n in chunk:
-                self.prefetch(n - chunk[0], len(chunk))
-                totals = [v.get(sums[row][0]) for row in groups[n].rows]
-                for k, row in enumerate(groups[n].rows):
-                    for more in sums[row][1:]:
-                        totals[k] = v.add(totals[k], v.get(more))
+                if given is None:
+                    self.prefetch(n - chunk[0], len(chunk))
+                totals = [self.total(sums[row]) for row in groups[n].rows]
                 h, c = UPDATES[self.cell](v, self.h.emitters[n], totals, self.h.get(n), self.c.get(n), self.short)
                 self.c.set(n, c)
                 self.h_next.set(n, h)
@@ -173,13 +181,33 @@ class LayerEmitter:
             for n in range(len(groups)):
                 self.h.set(n, self.h_next.get(n))
 
-    def begin(self, rows: Sequence[int]) -> Sums:
-        """The sums of these rows with nothing in them but the bias."""
+    def emit_given(self, source: Callable[[Any], Any], given: Callable[[Any], Any], frames: Any) -> None:
+        """Emit the sums of the inputs of several frames, some rows of all frames after each other: their weights
+        are fetched once for all frames. `source` and `given` tell where those of a frame lie.
+        """
+        for chunk in self.chunks:
+            rows = [row for n in chunk for row in self.layout.groups[n].rows]
+            with self.v.repeat(frames) as frame:
+                sums = self.begin(rows, self.weights)
+                self.add(sums, 1, range(self.inputs), source(frame))
+                target = given(frame)
+                for row in rows:
+                    self.v.store(self.total(sums[row]), target, row * self.v.width)
+
+    def total(self, parts: Sequence[Any]) -> Any:
+        """The sum of the parts of a row."""
+        total = self.v.get(parts[0])
+        for more in parts[1:]:
+            total = self.v.add(total, self.v.get(more))
+        return total
+
+    def begin(self, rows: Sequence[int], start: Any) -> Sums:
+        """The sums of these rows with nothing in them but the bias, or what else lies at `start`."""
         v = self.v
         parts = 2 if len(rows) <= self.registers // 5 else 1  # so that the adder need not wait for itself
         return {
             row: [
-                v.variable(v.load(self.weights, row * v.width)),
+                v.variable(v.load(start, row * v.width)),
                 *(v.variable(v.constant(0.0)) for _ in range(1, parts)),
             ]
             for row in rows

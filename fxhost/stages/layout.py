@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from fxhost.stages.dense import NONE, DenseChain
 
+LAYERWISE_FRAMES = 32  # that go through a layer before the next one, where all layers are too large for a cache
+LAYERWISE_SIZE = 1 << 18  # weights from which on they are
 X_ROOM = 16  # float32 reserved for the inputs, and for the knobs' targets
 GATES = {"lstm": 4, "gru": 3}  # gates of a unit in torch's weights
 
@@ -98,6 +100,11 @@ class Layout:
             return self.hidden_size
         return self.dense.before[-1][0] if self.dense.before else self.inputs
 
+    @property
+    def is_layerwise(self) -> bool:
+        """Whether some frames go through one layer before the next."""
+        return self.layers > 1 and sum(map(self.size, range(self.layers))) > LAYERWISE_SIZE
+
     def size(self, layer: int) -> int:
         """Numbers that the weights of a layer take, in whole cache lines; the bias is the first column."""
         return -(-self.rows * self.width * (1 + self.columns(layer) + self.hidden_size) // 16) * 16
@@ -113,6 +120,11 @@ class Layout:
             "h_next": padded,
         }
         sizes["weights"] = sum(map(self.size, range(self.layers)))
+        if self.is_layerwise:
+            sizes |= {
+                "sequence": LAYERWISE_FRAMES * padded,
+                "given_sums": LAYERWISE_FRAMES * self.rows * self.width,
+            }
         dense = max(padded, self.dense.widest)
         sizes |= {"head": dense, "head_bias": 1, "knob_smoothing": 1}
         if self.dense.widest:  # what enters such a layer, and what leaves it

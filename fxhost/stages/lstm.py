@@ -29,6 +29,7 @@ from fxhost.native import address_of
 from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
 from fxhost.stages.dense import PLAIN, DenseChain
+from fxhost.stages.layerwise import emit_layerwise
 from fxhost.stages.layout import Layout, weight_columns
 from fxhost.stages.variants import Variant, choose_variant
 from fxhost.vectors import Vectors
@@ -68,7 +69,7 @@ def play_block(
         sizes = Layout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, *lanes)
         v = Vectors(builder, sizes.width)
         kind = (cell.literal_value, *(n.literal_value for n in (residual, registers, short)))
-        emit_block(v, sizes, values[:3], *kind)
+        (emit_layerwise if sizes.is_layerwise else emit_block)(v, sizes, values[:3], *kind)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, cell, *numbers, dense), generate
