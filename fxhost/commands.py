@@ -372,9 +372,15 @@ def run_info(options: argparse.Namespace) -> int:
 
 def run_import(options: argparse.Namespace) -> int:
     """`fxhost import`."""
-    from fxhost import exchanging
+    from fxhost.interruption import Interruption
 
-    return exchanging.run_import(options)
+    end_like_ctrl_c()
+    interruption = Interruption(say=print_error)
+    with interruption.listening():
+        from fxhost import exchanging
+
+        interruption.check()
+        return exchanging.run_import(options, interruption)
 
 
 def run_export(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 FxhostError
 ├── FileError       a file that cannot be read, or must not be written
+│   ├── DiskFullError   a disk that has no room for it
 │   ├── PresetError     a preset that is damaged, foreign, or newer than this program
 │   └── AudioError      a recording that cannot be used
 ├── DeviceError     no device, no such device, or one that refuses what was asked
@@ -27,6 +28,10 @@ class FxhostError(Exception):
 
 class FileError(FxhostError):
     """A file that cannot be read, or must not be written."""
+
+
+class DiskFullError(FileError):
+    """A disk that has no room for a file, or a user who may have no more of it."""
 
 
 class PresetError(FileError):

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 from fxhost.engine import probe_error, probe_tolerance
-from fxhost.errors import FileError, FxhostError, PresetError
-from fxhost.files import check_output, identify, refuse_inputs, replacing
+from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
+from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
 from fxhost.preset import Preset, read_preset
 
@@ -102,9 +102,15 @@ def import_folder(
     Raises
     ------
     FileError
-        If there is no such folder, or no file to import.
+        If there is no such folder, no file to import, or nothing can be written into `target`; a DiskFullError as soon
+        as a file says so.
     """
     paths = find_captures(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise explain_refusal(target, err) from err
+    check_folder(target, target)
     inputs = {identify(path) for path in paths}
     taken: set[Path] = set()
     for n, path in enumerate(paths):
@@ -121,10 +127,15 @@ def import_folder(
                 refuse_inputs(output, paths)
             output.parent.mkdir(parents=True, exist_ok=True)
             yield Imported(path, output, import_capture(path, output, overwrite=overwrite))
+        except DiskFullError:
+            raise
         except FxhostError as err:
             yield Imported(path, output, None, str(err))
         except OSError as err:
-            yield Imported(path, output, None, f"cannot write {output}: {err.strerror or err}")
+            refusal = explain_refusal(output, err)
+            if isinstance(refusal, DiskFullError):
+                raise refusal from err
+            yield Imported(path, output, None, str(refusal))
     report(len(paths), len(paths))
 
 

@@ -1,22 +1,24 @@
 """`fxhost import` and `fxhost export`: arguments in, tables out."""
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
-from fxhost.errors import FxhostError
+from fxhost.errors import DiskFullError, FxhostError
 from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
+from fxhost.interruption import Interruption
 from fxhost.preset import Preset, find_preset, read_preset
-from fxhost.words import end_like_ctrl_c, make_console, make_table, print_error, print_json, say, tell_notes
+from fxhost.waiting import hearing_waits
+from fxhost.words import make_console, make_table, print_error, print_json, say, tell_notes
 
 
-def run_import(options: argparse.Namespace) -> int:
+def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
     """`fxhost import`; 1 where a file of a folder failed."""
     if (options.capture is None) == (options.all is None):
         raise FxhostError("give one FILE, or --all FOLDER")
-    end_like_ctrl_c()
     if options.all is not None:
-        return import_all(options)
+        return import_all(options, interruption)
     preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
     tell_notes(preset, options.capture)
     if options.json:
@@ -28,31 +30,43 @@ def run_import(options: argparse.Namespace) -> int:
     return 0
 
 
-def import_all(options: argparse.Namespace) -> int:
-    """A whole folder, with a table of what failed."""
+def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
+    """A whole folder, with a table of what failed; it ends at Ctrl-C, and where the disk is full."""
     from rich.progress import Progress
 
     if options.sample_rate is not None:
         raise FxhostError("--sample-rate goes with one FILE; a collection may hold files of several rates")
     results: list[Imported] = []
-    interrupted = False
+    full = ""
     console = make_console(stderr=True)
     with Progress(console=console, transient=True, disable=options.json or not console.is_terminal) as progress:
         task = progress.add_task("importing")
 
         def report(done: int, count: int) -> None:
-            progress.update(task, completed=done, total=count)
+            interruption.check()
+            progress.update(task, description="importing", completed=done, total=count)
+
+        def wait(doing: str, what: str) -> None:
+            progress.update(task, description=f"{doing} {what}")
 
         try:
-            for result in import_folder(options.all, options.output, overwrite=options.force, report=report):
-                results.append(result)
-        except KeyboardInterrupt:
-            interrupted = True
+            with hearing_waits(wait) if console.is_terminal else nullcontext():
+                for result in import_folder(options.all, options.output, overwrite=options.force, report=report):
+                    results.append(result)
+        except DiskFullError as err:
+            full = str(err)
+        except BaseException:  # libraries make other errors of an interrupt, above all while they are being loaded
+            if not interruption.count:
+                raise
+    interruption.wait_for_words()
+    interrupted = interruption.count > 0
     failed = [result for result in results if result.preset is None and not result.is_kept]
     kept = sum(result.is_kept for result in results)
     made = len(results) - len(failed) - kept
     if options.json:
-        print_json({"results": [as_dict(result) for result in results], "interrupted": interrupted})
+        print_json(
+            {"results": [as_dict(result) for result in results], "interrupted": interrupted, "stopped": full or None}
+        )
     else:
         odd = [result for result in results if result.preset is not None and result.preset.notes]
         for title, column, told in (("not imported", "why", failed), ("imported", "left out", odd)):
@@ -67,6 +81,9 @@ def import_all(options: argparse.Namespace) -> int:
             make_console().print(table)
         there = f", {kept} were there already (--force makes them anew)" if kept else ""
         say(f"{options.output}: {made} presets made{there}, {len(failed)} files failed")
+    if full:
+        print_error(f"{full}; what was made is kept, and the same command goes on")
+        return 1
     if interrupted:
         print_error("interrupted; what was made is kept, and the same command goes on")
         return 130

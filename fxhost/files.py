@@ -1,12 +1,16 @@
 """Whole files or none: a file is written beside its final place and renamed when complete."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fxhost.errors import FileError
+from fxhost.errors import DiskFullError, FileError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def refuse_inputs(output: Path, inputs: Iterable[Path | None], what: str = "inputs") -> None:
@@ -71,12 +75,31 @@ def check_output(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] =
     folder = path.parent
     if not folder.is_dir():
         raise FileError(f"cannot write {path}: there is no folder {folder}; make it first")
+    check_folder(folder, path)
+
+
+def check_folder(folder: Path, wanted: Path) -> None:
+    """Refuse a folder in which nothing can be written.
+
+    Raises
+    ------
+    FileError
+        With `wanted` as what cannot be written.
+    """
     try:
         handle, probe = tempfile.mkstemp(dir=folder, prefix=".fxhost-")
     except OSError as err:
-        raise FileError(f"cannot write {path}: {err.strerror}; choose a folder you may write to") from err
+        raise explain_refusal(wanted, err) from err
     os.close(handle)
     os.unlink(probe)
+
+
+def explain_refusal(path: Path, err: OSError) -> FileError:
+    """The error to raise where the system refuses to write a file, with what it said."""
+    told = f"cannot write {path}: {err.strerror or err}"
+    if err.errno in FULL:
+        return DiskFullError(f"{told}; make room on the disk")
+    return FileError(f"{told}; choose a folder you may write to" if err.errno in CLOSED else told)
 
 
 def native_name(path: Path) -> bytes | str:
@@ -108,7 +131,7 @@ def replacing(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()
         yield partial
         os.replace(partial, path)
     except OSError as err:
-        raise FileError(f"cannot write {path}: {err.strerror or err}") from err
+        raise explain_refusal(path, err) from err
     finally:
         with suppress(OSError):
             partial.unlink()

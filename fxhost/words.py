@@ -67,7 +67,8 @@ def say(text: str, *, error: bool = False, at_once: bool = False) -> None:
     at_once : bool
         Whether it shall be seen before anything else is done.
     """
-    print(plain_line(text), file=sys.stderr if error else sys.stdout, flush=at_once)
+    line = plain_line(text) + "\n"  # in one piece, for threads speak at the same time
+    print(line, end="", file=sys.stderr if error else sys.stdout, flush=at_once)
 
 
 def print_error(message: str) -> None:
