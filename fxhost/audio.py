@@ -1,7 +1,6 @@
-"""Recordings in and out. Audio is float32, mono `(frames,)` or `(frames, channels)`, full scale ±1."""
+"""Recordings that are read. Audio is float32, mono `(frames,)` or `(frames, channels)`, full scale ±1."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -10,7 +9,7 @@ import soundfile
 
 from fxhost.decoders import quiet_decoders
 from fxhost.errors import AudioError
-from fxhost.files import native_name, replacing
+from fxhost.files import native_name
 from fxhost.headers import Patch, Patched, read_header
 from fxhost.preset import Float32Array
 
@@ -18,20 +17,6 @@ READ_FRAMES = 1 << 14
 MAX_CHANNELS = 64
 MOST_FRAMES = 1 << 40  # what is more is libsndfile's word for "not told"
 LOW_RESOLUTION = {"PCM_S8", "PCM_U8", "ULAW", "ALAW", "DPCM_8", "VOX_ADPCM"}
-
-# What a file is written as, by its ending: float32 where the format has it.
-SUBTYPES = {
-    ".wav": "FLOAT",
-    ".w64": "FLOAT",
-    ".rf64": "FLOAT",
-    ".aif": "FLOAT",
-    ".aiff": "FLOAT",
-    ".caf": "FLOAT",
-    ".au": "FLOAT",
-    ".flac": "PCM_24",
-    ".ogg": "VORBIS",
-    ".mp3": "MPEG_LAYER_III",
-}
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -208,67 +193,3 @@ class Recording:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-
-
-class Writer:
-    """A mono audio file that is being written."""
-
-    def __init__(self, file: soundfile.SoundFile) -> None:
-        self._file = file
-        self.frames = 0
-
-    def write(self, block: Float32Array) -> None:
-        """Append float32 (frames,)."""
-        try:
-            self._file.write(block)
-        except soundfile.LibsndfileError as err:
-            raise AudioError(
-                f"the output cannot be written: {err.error_string.rstrip('.')}; is the disk full?"
-            ) from err
-        self.frames += len(block)
-
-
-def check_format(path: Path) -> None:
-    """Refuse an output file whose ending says no format that can be written.
-
-    Raises
-    ------
-    AudioError
-        Naming the endings that can.
-    """
-    if path.suffix.lower() not in SUBTYPES:
-        raise AudioError(f"cannot tell the format of {path}; end its name in {', '.join(SUBTYPES)}")
-
-
-@contextmanager
-def writing(path: Path, sample_rate: int, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> Iterator[Writer]:
-    """Write a mono audio file that appears whole when the block ends, or not at all if it raises.
-
-    Parameters
-    ----------
-    path : Path
-        Its ending chooses the format: 32-bit float where that has it.
-    sample_rate : int
-        In Hz.
-    overwrite : bool
-        Whether an existing file may be replaced.
-    inputs : iterable of Path or None
-        The files that are read, none of which may be replaced.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
-    """
-    check_format(path)
-    with replacing(path, overwrite=overwrite, inputs=inputs) as partial:
-        try:
-            ending = path.suffix.lower()
-            kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
-            file = soundfile.SoundFile(native_name(partial), "w", sample_rate, 1, SUBTYPES[ending], format=kind)
-        except soundfile.LibsndfileError as err:
-            raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
-        with file:
-            yield (writer := Writer(file))
-        if not writer.frames:
-            raise AudioError(f"nothing was recorded, so {path} was not written")

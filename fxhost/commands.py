@@ -123,8 +123,8 @@ def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> Non
 def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
     """Refuse an output file that could not be written before anything is opened."""
     if options.output_file is not None:
-        from fxhost.audio import check_format
         from fxhost.files import check_output
+        from fxhost.sound_writing import check_format
 
         check_format(options.output_file)
         inputs = [options.input_file, *(preset.path for preset in presets)]
@@ -202,12 +202,13 @@ def play_in_window(session: "Session", console: "Console") -> Any:
 
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
-    from fxhost.audio import Recording, check_format
+    from fxhost.audio import Recording
     from fxhost.channels import choose_channel
     from fxhost.choosing import choose_plans
     from fxhost.engine import build_chain
     from fxhost.files import check_output
     from fxhost.levels import choose_gains
+    from fxhost.sound_writing import check_format
 
     presets = read_chain(options)
     check_format(options.output)

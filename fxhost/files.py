@@ -10,6 +10,7 @@ from pathlib import Path
 from fxhost.errors import DiskFullError, FileError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+ROOM_BYTES, ROOM_TRIES = 1 << 16, 16  # a first write may be done in part
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -92,6 +93,25 @@ def check_folder(folder: Path, wanted: Path) -> None:
         raise explain_refusal(wanted, err) from err
     os.close(handle)
     os.unlink(probe)
+
+
+def ask_for_room(path: Path) -> None:
+    """Find out whether a file that is being written may grow; it is left as it was.
+
+    Raises
+    ------
+    OSError
+        What the system says where it may not.
+    """
+    with open(path, "r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            for _ in range(ROOM_TRIES):
+                file.write(bytes(ROOM_BYTES))
+            os.fsync(file.fileno())
+        finally:
+            with suppress(OSError):
+                file.truncate(end)
 
 
 def explain_refusal(path: Path, err: OSError) -> FileError:

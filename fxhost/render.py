@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.audio import Recording, writing
+from fxhost.audio import Recording
 from fxhost.rack import Rack, Statistics
+from fxhost.sound_writing import writing
 
 
 def render(

@@ -5,16 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from fxhost.audio import Recording, Writer, writing
+from fxhost.audio import Recording
 from fxhost.channels import choose_channel
 from fxhost.choosing import choose_plans
 from fxhost.devices import Device, ask_pipewire, choose_device, takes_rate
 from fxhost.engine import build_chain
-from fxhost.errors import DeviceError, FxhostError
+from fxhost.errors import DeviceError, FileError, FxhostError
 from fxhost.knobs import KnobBoard
 from fxhost.levels import choose_gains
 from fxhost.plans import Plan
@@ -23,6 +23,7 @@ from fxhost.preset import Preset
 from fxhost.rack import Rack
 from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
+from fxhost.sound_writing import Writer, writing
 from fxhost.stages import Stage
 from fxhost.stages.resampler import convert
 from fxhost.stream import VIRTUAL, Stream, VirtualStream
@@ -205,7 +206,13 @@ class Session:
                 stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             if options.output_file is not None:
                 writer = stack.enter_context(
-                    writing(options.output_file, self.sample_rate, overwrite=options.overwrite, inputs=self.input_files)
+                    writing(
+                        options.output_file,
+                        self.sample_rate,
+                        overwrite=options.overwrite,
+                        inputs=self.input_files,
+                        keeps_part=True,
+                    )
                 )
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
@@ -227,7 +234,11 @@ class Session:
                 watch.finish()
             self.stream.close()
             self._keep_recording(writer)
-            return Summary(self, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
+            summary = Summary(self, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
+        if writer is not None and writer.failure is not None and error is None:
+            kept_s = writer.frames / self.sample_rate
+            return replace(summary, error=FileError(f"{writer.failure}; the first {kept_s:.1f} s are kept"))
+        return summary
 
     def _poll(self, on_poll: Callable[[], str], writer: Writer | None, watch: Watch) -> None:
         started = time.perf_counter()
@@ -249,7 +260,7 @@ class Session:
     def _is_over(self, seconds: float, writer: Writer | None) -> bool:
         """Whether the duration has passed and, unless blocks were lost, the recording has all of it."""
         duration_s = self.options.duration_s or 0.0
-        if writer is not None and writer.frames < round(duration_s * self.sample_rate):
+        if writer is not None and writer.failure is None and writer.frames < round(duration_s * self.sample_rate):
             return seconds > duration_s + LAST_BLOCKS_S
         return seconds >= duration_s
 
@@ -257,6 +268,11 @@ class Session:
         if writer is None:
             return
         frames = self.rack.take_recording()
+        if writer.failure is not None:  # told already; the music goes on
+            return
         if self.options.duration_s is not None:
             frames = frames[: max(0, round(self.options.duration_s * self.sample_rate) - writer.frames)]
-        writer.write(frames)
+        try:
+            writer.write(frames)
+        except FileError as err:
+            self._notice(f"{err}. Playing goes on; what was recorded before is kept")

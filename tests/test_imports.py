@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "decoders": set(),
     "audio": {"decoders", "errors", "files", "headers", "preset"},
     "channels": {"audio", "errors"},
+    "sound_writing": {"errors", "files", "preset"},
     "callback": {"caching", "native", "stages"},
     "rack": {"callback", "errors", "native", "stages"},
     "realtime": set(),
@@ -76,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "portaudio": {"", "deadlines", "devices", "errors", "jack", "latency", "rack", "roundtrips"},
     "summary": {"errors", "rack", "realtime", "stream"},
     "watching": {"errors", "jack", "rack", "realtime", "stream", "suspending"},
-    "render": {"audio", "rack"},
+    "render": {"audio", "rack", "sound_writing"},
     "keys": set(),
     "rows": {"escaping"},
     "meters": set(),
@@ -96,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
         "rack",
         "realtime",
         "riff",
+        "sound_writing",
         "stages",
         "stream",
         "summary",
@@ -134,7 +136,7 @@ HEAVY = {
     "torch": {"modules", "modules_wavenet", "torchscript"},
     "sounddevice": set(),
     "rich": {"benching", "window", "consoles", "live", "meters", "rows", "tables"},
-    "soundfile": {"audio"},
+    "soundfile": {"audio", "sound_writing"},
 }
 
 

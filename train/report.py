@@ -14,7 +14,7 @@ import numpy as np
 
 from fxhost.engine import build_chain, compiled_stage
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import check_output
+from fxhost.files import check_output, explain_refusal
 from fxhost.preset import Float32Array, Preset, read_preset
 from fxhost.stages import Stage
 from train import report_figures as draw
@@ -253,6 +253,6 @@ def _replacing_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
             raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as err:
-        raise FileError(f"cannot write {folder}: {err.strerror or err}; choose a folder you may write to") from err
+        raise explain_refusal(folder, err) from err
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from fxhost.errors import AudioError, TrainingError
-from fxhost.files import check_output, native_name, replacing
+from fxhost.files import check_output
 from fxhost.preset import SAMPLE_RATES, Float32Array
+from fxhost.sound_writing import writing
 from train.splits import HELD_OUT, MAX_PARTS, PART_S
 
 __all__ = ["KINDS", "Piece", "make_signal", "plan_signal", "write_signal"]
@@ -217,13 +217,10 @@ def write_signal(path: Path, sample_rate: int = 48_000, *, seconds: float = SECO
         raise AudioError(f"{path} has no ending of a 24-bit format: expected .wav, .flac or .aiff; take one of them")
     check_output(path, overwrite=overwrite)
     audio = make_signal(sample_rate, seconds)
-    with replacing(path, overwrite=overwrite) as partial:
-        try:
-            # as integers, because libsndfile scales floats by 2²³ − 1 and would move every sample a little
-            samples = (audio * 2.0**31).astype(np.int32)
-            soundfile.write(native_name(partial), samples, sample_rate, subtype="PCM_24")
-        except soundfile.LibsndfileError as err:
-            raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
+    # as integers, because libsndfile scales floats by 2²³ − 1 and would move every sample a little
+    samples = (audio * 2.0**31).astype(np.int32)
+    with writing(path, sample_rate, overwrite=overwrite, subtype="PCM_24") as writer:
+        writer.write(samples)
 
 
 # --- strings

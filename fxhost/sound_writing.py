@@ -1,0 +1,154 @@
+"""Recordings that are written: whole or not at all, and with what the system says where it refuses.
+
+libsndfile says "System error" and forgets which; so where it fails, the system is asked once more. What it says of a
+disk that is full only when it closes a file, it does not say at all; so a file is looked at after it was closed.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from fxhost.errors import AudioError, FileError
+from fxhost.files import ask_for_room, explain_refusal, native_name, replacing
+from fxhost.preset import Float32Array
+
+# What a file is written as, by its ending: float32 where the format has it.
+SUBTYPES = {
+    ".wav": "FLOAT",
+    ".w64": "FLOAT",
+    ".rf64": "FLOAT",
+    ".aif": "FLOAT",
+    ".aiff": "FLOAT",
+    ".caf": "FLOAT",
+    ".au": "FLOAT",
+    ".flac": "PCM_24",
+    ".ogg": "VORBIS",
+    ".mp3": "MPEG_LAYER_III",
+}
+
+
+class Writer:
+    """A mono audio file that is being written.
+
+    Attributes
+    ----------
+    frames : int
+        How many are written.
+    failure : FileError or None
+        Why no more can be.
+    """
+
+    def __init__(self, file: soundfile.SoundFile, path: Path, partial: Path) -> None:
+        self._file, self._path, self._partial = file, path, partial
+        self.frames = 0
+        self.failure: FileError | None = None
+
+    def write(self, block: Float32Array | NDArray[np.int32]) -> None:
+        """Append float32 (frames,), or int32, whose full scale is 2³¹.
+
+        Raises
+        ------
+        FileError
+            If the system refuses it.
+        """
+        try:
+            self._file.write(block)
+        except soundfile.LibsndfileError as err:
+            self.failure = explain_failure(self._path, self._partial, err.error_string)
+            raise self.failure from err
+        self.frames += len(block)
+
+    def close(self) -> None:
+        """End the file, and see that it is whole. Raises as `write`."""
+        if self._file.closed:
+            return
+        told = "it is cut off"
+        try:
+            self._file.close()
+            is_whole = self.failure is not None or soundfile.info(native_name(self._partial)).frames == self.frames
+        except soundfile.LibsndfileError as err:
+            is_whole, told = self.failure is not None, err.error_string
+        if not is_whole:
+            self.failure = explain_failure(self._path, self._partial, told)
+            raise self.failure
+
+
+def explain_failure(path: Path, partial: Path, told: str) -> FileError:
+    """Why libsndfile could not write: what the system says of the unfinished file, else what the library said."""
+    try:
+        ask_for_room(partial)
+    except OSError as refusal:
+        return explain_refusal(path, refusal)
+    return AudioError(f"cannot write {path}: {told.rstrip('.')}")
+
+
+def check_format(path: Path) -> None:
+    """Refuse an output file whose ending says no format that can be written.
+
+    Raises
+    ------
+    AudioError
+        Naming the endings that can.
+    """
+    if path.suffix.lower() not in SUBTYPES:
+        raise AudioError(f"cannot tell the format of {path}; end its name in {', '.join(SUBTYPES)}")
+
+
+@contextmanager
+def writing(
+    path: Path,
+    sample_rate: int,
+    *,
+    overwrite: bool,
+    inputs: Iterable[Path | None] = (),
+    subtype: str | None = None,
+    keeps_part: bool = False,
+) -> Iterator[Writer]:
+    """Write a mono audio file that appears whole when the block ends, or not at all if it raises.
+
+    Parameters
+    ----------
+    path : Path
+        Its ending chooses the format: 32-bit float where that has it.
+    sample_rate : int
+        In Hz.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    inputs : iterable of Path or None
+        The files that are read, none of which may be replaced.
+    subtype : str, optional
+        libsndfile's name of another encoding.
+    keeps_part : bool
+        Whether a file appears that could not be written to its end, if anything of it was; its `failure` tells.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    check_format(path)
+    with replacing(path, overwrite=overwrite, inputs=inputs) as partial:
+        try:
+            ending = path.suffix.lower()
+            kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
+            encoding = subtype or SUBTYPES[ending]
+            file = soundfile.SoundFile(native_name(partial), "w", sample_rate, 1, encoding, format=kind)
+        except soundfile.LibsndfileError as err:
+            if partial.exists():
+                ask_for_room(partial)
+            raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
+        writer = Writer(file, path, partial)
+        try:
+            yield writer
+            writer.close()
+        except FileError:
+            if not (keeps_part and writer.failure is not None and writer.frames):
+                raise
+        finally:
+            file.close()
+        if not writer.frames:
+            raise writer.failure or AudioError(f"nothing was recorded, so {path} was not written")
