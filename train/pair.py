@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fxhost.channels import name_channel
 from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
 from train.align import choose_correction, close_steps, take_out
@@ -105,7 +106,7 @@ def read_pair(
             f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
         )
     levels = measure_source(x, any_flat_top=True), measure_source(y, any_flat_top=False)
-    notes = [*x.notes, *y.notes]
+    notes = list(dict.fromkeys((*x.notes, *y.notes)))  # both may be of one file
     notes += [note for note in (note_flat_tops(x, levels[0]), note_clipping(y, levels[1])) if note]
 
     delay = find_delay(x.audio, y.audio, rate)
@@ -152,12 +153,21 @@ def read_pair(
         **inspect_pair(*aligned, *levels, rate),
     }
     if findings["swapped_surely"] and not force:
-        raise TrainingError(
-            f"the recordings are swapped: got overtones and noise of an effect in {dry}, expected them in {wet}; give "
-            "the other one first (or add --force if this is what you want to learn)"
-        )
+        raise _explain_swap(x, y)
     notes += note_findings(findings)
     return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, gaps, findings)
+
+
+def _explain_swap(dry: Source, wet: Source) -> TrainingError:
+    """What to do about sides that are surely swapped."""
+    names, turn = [str(side.path) for side in (dry, wet)], "give the other one first"
+    if dry.path == wet.path:
+        names = [f"the {name_channel(side.channel, side.channels)} of {side.path}" for side in (dry, wet)]
+        turn = f"add --channel {wet.channel + 1},{dry.channel + 1}"
+    return TrainingError(
+        f"the recordings are swapped: got overtones and noise of an effect in {names[0]}, expected them in {names[1]}; "
+        f"{turn} (or add --force if this is what you want to learn)"
+    )
 
 
 def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
