@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float64Array = NDArray[np.float64]
+QUIETEST = 1e-6  # of the loudest part's energy: what is below counts as nothing
 EDGE = 0.1  # of a band's edge: over how much of it the response falls to zero
 
 
@@ -49,3 +50,21 @@ def measure_esr(got: NDArray[Any], expected: NDArray[Any]) -> float | None:
     error = got - np.mean(got, dtype=np.float64) - target
     energy = float(np.sum(target * target, dtype=np.float64))
     return float(np.sum(error * error, dtype=np.float64)) / max(energy, np.finfo(float).tiny)
+
+
+def measure_worst_esr(got: NDArray[Any], expected: NDArray[Any], parts: int) -> float | None:
+    """The largest error-to-signal ratio of the parts of two signals; None where one is no signal.
+
+    Parameters
+    ----------
+    got, expected : float (frames,)
+    parts : int
+        Of equal length. One that is 60 dB below the loudest is weighed as if it were no softer.
+    """
+    if not np.isfinite(got).all() or not np.isfinite(expected).all():
+        return None
+    targets, outputs = (np.array_split(signal.astype(np.float64), parts) for signal in (expected, got))
+    powers = [float(np.var(target)) for target in targets]
+    least = max(QUIETEST * max(powers), np.finfo(float).tiny)
+    errors = [float(np.var(output - target)) for output, target in zip(outputs, targets, strict=True)]
+    return max(error / max(power, least) for error, power in zip(errors, powers, strict=True))
