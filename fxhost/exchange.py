@@ -1,16 +1,25 @@
 """Presets of other programs' files, and other programs' files of presets."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from fxhost.engine import probe_error, probe_tolerance
+import numpy as np
+
+from fxhost.engine import compiled_stage, probe_error, probe_tolerance
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
+from fxhost.levels import linear
+from fxhost.members import Answers, Description, choose_probe, compose_members
 from fxhost.preset import Preset, read_preset
+from fxhost.recurrence import play_recurrence
+from fxhost.riff import synthesise_riff
+from fxhost.scripting import write_archive
+from fxhost.surroundings import TORCH, require_room
 
 FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}
 FORMAT_OF_ENDING = {".nam": "nam", ".json": "proteus", ".aidax": "aidax"}
@@ -48,25 +57,64 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
             raise PresetError(f"{path} says that it is made for {preset.sample_rate} Hz; leave out --sample-rate")
         preset = replace(preset, sample_rate=sample_rate)
 
-    from fxhost.torchscript import build_module, save_preset
+    with replacing(output, overwrite=overwrite) as partial:
+        write_preset(partial, preset, {**preset.metadata["capture"], "file": path.name})
+        made = read_preset(partial)
+        error = probe_error(made)
+        if not error <= probe_tolerance(made):
+            raise PresetError(f"{path}: the compiled engine is {error:.1e} off the network; please report this file")
+    return replace(made, path=output, notes=preset.notes)
 
-    save_preset(
-        output,
-        build_module(preset.architecture, preset.weights),
-        name=preset.name,
-        sample_rate=preset.sample_rate,
-        knobs=preset.knobs,
-        levels=preset.levels,
-        rest=None if preset.architecture.network else (preset.weights["h0"], preset.weights["c0"]),
-        is_settled=preset.is_settled,
-        capture={**preset.metadata["capture"], "file": path.name},
-        overwrite=overwrite,
+
+def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None:
+    """Write another program's file, as it was read, as a preset; torch is loaded only where its module needs it.
+
+    Parameters
+    ----------
+    path : Path
+        To be written; an existing file is replaced.
+    preset : Preset
+        At rest on silence.
+    capture : mapping
+        What the file told about itself.
+
+    Raises
+    ------
+    FxhostError
+        If the preset cannot be written.
+    """
+    a, weights, levels = preset.architecture, preset.weights, preset.levels
+    if not a.is_plain:
+        require_room(TORCH, f"a preset of {a.label}")
+
+        from fxhost.torchscript import build_module, save_preset
+
+        save_preset(
+            path,
+            build_module(a, weights),
+            name=preset.name,
+            sample_rate=preset.sample_rate,
+            knobs=preset.knobs,
+            levels=levels,
+            rest=None if a.network else (weights["h0"], weights["c0"]),
+            is_settled=preset.is_settled,
+            capture=capture,
+            overwrite=True,
+        )
+        return
+    probe, error = choose_probe(
+        a,
+        weights,
+        lambda x, h, c: play_recurrence(a, weights, x, h, c, np.float32),
+        lambda x, h, c: play_recurrence(a, weights, x, h, c, np.float64),
     )
-    made = read_preset(output)
-    error = probe_error(made)
-    if not error <= probe_tolerance(made):
-        raise PresetError(f"{path}: the compiled engine is {error:.1e} off torch on {output}; please report this file")
-    return replace(made, notes=preset.notes)
+    riff = (synthesise_riff(preset.sample_rate) * linear(levels.input_gain_db)).astype(np.float32)
+    compiled_stage(preset).process(riff)
+    answers = Answers(
+        probe, error, riff * np.float32(linear(levels.output_gain_db)), preset.silent_output, preset.is_settled
+    )
+    what = Description(preset.name, preset.sample_rate, preset.knobs, levels, capture=capture)
+    path.write_bytes(write_archive(a, weights, compose_members(path, a, weights, answers, what)))
 
 
 @dataclass(frozen=True)

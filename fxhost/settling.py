@@ -40,7 +40,7 @@ def settle_on_silence(preset: Preset) -> Preset:
 
         return find_rest(preset)
     h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
-    layers = [_take_layer(preset.weights, layer) for layer in range(len(h))]
+    layers = [take_layer(preset.weights, layer) for layer in range(len(h))]
     dense = preset.architecture.dense
     x = dense.enter(preset.weights, np.array([0.0, *(knob.default for knob in preset.knobs)]))
     moved, moved_before = np.inf, np.inf
@@ -50,7 +50,7 @@ def settle_on_silence(preset: Preset) -> Preset:
             given = x
             for layer, (w_ih, w_hh, b_ih, b_hh) in enumerate(layers):
                 sums = w_ih @ given + b_ih, w_hh @ h[layer] + b_hh
-                h[layer], c[layer] = _update(preset.architecture.cell, *sums, h[layer], c[layer])
+                h[layer], c[layer] = update_cell(preset.architecture.cell, *sums, h[layer], c[layer])
                 given = h[layer]
         moved_before, moved = moved, max(np.abs(h - before[0]).max(), np.abs(c - before[1]).max())
         if moved < STILL:
@@ -68,12 +68,13 @@ def settle_on_silence(preset: Preset) -> Preset:
     return find_rest(settled)
 
 
-def _take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
+def take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
+    """What a layer's inputs and its own h are multiplied by, and the two biases."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return [weights[f"{name}_l{layer}"].astype(np.float64) for name in names]
 
 
-def _update(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
+def update_cell(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
     """The new h and c of a layer, from what its inputs and its own h give."""
     size = len(h)
     if cell == "gru":

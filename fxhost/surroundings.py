@@ -13,7 +13,7 @@ from fxhost.errors import FxhostError
 
 MB = 1_000_000
 KERNELS, TORCH, TRAINING = 550, 1100, 1800  # MB of address space: the most that was seen of each, and a tenth more
-NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "export": KERNELS, "import": TORCH}
+NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "export": KERNELS, "import": KERNELS}
 NEEDS |= {"train": TRAINING, "signal": TORCH}
 GONE = "the current folder is gone; change to another"
 
@@ -31,11 +31,19 @@ def check_surroundings(options: argparse.Namespace) -> None:
         needed = max(needed, TORCH)
     if needed and not has_current_folder():
         raise FxhostError(GONE)
+    require_room(needed, f"`fxhost {options.command}`")
+
+
+def require_room(needed: int, what: str) -> None:
+    """Refuse what needs more MB of address space than a limit leaves.
+
+    Raises
+    ------
+    FxhostError
+        With what needs how much.
+    """
     if needed and is_limited() and not is_free(needed * MB):
-        raise FxhostError(
-            f"not enough memory: `fxhost {options.command}` needs {needed} MB of address space; "
-            "raise the limit (ulimit -v)"
-        )
+        raise FxhostError(f"not enough memory: {what} needs {needed} MB of address space; raise the limit (ulimit -v)")
 
 
 def has_current_folder() -> bool:

@@ -8,14 +8,11 @@ The contract of a module: `forward(x, h, c) -> (y, h, c)` with x float32 `(1, fr
 
 import ctypes
 import io
-import json
 import threading
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from fxhost import __version__
-from fxhost.dense import NONE
 from fxhost.errors import PresetError
 from fxhost.files import replacing
 from fxhost.levels import linear
+from fxhost.members import Answers, Description, choose_probe, compose_members
 from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
-from fxhost.preset import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR, Architecture, Float32Array, Knob, Levels, Preset
+from fxhost.preset import MOST_PROBE_ERROR, Architecture, Float32Array, Knob, Levels, Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage, aligned_zeros, first_words
 
@@ -47,9 +43,6 @@ __all__ = [
 
 JIT_WARNING = r".*torch\.jit\.\w+` is (deprecated|not supported)"
 
-PROBE_FRAMES = 2048
-PROBE_HALVINGS = 8
-PROBE_ERROR = 2e-6  # how far the module may be from itself in float64 on the probe
 WARM_UP_BLOCKS = 4  # TorchScript compiles in its first calls
 SETTLE_S = 30.0  # the longest that a preset may take to settle on silence
 SETTLED = 1e-7  # the state has settled when a second of silence moves it by less
@@ -234,51 +227,14 @@ def save_preset(
     riff_out, _, _ = play_module(module, constant_input(loud_riff, knobs), weights["h0"], weights["c0"])
     riff_out = riff_out * np.float32(linear(levels.output_gain_db))
     silent_out, _, _ = play_module(module, constant_input(riff[:1] * 0, knobs), weights["h0"], weights["c0"])
-    metadata = {
-        "format": FORMAT,
-        "format_version": oldest_version(architecture, levels),
-        "name": name,
-        "architecture": architecture.as_dict(),
-        "sample_rate": sample_rate,
-        "knobs": [{"name": knob.name, "default": knob.default} for knob in knobs],
-        "levels": asdict(levels),
-        "loudness_db": float(10 * np.log10(np.mean(riff_out.astype(np.float64) ** 2) + 1e-12)),
-        "silence": {"settled": settled, "output": float(silent_out[0])},
-        "probe_frames": PROBE_FRAMES,
-        "probe_error": probe_error,
-        "author": author,
-        "licence": licence,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fxhost_version": __version__,
-        "training": dict(training or {}),
-    }
-    if capture is not None:
-        metadata["capture"] = dict(capture)
-    extra = {
-        "fxhost.json": json.dumps(metadata, indent=1, allow_nan=False).encode(),
-        "weights.npz": _npz({key: weights[key] for key in architecture.weight_shapes()}),
-        "probe.npz": _npz({key: probe[key] for key in architecture.probe_shapes(PROBE_FRAMES)}),
-    }
-    for name, content in extra.items():
-        if len(content) > MEMBER_LIMITS[name]:
-            raise PresetError(
-                f"cannot write {path}: {name} of this network has {len(content)} bytes, at most {MEMBER_LIMITS[name]} "
-                "are allowed"
-            )
+    what = Description(name, sample_rate, knobs, levels, author, licence, training or {}, capture)
+    answers = Answers(probe, probe_error, riff_out, float(silent_out[0]), settled)
+    extra = compose_members(path, architecture, weights, answers, what)
     archive = io.BytesIO()  # through memory, because torch names the folder inside the archive after the file
     with accepting_deprecation():
         torch.jit.save(scripted, archive, _extra_files=extra)
     with replacing(path, overwrite=overwrite) as partial:
         _copy_without_paths(archive, partial)
-
-
-def oldest_version(architecture: Architecture, levels: Levels) -> int:
-    """The lowest version of the format that can say what a preset has to."""
-    if architecture.network is not None:
-        return 3 if architecture.network.is_newer else 2
-    if architecture.dense != NONE or architecture.layers > 3 or architecture.hidden_size > 128:
-        return 3
-    return 1 if architecture.cell == "lstm" and not levels.has_gains else 2
 
 
 def rest_of(
@@ -295,50 +251,13 @@ def rest_of(
 def make_probe(
     module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
 ) -> tuple[dict[str, Float32Array], float]:
-    """A loud fixed input and the module's own answers, from its settled state and from a state far from it.
+    """The probe, and how far the module is from itself in float64 on it."""
+    double = build_module(architecture, weights).double()
 
-    Some networks are chaotic when they are driven harder than anything they were trained on, and then two engines part
-    ways from the smallest difference in rounding. The probe is made softer by halves until the module agrees with
-    itself in float64, so that it tells a wrong engine from a right one. Captures of amplifiers with much gain never do,
-    because they amplify what is rounded; then it is as loud as suits them best.
+    def play_exactly(x: Float32Array, h: Float32Array, c: Float32Array) -> Any:
+        return play_module(double, *(value.astype(np.float64) for value in (x, h, c)))[0]  # type: ignore[arg-type]
 
-    Returns
-    -------
-    probe : dict
-        As `Architecture.probe_shapes` lists it.
-    error : float
-        How far the module is from itself in float64 on it.
-    """
-    rng = np.random.default_rng(20240229)
-    shape_h, shape_c = architecture.state_shapes
-    n = np.arange(PROBE_FRAMES)
-    half = PROBE_FRAMES // 2
-    chirp = np.sin(2 * np.pi * (n / 480 + (n / 160) ** 2))  # at 48 kHz from 100 Hz to 4 kHz in the first half
-    audio = 0.9 * np.where(n < half, chirp, rng.uniform(-1.0, 1.0, PROBE_FRAMES))
-    knobs = rng.uniform(0.0, 1.0, architecture.inputs - 1)  # they stand still
-    h = rng.uniform(-0.9, 0.9, shape_h).astype(np.float32)
-    c = rng.uniform(-1.5, 1.5, shape_c).astype(np.float32)
-    exact = build_module(architecture, weights).double()
-    probe, least = {}, np.inf
-    for halvings in range(PROBE_HALVINGS):
-        x = np.column_stack([audio * 0.5**halvings, *(np.full(PROBE_FRAMES, knob) for knob in knobs)]).astype(
-            np.float32
-        )
-        settled, _, _ = play_module(module, x, weights["h0"], weights["c0"])
-        from_state, _, _ = play_module(module, x, h, c)
-        truths = (
-            play_module(exact, *(value.astype(np.float64) for value in (x, *start)))[0]  # type: ignore[arg-type]
-            for start in ((weights["h0"], weights["c0"]), (h, c))
-        )
-        error = max(float(np.abs(out - truth).max()) for out, truth in zip((settled, from_state), truths, strict=True))
-        if error < least:
-            least = error
-            probe = {"input": x, "output_settled": settled, "h": h, "c": c, "output_state": from_state}
-        if error < PROBE_ERROR:
-            break
-    if not probe:
-        raise PresetError("the network's output is no number on the probe; nothing can be made of it")
-    return probe, min(least, MOST_PROBE_ERROR)
+    return choose_probe(architecture, weights, lambda x, h, c: play_module(module, x, h, c)[0], play_exactly)
 
 
 def _copy_without_paths(archive: io.BytesIO, path: Path) -> None:
@@ -347,12 +266,6 @@ def _copy_without_paths(archive: io.BytesIO, path: Path) -> None:
         for entry in source.infolist():
             if not entry.filename.endswith(".debug_pkl"):
                 target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry))
-
-
-def _npz(arrays: Mapping[str, Float32Array]) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{key: np.ascontiguousarray(value, "<f4") for key, value in arrays.items()})
-    return file.getvalue()
 
 
 class TorchScriptStage(Stage):

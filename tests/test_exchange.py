@@ -65,7 +65,7 @@ def test_a_capture_goes_to_a_preset_and_back_to_the_bit(what: str, tmp_path: Pat
     assert (made.levels.loudness_db == capture.levels.loudness_db) == known
     assert (made.name, made.sample_rate) == (capture.name, capture.sample_rate)
     assert made.metadata["format_version"] == (1 if made.architecture.cell == "lstm" and "gains" not in what else 2)
-    assert torchscript.probe_error(made) == 0.0
+    assert torchscript.probe_error(made) <= 2e-6  # the answers are those of numpy
     assert engine.probe_error(made) <= 2e-6
     x = excite(3)
     assert np.abs(play(made, x) - play(capture, x)).max() < TOLERANCE
