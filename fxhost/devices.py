@@ -95,13 +95,18 @@ def forget_portaudio() -> None:
     atexit.unregister(import_sounddevice()._exit_handler)
 
 
+def user_asks_pipewire() -> bool:
+    """Whether the user has set PIPEWIRE_LATENCY."""
+    return os.environ.get(PIPEWIRE_LATENCY, "") != _asked_pipewire
+
+
 def ask_pipewire(block_frames: int) -> None:
     """Ask PipeWire for blocks of so many frames, where its libjack plays and the user has not asked himself.
 
     A client of PipeWire says what it wants when it is made, so PortAudio starts anew where it has asked for another.
     """
     global _asked_pipewire
-    if os.environ.get(PIPEWIRE_LATENCY, "") != _asked_pipewire or not speaks_pipewire():
+    if user_asks_pipewire() or not speaks_pipewire():
         return
     with quiet_libraries():
         server = ask_server()

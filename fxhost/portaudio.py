@@ -16,6 +16,7 @@ from fxhost.devices import (
     list_devices,
     quiet_libraries,
     stop_portaudio,
+    user_asks_pipewire,
 )
 from fxhost.errors import DeviceError
 from fxhost.latency import UNKNOWN, Latency, add_ways
@@ -117,6 +118,8 @@ class DeviceStream:
         input_device, output_device = self._devices
         self._ask_server()
         self.asked_frames, self._told_frames = choose_block_frames(self._block_frames, self.host_api, self._server)
+        if not self._block_frames and self._server is not None and self._server.is_pipewire and user_asks_pipewire():
+            self.asked_frames = 0
         out_channels = min(2, output_device.output_channels)
         in_channels = 0
         if input_device is not None:

@@ -87,6 +87,7 @@ def test_blocks_are_as_small_as_was_asked_for_and_the_latency_can_be_true(
     env = {**graph, "PIPEWIRE_LATENCY": wish} if wish else graph
     result = play(env, make_preset(1, 8), *arguments)
     assert result["block_frames"] == expected
+    assert result["block_frames_asked"] == (None if wish else expected)
     assert result["blocks_at_once"] < 1.5
     assert expected / result["sample_rate"] <= result["stream_latency_s"] < 1.0
 
