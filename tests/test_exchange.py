@@ -130,8 +130,9 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
         export_preset(gru, tmp_path / "a.nam")
     with pytest.raises(FileError, match=r"ends in none of \.nam, \.json, \.aidax"):
         export_preset(gru, tmp_path / "a.wav")
+    write(tmp_path / "there.json", make_proteus("GRU"))
     with pytest.raises(FileError, match="exists already"):
-        export_preset(gru, tmp_path / "a.json")
+        export_preset(gru, tmp_path / "there.json")
     export_preset(gru, tmp_path / "b.json", file_format="aidax")
     assert read_preset(tmp_path / "b.json").file_format == "aidax"
 

@@ -110,7 +110,7 @@ BAD_FILES: dict[str, tuple[Change, str]] = {
     "json with infinity": (edit_json_text('"sample_rate": 48000', '"sample_rate": 1e999'), "is not a finite number"),
     "json nested deeply": (set_entry("extra/fxhost.json", b"[" * 100_000), "fxhost.json is damaged"),
     "other format": (edit_json(format="something else"), "format is 'something else'"),
-    "newer version": (edit_json(format_version=3), "has format version 3, this fxhost reads up to 2; upgrade"),
+    "newer version": (edit_json(format_version=4), "has format version 4, this fxhost reads up to 3; upgrade"),
     "version is no number": (edit_json(format_version="1"), "format_version is '1'"),
     "rate 0": (edit_json(sample_rate=0), "sample_rate is '0'"),
     "rate as text": (edit_json(sample_rate="48000"), "sample_rate is '48000'"),
