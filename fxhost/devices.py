@@ -210,6 +210,24 @@ def find_device(wanted: str, kind: Kind) -> Device:
     return found[0]
 
 
+def find_again(device: Device, kind: Kind) -> Device:
+    """The same device in PortAudio's present list.
+
+    Raises
+    ------
+    DeviceError
+        If it is not there any more.
+    """
+    same = [
+        other
+        for other in list_devices()
+        if (other.name, other.host_api) == (device.name, device.host_api) and other.channels(kind)
+    ]
+    if not same:
+        raise DeviceError(f"'{device.name}' is not there any more")
+    return min(same, key=lambda other: abs(other.index - device.index))
+
+
 def choose_device(wanted: str | None, kind: Kind) -> Device:
     """The device that a user names, or without a name the one that the system prefers.
 

@@ -10,10 +10,9 @@ from fxhost.deadlines import finishes
 from fxhost.devices import (
     INVALID_SAMPLE_RATE,
     Device,
-    Kind,
+    find_again,
     forget_portaudio,
     import_sounddevice,
-    list_devices,
     quiet_libraries,
     stop_portaudio,
     user_asks_pipewire,
@@ -258,7 +257,7 @@ class DeviceStream:
         if not self.can_reopen:
             raise DeviceError(f"'{self.name}' does not answer; restart the sound server")
         input_device, output_device = self._devices
-        self._devices = input_device and _find_again(input_device, "input"), _find_again(output_device, "output")
+        self._devices = input_device and find_again(input_device, "input"), find_again(output_device, "output")
         self._open()
         self.start()
 
@@ -288,15 +287,3 @@ class DeviceStream:
                 logger.info("'%s' does not answer; leaving it", self.name)
                 self.can_reopen = False
                 forget_portaudio()
-
-
-def _find_again(device: Device, kind: Kind) -> Device:
-    """The same device in PortAudio's present list."""
-    same = [
-        other
-        for other in list_devices()
-        if (other.name, other.host_api) == (device.name, device.host_api) and other.channels(kind)
-    ]
-    if not same:
-        raise DeviceError(f"'{device.name}' is not there any more")
-    return min(same, key=lambda other: abs(other.index - device.index))
