@@ -13,6 +13,7 @@ from fxhost.engine import compiled_stage, probe_error, probe_tolerance
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
+from fxhost.formats.rewriting import unwire_residual
 from fxhost.levels import linear
 from fxhost.members import Answers, Description, choose_probe, compose_members
 from fxhost.preset import Preset, read_preset
@@ -56,6 +57,11 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
         if preset.metadata["sample_rate_known"] and sample_rate != preset.sample_rate:
             raise PresetError(f"{path} says that it is made for {preset.sample_rate} Hz; leave out --sample-rate")
         preset = replace(preset, sample_rate=sample_rate)
+
+    plain = unwire_residual(preset)
+    if plain is not preset:  # and the state that the file stores is one of more units
+        capture = {key: value for key, value in preset.metadata["capture"].items() if key != "state"}
+        preset = replace(plain, metadata={**preset.metadata, "capture": capture})
 
     with replacing(output, overwrite=overwrite) as partial:
         write_preset(partial, preset, {**preset.metadata["capture"], "file": path.name})

@@ -104,6 +104,50 @@ def test_a_trained_preset_plays_the_same_from_other_programs_files(
     assert np.abs(play(again, x) - play(preset, x)).max() < (2e-6 if wired else TOLERANCE)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("ending", [".json", ".aidax"])
+def test_a_residual_path_comes_back_from_a_nam_file(ending: str, layers: int, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.json", make_proteus("LSTM", 5, layers=layers))
+    export_preset(read_preset(source), tmp_path / "a.nam")
+    import_capture(tmp_path / "a.nam", tmp_path / "a.pt")
+    for name in ("a.nam", "a.pt"):
+        notes = export_preset(read_preset(tmp_path / name), tmp_path / f"b{ending}", overwrite=True)
+        again = read_preset(tmp_path / f"b{ending}")
+        assert (again.architecture.residual, again.architecture.hidden_size) == (True, 5)
+        assert not any("add the dry signal" in note for note in notes)
+        assert any("ignore in_skip" in note for note in notes) == (ending == ".aidax")
+        assert not again.levels.has_gains
+        for key, array in read_preset(source).weights.items():
+            if not key.startswith("bias"):  # which are one sum in a .nam file
+                assert np.abs(again.weights[key] - array).max() < TOLERANCE
+        x = excite(4)
+        assert np.abs(play(again, x) - play(read_preset(source), x)).max() < 2e-6
+
+
+def test_gains_and_a_residual_path_come_back_from_a_nam_file(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.aidax", make_aidax("lstm", 6, in_skip=1, in_gain=5.0, out_gain=-3.0))
+    export_preset(read_preset(source), tmp_path / "a.nam")
+    wired = read_preset(tmp_path / "a.nam")
+    assert wired.architecture.hidden_size == 7
+    with pytest.raises(PresetError, match="residual path, for which this format has no place"):
+        export_preset(wired, tmp_path / "b.json")
+    notes = export_preset(wired, tmp_path / "b.aidax")
+    assert "some players of this format ignore in_skip, in_gain and out_gain, and will sound wrong" in notes
+    again = read_preset(tmp_path / "b.aidax")
+    assert again.levels.input_gain_db == pytest.approx(5.0, abs=1e-5)
+    assert again.levels.output_gain_db == pytest.approx(-3.0, abs=1e-5)
+    x = excite(4)
+    assert np.abs(play(again, x) - play(read_preset(source), x)).max() < 5e-6
+
+
+def test_a_unit_that_is_no_wire_of_ours_stays(tmp_path: Path) -> None:
+    export_preset(read_preset(write(tmp_path / "a.json", make_proteus("LSTM", 5))), tmp_path / "a.nam")
+    data = json.loads((tmp_path / "a.nam").read_text())
+    data["weights"][-2] *= -1.0  # the head takes the dry signal away
+    export_preset(read_preset(write(tmp_path / "b.nam", data)), tmp_path / "b.json")
+    assert read_preset(tmp_path / "b.json").architecture.hidden_size == 6
+
+
 def test_knobs_stand_still_in_a_nam_file(make_preset: Callable[..., Path], tmp_path: Path) -> None:
     [preset] = set_knobs([read_preset(make_preset(1, 8, 2))], {"Knob 1": 0.8})
     notes = export_preset(preset, tmp_path / "a.nam")

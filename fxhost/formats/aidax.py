@@ -15,6 +15,7 @@ from fxhost.errors import PresetError
 from fxhost.fields import DECIBELS, Fields, Float32Array, take_array
 from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_wavenet
 from fxhost.formats.keras import last_of, read_layers, write_layers
+from fxhost.formats.rewriting import unwire_residual
 
 FORMAT = "aidax"
 ASSUMED_RATE = 48_000
@@ -94,8 +95,14 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
         If the format cannot hold it.
     """
     refuse_wavenet(preset)
+    preset = unwire_residual(preset)
     a = preset.architecture
     notes = []
+    ignored = [
+        key for key, is_used in (("in_skip", a.residual), ("in_gain and out_gain", preset.levels.has_gains)) if is_used
+    ]
+    if ignored:
+        notes.append(f"some players of this format ignore {', '.join(ignored)}, and will sound wrong")
     if a.layers > 1 or not a.is_plain:
         notes.append(f"some players of this format have one recurrent and one linear layer only; this is {a.label}")
     data: dict[str, Any] = {

@@ -14,7 +14,7 @@ from fxhost.effect import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Archit
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_dense, refuse_wavenet, zero_state
-from fxhost.formats.rewriting import fold_gains
+from fxhost.formats.rewriting import fold_gains, unwire_residual
 
 FORMAT = "coreaudioml"
 ASSUMED_RATE = 44_100
@@ -105,7 +105,7 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
     """
     refuse_wavenet(preset)
     refuse_dense(preset)
-    preset = fold_gains(preset)
+    preset = fold_gains(unwire_residual(preset))
     a = preset.architecture
     notes = []
     if not a.residual:

@@ -1,5 +1,6 @@
 """The same network written otherwise, where a format has no word for a part of it: exact but for rounding."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from fxhost.errors import PresetError
 from fxhost.levels import linear
 
 WIRE_SCALE = 2.0**13  # tanh(x) is x to within float32 for x this many times smaller than a loud sample
+MOST_FOLDED = 1e4  # of a gain that was folded into the weights
 WIDE_OPEN = 20.0  # a gate's sum at which it lets everything through, to within float32
 
 
@@ -87,6 +89,60 @@ def wire_residual(preset: Preset) -> Preset:
         weights[name] = narrow(np.pad(preset.weights[name], ((0, 0), (0, 1))))
     architecture = Architecture(a.layers, a.hidden_size + 1, a.inputs, False, a.cell)
     return replace(preset, architecture=architecture, weights=weights, probe={})
+
+
+def unwire_residual(preset: Preset) -> Preset:
+    """The network with its residual path again, where its last unit is what `wire_residual` makes of one.
+
+    Gains that were folded into the weights afterwards stand around it again.
+    """
+    a, w = preset.architecture, preset.weights
+    if a.cell != "lstm" or a.residual or a.hidden_size < 2 or not a.is_plain or not has_wire(preset):
+        return preset
+    hidden = a.hidden_size - 1
+    weights: dict[str, Float32Array] = {}
+    given = WIRE_SCALE * float(w["weight_ih_l0"].reshape(4, a.hidden_size, -1)[2, -1, 0])
+    taken = float(w["head_weight"][0, -1]) / WIRE_SCALE
+    plain = replace(a, hidden_size=hidden, residual=True)
+    for name, shape in plain.weight_shapes().items():
+        if name.startswith(("weight_", "bias_")):
+            columns = shape[1] if len(shape) == 2 else 1
+            rows = w[name].reshape(4, a.hidden_size, -1)[:, :hidden, :columns].astype(np.float64)
+            if name == "weight_ih_l0":
+                rows[:, :, 0] /= given
+            weights[name] = narrow(rows.reshape(shape))
+    weights["head_weight"] = narrow(w["head_weight"][:, :hidden].astype(np.float64) / taken)
+    weights["head_bias"] = narrow(w["head_bias"].astype(np.float64) / taken)
+    for name in ("h0", "c0"):
+        weights[name] = narrow(w[name][:, :hidden])
+    levels = replace(
+        preset.levels,
+        input_gain_db=preset.levels.input_gain_db + 20.0 * math.log10(given),
+        output_gain_db=preset.levels.output_gain_db + 20.0 * math.log10(taken),
+    )
+    silent = preset.silent_output / taken
+    return replace(preset, architecture=plain, weights=weights, levels=levels, silent_output=silent, probe={})
+
+
+def has_wire(preset: Preset) -> bool:
+    """Whether the last unit of each layer of an LSTM does nothing but hand the audio through."""
+    a, w = preset.architecture, preset.weights
+    for layer in range(a.layers):
+        ih, hh, b_ih, b_hh = (
+            w[f"{name}_l{layer}"].reshape(4, a.hidden_size, -1)
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        from_below = ih[:, -1].copy()
+        handed = float(from_below[2, 0 if layer == 0 else -1])
+        from_below[2, 0 if layer == 0 else -1] = 0.0
+        from_others = ih[:, :-1, -1].any() if layer > 0 else False
+        if from_below.any() or from_others or hh[:, -1].any() or hh[:, :, -1].any():
+            return False
+        if not np.array_equal((b_ih + b_hh)[:, -1, 0], np.array([WIDE_OPEN, -WIDE_OPEN, 0.0, WIDE_OPEN], np.float32)):
+            return False
+        if not (handed == 1.0 if layer > 0 else MOST_FOLDED > WIRE_SCALE * handed > 1.0 / MOST_FOLDED):
+            return False
+    return MOST_FOLDED > float(w["head_weight"][0, -1]) / WIRE_SCALE > 1.0 / MOST_FOLDED
 
 
 def narrow(array: np.ndarray) -> Float32Array:
