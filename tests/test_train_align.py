@@ -9,6 +9,7 @@ import soundfile
 from train.align import advance, choose_correction, take_out
 from train.delay import Delay, find_delay
 from train.source import BLOCK_FRAMES
+from train.verify import verify_delay
 
 RATE = 16_000
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -122,8 +123,8 @@ def test_the_arguments_are_left_alone_and_may_be_on_disk(dry: np.ndarray, tmp_pa
 @pytest.mark.parametrize(("frames", "uncertainty", "taken"), [
     (0.0, 0.1, 0.0), (0.4, 0.1, 0.0), (-0.45, 0.2, 0.0), (1.2, 1.5, 0.0),  # left as it is
     (17.1, 0.2, 17.0), (-3.25, 0.2, -3.0), (17.38, 0.5, 17.0), (16.75, 1.0, 17.0),  # whole
-    (17.45, 0.2, 17.45), (-300.45, 0.2, -300.45), (17.65, 1.0, 17.65),
-    (100.0, 11.0, 89.0), (-9.0, 11.0, 0.0), (-30.0, 5.0, -35.0), (9.0, np.inf, 0.0),  # late rather than early
+    (17.45, 0.2, 17.45), (-300.45, 0.2, -300.45), (17.65, 0.5, 17.65), (17.65, 1.0, 17.0),
+    (100.0, 11.0, 89.0), (-9.0, 11.0, 0.0), (-1.3, 0.9, 0.0), (-30.0, 5.0, -35.0), (9.0, np.inf, 0.0),  # late rather than early
 ])  # fmt: skip
 def test_what_is_taken_out_is_what_the_evidence_bears(frames: float, uncertainty: float, taken: float) -> None:
     assert choose_correction(Delay(frames, uncertainty, 0.9, 1, 0.5, 99.0, 0.0)) == taken
@@ -167,3 +168,29 @@ def test_real_guitar_through_circuits_is_aligned_and_stays_so(name: str) -> None
     late = find_delay(x, np.concatenate([np.zeros(300, np.float32), y]), rate)
     assert late.frames == pytest.approx(300, abs=0.3)
     assert not find_delay(x[: len(x) // 2], y[len(y) // 2 :], rate).is_of_a_pair
+
+
+@pytest.mark.parametrize("effect", ["clipper", "overdrive", "fuzz"])
+@pytest.mark.parametrize("poor", ["clipped", "quiet 16 bit", "hiss"])
+def test_an_effect_that_answers_at_once_is_not_moved_whatever_the_dry_side_is_like(
+    dry: np.ndarray, effect: str, poor: str
+) -> None:
+    given = {
+        "clipped": 1.4 * np.clip(4 * dry, -0.5, 0.5),
+        "quiet 16 bit": np.round(0.01 * dry * 2**15) / 2**15,
+        "hiss": dry + 1e-3 * np.random.default_rng(3).standard_normal(len(dry)),
+    }[poor].astype(np.float32)
+    wet = EFFECTS[effect](dry if poor == "quiet 16 bit" else given).astype(np.float32)
+    delay = find_delay(given, wet, RATE)
+    assert verify_delay(given, wet, choose_correction(delay)) == 0.0
+    assert abs(delay.frames) <= 2 * delay.uncertainty_frames + 0.5
+
+
+def test_the_uncertainty_covers_what_differs_from_part_to_part(dry: np.ndarray) -> None:
+    """An effect whose answer comes later in half of the recording."""
+    slow = filtered(filtered(filtered(dry, 900), 900), 900)
+    half = len(dry) // 2
+    wet = np.concatenate([np.tanh(5 * dry[:half]), 20 * delayed(slow, 3)[half:]]).astype(np.float32)
+    whole, first = find_delay(dry, wet, RATE), find_delay(dry[:half], wet[:half], RATE)
+    assert first.uncertainty_frames < 0.6
+    assert whole.uncertainty_frames > 1.0

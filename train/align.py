@@ -16,6 +16,8 @@ LEAST_DELAY = 0.5  # frames: what is less may be the effect's own, and the netwo
 # frames early and bent ones up to 0.4 late.
 WHOLE_BELOW, WHOLE_ABOVE = 0.4, 0.25
 DOUBTFUL = 2.0  # frames of uncertainty, above which the least delay is taken out that may be the true one
+EARLY_SURE = 2.0  # uncertainties: few recordings are early, and what answers at once must not be moved
+UNSURE = 0.75  # frames of uncertainty, above which a fraction means nothing
 HALF_TAPS = 32  # of the interpolation: flat to 0.01 dB up to 0.92 of half the sample rate
 KAISER_BETA = 8.0  # of its window: 80 dB
 
@@ -30,7 +32,7 @@ def choose_correction(delay: Delay) -> float:
     Returns
     -------
     float
-        0 below half a frame or within the uncertainty: a pair that is aligned comes through bit by bit. A whole number
+        0 below half a frame, within the uncertainty, or early by less than twice that: a pair that is aligned comes through bit by bit. A whole number
         where the evidence does not tell the delay from one.
 
     Notes
@@ -39,10 +41,13 @@ def choose_correction(delay: Delay) -> float:
     comes early would need the dry side's future.
     """
     frames = delay.frames
-    if abs(frames) < max(LEAST_DELAY, delay.uncertainty_frames):
+    sure = delay.uncertainty_frames * (EARLY_SURE if frames < 0 else 1.0)
+    if abs(frames) < max(LEAST_DELAY, sure):
         return 0.0
     if delay.uncertainty_frames > DOUBTFUL:
         return float(math.floor(frames - delay.uncertainty_frames)) if math.isfinite(delay.uncertainty_frames) else 0.0
+    if delay.uncertainty_frames > UNSURE:
+        return float(math.floor(frames + WHOLE_ABOVE))
     whole = math.floor(frames + 0.5)
     return float(whole) if -WHOLE_ABOVE <= frames - whole <= WHOLE_BELOW else frames
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fxhost.preset import Float32Array
 from train.drift import Line, Step, follow_lags, place_windows, refine_drift, sum_spectra, window_frames
-from train.onset import find_onset
+from train.onset import EXPLAINED, find_onset
 from train.pieces import measure_pieces
 from train.slips import find_steps, locate_steps
 from train.source import release_pages
@@ -34,6 +34,8 @@ WHITENING = 0.8  # the share of the magnitude that is taken out: 1 lets noise in
 LOWEST_PEAK = 12.0  # of the correlation, over its RMS; see `Delay`
 LEAST_CONFIDENCE = 0.35  # with a peak below twice that
 AMBIGUOUS = 0.9  # of two peaks this near in height the one with the smaller delay is taken: loops repeat themselves
+PARTS = 5  # of the recording, whose onsets tell how sure that of the whole is
+LEAST_WINDOWS = 12  # in a part
 SAME_PEAK_S = 0.02  # what stands nearer to a peak belongs to it
 
 
@@ -107,7 +109,8 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
     +0.05 and +0.20, fuzz +0.15 and +0.20, diode clipper +0.40 and +0.25, treble booster 0.00, LTspice gain stage +0.15.
     Shifts of −300.4, 0.25, 17.5 and 4800.5 frames, inversion, and white noise 60 and 40 dB below the wet side change
     that by 0.2 at most, but for one in a hundred (an overdrive with noise, 0.65).
-    Few seconds of a fuzz may be off by nine frames; `uncertainty_frames` then says so.
+    Few seconds of a fuzz may be off by nine frames. `uncertainty_frames` then says so: it is the larger of what the fit
+    leaves open and of how far five parts of the recording lie from the whole, the furthest one left out.
     """
     frames = min(len(dry), len(wet))
     correlations, middles = correlate_excerpts(dry, wet, sample_rate, search_s)
@@ -148,7 +151,9 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
     onset = find_onset(spectra, sample_rate)
     return Delay(
         frames=line.frames + onset.frames,
-        uncertainty_frames=onset.uncertainty_frames,
+        uncertainty_frames=max(
+            onset.uncertainty_frames, _measure_scatter(dry, wet, windows, size, line, sample_rate, onset.frames)
+        ),
         confidence=max(0.0, confidence),
         polarity=onset.polarity,
         correlation=min(1.0, correlation),
@@ -156,6 +161,30 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
         drift_frames=line.slope * frames,
         steps=line.steps,
     )
+
+
+def _measure_scatter(
+    dry: Float32Array,
+    wet: Float32Array,
+    windows: list[int],
+    size: int,
+    line: Line,
+    sample_rate: int,
+    found: float,
+) -> float:
+    """How far the onset in parts of the recording is from that of the whole: what is played moves it more than noise.
+
+    The part that is furthest off is left out.
+    """
+    parts = [list(part) for part in np.array_split(windows, PARTS) if len(part) >= LEAST_WINDOWS]
+    off = []
+    for part in parts:
+        spectra = sum_spectra(dry, wet, part, size, line)
+        if all(power.any() and cross.any() for power, cross in spectra):
+            onset = find_onset(spectra, sample_rate)
+            if onset.explained >= EXPLAINED:
+                off.append(abs(onset.frames - found))
+    return sorted(off)[-2] if len(off) > 1 else 0.0
 
 
 def correlate_excerpts(
