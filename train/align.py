@@ -32,7 +32,8 @@ def choose_correction(delay: Delay) -> float:
     Returns
     -------
     float
-        0 below half a frame, within the uncertainty, or early by less than twice that: a pair that is aligned comes through bit by bit. A whole number
+        0 below half a frame, within the uncertainty, or early by less than twice that: a pair that is aligned comes
+        through bit by bit. A whole number
         where the evidence does not tell the delay from one.
 
     Notes

@@ -92,8 +92,12 @@ def find_speed(dry: Float32Array, wet: Float32Array, sample_rate: int) -> float 
     for ratio, is_own in ((round(a / b, 9), sample_rate in (a, b)) for a in RATES for b in RATES if a != b):
         own[ratio] = is_own or own.get(ratio, False)
     order = sorted(own, key=lambda ratio: (not own[ratio], abs(np.log(ratio))))
-    for ratio in [*order, PULLED, 1 / PULLED]:
-        if _fits(x, y, sample_rate / step, ratio):
+    for ratio in order:
+        if _measure_peak(x, y, sample_rate / step, ratio) >= CLEAR:
+            return ratio
+    same = _measure_peak(x, y, sample_rate / step, 1.0)  # so small a difference hardly lowers the peak
+    for ratio in (PULLED, 1 / PULLED):
+        if _measure_peak(x, y, sample_rate / step, ratio) >= max(CLEAR, 2 * same):
             return ratio
     return None
 
@@ -104,8 +108,8 @@ def _thin(audio: Float32Array, step: int) -> Float64Array:
     return np.asarray(whole.mean(axis=1, dtype=np.float64))
 
 
-def _fits(dry: Float64Array, wet: Float64Array, sample_rate: float, ratio: float) -> bool:
-    """Whether excerpts of the wet side, slowed down by the ratio, correlate with the dry side."""
+def _measure_peak(dry: Float64Array, wet: Float64Array, sample_rate: float, ratio: float) -> float:
+    """How excerpts of the wet side, slowed down by the ratio, correlate with the dry side: the peak over the RMS."""
     search = int(SEARCH_S * sample_rate)
     total = min(len(dry), int(len(wet) * ratio))
     length = min(int(EXCERPT_S * sample_rate), total // 2)
@@ -119,7 +123,7 @@ def _fits(dry: Float64Array, wet: Float64Array, sample_rate: float, ratio: float
         cut = wet[origin : int(places[-1]) + 2]
         around[first - start + search : last - start + search] = np.interp(places - origin, np.arange(len(cut)), cut)
         summed += _correlate(dry[start : start + length], around, search)
-    return bool(np.abs(summed).max() >= CLEAR * np.sqrt(np.mean(summed**2)))
+    return float(np.abs(summed).max() / max(float(np.sqrt(np.mean(summed**2))), 1e-30))
 
 
 def _correlate(dry: Float64Array, around: Float64Array, search: int) -> Float64Array:
