@@ -8,6 +8,7 @@ from fxhost.errors import TrainingError
 from fxhost.preset import Float32Array
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
 from train.levels import TENTH_S, Levels, measure_levels
+from train.mislabelled import refuse_mislabelled
 from train.sides import SILENCE
 from train.source import BLOCK_FRAMES, Source, release_pages
 
@@ -26,7 +27,7 @@ def find_far_delay(dry: Source, wet: Source, levels: tuple[Levels, Levels], near
     Raises
     ------
     TrainingError
-        If they correlate nowhere, or something is played before the other begins.
+        If they correlate nowhere, or only at another speed, or something is played before the other begins.
     """
     rate = dry.sample_rate
     begins = [_find_begin(side, level) for side, level in zip((dry, wet), levels, strict=True)]
@@ -41,6 +42,7 @@ def find_far_delay(dry: Source, wet: Source, levels: tuple[Levels, Levels], near
         search_s = max(min(lengths) / 2, abs(lengths[0] - lengths[1]) + rate) / rate
         far = find_delay(dry.audio, wet.audio, rate, min(FAR_S, search_s))
     if not far.is_of_a_pair:
+        refuse_mislabelled(dry, wet)
         raise TrainingError(
             f"{dry.path} and {wet.path} are no pair: got a correlation of {near.correlation:.3f}, {near.peak:.1f} "
             f"times what chance gives, expected at least {LOWEST_PEAK:g} times within ±{SEARCH_S:g} s; give both sides "

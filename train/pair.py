@@ -18,7 +18,7 @@ from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import Delay, find_delay
 from train.drift import Step
 from train.ends import KEPT_S, check_ends, find_far_delay, find_last_sound
-from train.mislabelled import explain_rates, refuse_mislabelled
+from train.mislabelled import explain_rates
 from train.sides import measure_again, measure_source, note_clipping, note_flat_tops, read_sides
 from train.source import Source
 from train.splits import Stretch
@@ -111,7 +111,6 @@ def read_pair(
 
     delay = find_delay(x.audio, y.audio, rate)
     if delay_frames is None and not delay.is_of_a_pair:
-        refuse_mislabelled(x, y)
         delay = find_far_delay(x, y, levels, delay)
     correction = _choose_correction(x, y, delay) if delay_frames is None else _check_given(x, y, delay_frames)
     steps = _place_steps(delay, correction)
