@@ -28,6 +28,7 @@ DIGITAL_SILENCE = 1e-13  # a mean square of −130 dB: less than 24 bits can hol
 GATED_DB = 30.0  # by how much more the wet side falls in pauses than the dry one
 COMPRESSED = 0.6  # of the level's standard deviation in dB
 LEVEL_DRIFT_DB = 2.0
+EVENLY = 0.4  # of the drift of the whole, at least, seven times the middle step from eighth to eighth
 
 
 def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, sample_rate: int) -> float | None:
@@ -101,7 +102,12 @@ def compare_levels(dry: Levels, wet: Levels) -> tuple[float | None, float | None
     error = (wet_db - columns @ weights).std() / np.sqrt(len(time) / 20) / max(time.std(), 1e-9)
     drift = float(weights[3])
     ratio = float(wet_db.std() / dry_db.std()) if dry_db.std() > 0.5 else None
-    return (drift if abs(drift) > 4 * error else None), ratio
+    # other playing in another part, and joined takes, are steps: what drifts does so from each eighth to the next
+    rest = wet_db - columns[:, :3] @ weights[:3]
+    eighths = [rest[np.minimum(7, (8 * (time + 0.5)).astype(np.int64)) == part] for part in range(8)]
+    means = np.array([np.median(part) for part in eighths if len(part)])
+    is_even = 7 * float(np.median(np.diff(means))) / (drift or 1.0) > EVENLY
+    return (drift if abs(drift) > 4 * error and is_even else None), ratio
 
 
 def describe_levels(levels: Levels) -> dict[str, Any]:
