@@ -96,3 +96,10 @@ def test_a_pair_at_another_level_is_learned_as_well(dry: float, wet: float, tmp_
     again = replace(TINY, epochs=1, learning_rate=1e-9, learning_rate_end=0.0)
     resting = fit(again, [pair], tmp_path / "again.pt", start_from=result.preset)
     assert resting.esr_validation == pytest.approx(result.esr_validation, rel=1e-3)
+
+
+def test_a_wet_side_over_full_scale_is_noted_because_the_host_limits_it(tmp_path: Path) -> None:
+    dry, wet = write_pair(tmp_path, "train", seed=1)
+    soundfile.write(wet, soundfile.read(wet)[0] * 8, RATE, subtype="FLOAT")
+    result = fit(replace(TINY, epochs=1), [(dry, wet)], tmp_path / "loud.pt")
+    assert any("play the preset with --output-gain-db -1" in note for note in result.notes)

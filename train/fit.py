@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 MAX_RESCUES = 8  # how often a training that blew up is taken back to its best weights before it is given up
 VALIDATION_WEIGHT = 8  # samples to be trained on for each that is validated on: then that takes a few per cent
+OVER_DB = 0.5  # a wet peak from here on is not heard as it was recorded
 WRITING_SHARE = 0.05  # of the time may go into writing files; what comes sooner waits in memory
 
 
@@ -137,6 +138,12 @@ def fit(
     for pair in recordings:
         check(pair)
     notes = tuple(note for pair in (*recordings, *([test_pair] if test_pair else [])) for note in pair.notes)
+    peak_db = max(pair.findings["wet"]["peak_db"] or 0.0 for pair in recordings)
+    if peak_db > OVER_DB:
+        notes += (
+            f"the wet side reaches {peak_db:+.1f} dB of full scale, at which the host limits what it plays; play the "
+            f"preset with --output-gain-db {-math.ceil(peak_db)}",
+        )
     for note in notes:
         logger.warning("%s", note)
     sample_rate = recordings[0].sample_rate

@@ -21,7 +21,7 @@ from train.segments import Material
 from train.source import audio_blocks
 
 DRY_RMS = 0.4  # linear, of what the network hears
-TARGET_RMS = 1.6  # of what it must put out
+TARGET_RMS = 3.2  # of what it must put out
 LEAST_DIFFERENCE = 1e-3  # of the wet RMS: a smaller difference is rounding and is not made louder
 LARGEST_GAIN = 2e4  # of the dry side, whose weights a preset must hold
 LOUDEST_DB = 80.0  # of the wet RMS: the same
