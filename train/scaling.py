@@ -20,8 +20,8 @@ from train.losses import LossWeights
 from train.segments import Material
 from train.source import audio_blocks
 
-DRY_RMS = 0.4  # linear, of what the network hears
-TARGET_RMS = 3.2  # of what it must put out
+DRY_RMS = 0.6  # linear, of what the network hears
+TARGET_RMS = 2.4  # of what it must put out
 LEAST_DIFFERENCE = 1e-3  # of the wet RMS: a smaller difference is rounding and is not made louder
 LARGEST_GAIN = 2e4  # of the dry side, whose weights a preset must hold
 LOUDEST_DB = 80.0  # of the wet RMS: the same
@@ -57,7 +57,10 @@ class Scale:
     def weigh(self, weights: LossWeights) -> LossWeights:
         """Loss weights for scaled targets that cost what these cost for the wet recording."""
         power = self.target**2
-        return LossWeights(weights.plain / power, weights.emphasised / power, weights.direct / power)
+        plain, emphasised, direct = (
+            _round(each / power) for each in (weights.plain, weights.emphasised, weights.direct)
+        )
+        return LossWeights(plain, emphasised, direct)
 
     def fold(self, learned: EffectLSTM) -> EffectLSTM:
         """A network that plays at the level of the recordings, on the CPU, from one that learned at its own."""
@@ -103,7 +106,8 @@ def choose_scale(material: Sequence[Material], *, residual: bool) -> Scale:
             f"the wet recording has an RMS of {20 * math.log10(target):+.0f} dB, expected at most {LOUDEST_DB:+g} dB "
             "of full scale; export it at a lower level"
         )
-    return Scale(min(DRY_RMS / dry, LARGEST_GAIN) if dry else 1.0, TARGET_RMS / target if target else 1.0, residual)
+    dry_gain = min(DRY_RMS / dry, LARGEST_GAIN) if dry else 1.0
+    return Scale(_round(dry_gain), _round(TARGET_RMS / target if target else 1.0), residual)
 
 
 def _dry(material: Sequence[Material]) -> Iterable[Any]:
@@ -125,6 +129,12 @@ def _measure_rms(blocks: Iterable[Any]) -> float:
         frames += len(audio)
         power += float(audio @ audio)
     return math.sqrt(power / frames)
+
+
+def _round(number: float) -> float:
+    """To 12 binary digits: sums of the same numbers may differ in their last ones."""
+    mantissa, exponent = math.frexp(number)
+    return math.ldexp(round(mantissa * 4096) / 4096, exponent)
 
 
 def _multiply(model: EffectLSTM, dry: float, output: float) -> None:
