@@ -139,21 +139,6 @@ def test_a_compressor_is_reported(dry: Path, take: np.ndarray) -> None:
     assert not read_with(dry, filtered(take, 2000)).findings["compressed"]
 
 
-def test_a_level_that_drifts_is_noted(dry: Path, take: np.ndarray) -> None:
-    fade = 10 ** (np.linspace(0, -6, len(take)) / 20)
-    pair = read_with(dry, (filtered(take, 2000) * fade).astype(np.float32))
-    assert pair.findings["level_drift_db"] == pytest.approx(-6, abs=0.5)
-    assert any("dB louder from beginning to end" in note for note in pair.notes)
-    assert read_with(dry, filtered(take, 2000)).findings["level_drift_db"] in (None, pytest.approx(0, abs=0.2))
-
-
-def test_a_level_that_differs_from_take_to_take_is_no_drift(dry: Path, take: np.ndarray) -> None:
-    places = np.arange(len(take)) * 3 // len(take)
-    steps = 10 ** (np.array([0.0, -4.0, -7.0])[places] / 20)
-    pair = read_with(dry, (filtered(take, 2000) * steps).astype(np.float32))
-    assert not any("from beginning to end" in note for note in pair.notes)
-
-
 def test_a_direct_voltage_is_reported(dry: Path, take: np.ndarray) -> None:
     pair = read_with(dry, play(take) + np.float32(0.1))
     assert pair.findings["wet"]["dc"] == pytest.approx(0.1, abs=0.01)

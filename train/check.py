@@ -13,6 +13,7 @@ from fxhost.preset import Float32Array
 from train.drift import hann_window
 from train.levels import TENTH_S, Levels, to_db
 from train.swapped import judge_sides
+from train.unsteady import find_unsteadiness, note_unsteadiness
 
 if TYPE_CHECKING:
     from train.pair import Pair
@@ -20,15 +21,14 @@ if TYPE_CHECKING:
 Float64Array = NDArray[np.float64]
 
 DC_SHARE = 0.05  # of the RMS
-LOUD = 1e-3  # of the mean power: what is quieter says nothing about drift and compression
+LOUD = 1e-3  # of the mean power: what is quieter says nothing about compression
 QUIETEST_SHARE = 0.005
 PAUSE_DB = 25.0  # below the RMS of the whole: what is louder is no pause
 STEADY_DB = 6.0  # within which quiet places must agree to show a noise and not playing
 DIGITAL_SILENCE = 1e-13  # a mean square of −130 dB: less than 24 bits can hold
 GATED_DB = 30.0  # by how much more the wet side falls in pauses than the dry one
 COMPRESSED = 0.6  # of the level's standard deviation in dB
-LEVEL_DRIFT_DB = 2.0
-EVENLY = 0.4  # of the drift of the whole, at least, seven times the middle step from eighth to eighth
+MIN_LOUD = 30  # tenths of a second
 
 
 def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, sample_rate: int) -> float | None:
@@ -78,36 +78,15 @@ def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, samp
     return float(2 * np.maximum(rest, 0).sum() / (len(starts) * free * size * np.sum(hann**2)))
 
 
-def compare_levels(dry: Levels, wet: Levels) -> tuple[float | None, float | None]:
-    """How evenly the wet level follows the dry one.
-
-    Returns
-    -------
-    drift_db : float or None
-        How much louder the wet side becomes from beginning to end than the dry one explains. None if nothing is clear
-        from what the playing does.
-    range_ratio : float or None
-        The standard deviation of the wet level in dB over that of the dry one; below 1 if the effect compresses.
-    """
+def compare_ranges(dry: Levels, wet: Levels) -> float | None:
+    """The standard deviation of the wet level in dB over that of the dry one; below 1 if the effect compresses."""
     count = min(len(dry.tenths), len(wet.tenths))
     a, b = dry.tenths[:count], wet.tenths[:count]
     loud = (a > LOUD * a.mean()) & (b > LOUD * b.mean())
-    if np.count_nonzero(loud) < 30:
-        return None, None
+    if np.count_nonzero(loud) < MIN_LOUD:
+        return None
     dry_db, wet_db = 10 * np.log10(a[loud]), 10 * np.log10(b[loud])
-    time = np.flatnonzero(loud) / count - 0.5
-    columns = np.stack([np.ones_like(time), dry_db, dry_db**2, time], axis=1)
-    weights = np.linalg.lstsq(columns, wet_db, rcond=None)[0]
-    # neighbouring tenths are alike: one in twenty counts
-    error = (wet_db - columns @ weights).std() / np.sqrt(len(time) / 20) / max(time.std(), 1e-9)
-    drift = float(weights[3])
-    ratio = float(wet_db.std() / dry_db.std()) if dry_db.std() > 0.5 else None
-    # other playing in another part, and joined takes, are steps: what drifts does so from each eighth to the next
-    rest = wet_db - columns[:, :3] @ weights[:3]
-    eighths = [rest[np.minimum(7, (8 * (time + 0.5)).astype(np.int64)) == part] for part in range(8)]
-    means = np.array([np.median(part) for part in eighths if len(part)])
-    is_even = 7 * float(np.median(np.diff(means))) / (drift or 1.0) > EVENLY
-    return (drift if abs(drift) > 4 * error and is_even else None), ratio
+    return float(wet_db.std() / dry_db.std()) if dry_db.std() > 0.5 else None
 
 
 def describe_levels(levels: Levels) -> dict[str, Any]:
@@ -137,11 +116,11 @@ def inspect_pair(
     -------
     dict
         `coherence` (0 to 1), `roughness_ratio`, `sides_score`, `swapped`, `swapped_surely`, `level_db` (wet over dry),
-        `level_drift_db`, `range_ratio`, `compressed`, `gated` ("wet", "dry" or None), `noise_db`, `esr_floor`; None
-        where it cannot be told.
+        `range_ratio`, `compressed`, `gated` ("wet", "dry" or None), `noise_db`, `esr_floor`; None where it cannot be
+        told. `echo`, `reverb`, `modulation` and `move` as `train.unsteady.find_unsteadiness` makes them.
     """
     sides = judge_sides(dry, wet, dry_levels, wet_levels, sample_rate)
-    drift_db, range_ratio = compare_levels(dry_levels, wet_levels)
+    range_ratio = compare_ranges(dry_levels, wet_levels)
     noise = measure_noise(dry, wet, wet_levels, sample_rate)
     return {
         "coherence": sides.coherence,
@@ -150,12 +129,12 @@ def inspect_pair(
         "swapped": sides.look_swapped,
         "swapped_surely": sides.are_swapped,
         "level_db": float(20 * np.log10(wet_levels.rms / dry_levels.rms)),
-        "level_drift_db": drift_db,
         "range_ratio": range_ratio,
         "compressed": range_ratio is not None and range_ratio < COMPRESSED,
         "gated": _find_gate(dry_levels, wet_levels),
         "noise_db": None if noise is None else to_db(np.sqrt(noise)),
         "esr_floor": None if noise is None else noise / wet_levels.rms**2,
+        **find_unsteadiness(dry, wet, sample_rate),
     }
 
 
@@ -179,11 +158,7 @@ def note_findings(findings: dict[str, Any]) -> list[str]:
             f"the clocks of the recordings drift by {findings['drift_ppm']:+.2f} ppm, {drift:+.1f} frames from "
             "beginning to end; record both sides on one device"
         )
-    if (drift_db := findings["level_drift_db"]) is not None and abs(drift_db) > LEVEL_DRIFT_DB:
-        notes.append(
-            f"the wet side becomes {drift_db:+.1f} dB louder from beginning to end than the dry one; "
-            "let the device warm up and keep its knobs still"
-        )
+    notes += note_unsteadiness(findings)
     return notes
 
 
@@ -207,7 +182,7 @@ def format_findings(pair: "Pair") -> list[str]:
         + (" (compressed or distorted)" if found["compressed"] else "")
         + (f"; {found['gated']} has a gate" if found["gated"] else ""),
         f"drift: clock {found['drift_ppm']:+.3f} ppm, level "
-        + (f"{found['level_drift_db']:+.1f} dB" if found["level_drift_db"] is not None else "none found"),
+        + (f"{found['move']['db']:+.1f} dB" if found["move"] is not None else "none found"),
     ]
     if found["esr_floor"] is not None:
         lines.append(
