@@ -72,6 +72,8 @@ def check_meanings(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value != default and mode not in meant:
             words = " ".join(map(str, value)) if isinstance(value, list) else value
+            if name == "input_channel":
+                words = value + 1  # users count from 1
             where = f"with {as_option(mode)}" if mode else f"without {' or '.join(map(as_option, sorted(meant)))}"
             raise FxhostError(f"{as_option(name)} {words} means nothing {where}; leave it out")
 

@@ -20,8 +20,8 @@ from train.losses import LossWeights
 from train.segments import Material
 from train.source import audio_blocks
 
-DRY_RMS = 0.6  # linear, of what the network hears
-TARGET_RMS = 2.4  # of what it must put out
+DRY_RMS = 0.2  # linear, of what the network hears
+TARGET_RMS = 1.2  # of what it must put out
 LEAST_DIFFERENCE = 1e-3  # of the wet RMS: a smaller difference is rounding and is not made louder
 LARGEST_GAIN = 2e4  # of the dry side, whose weights a preset must hold
 LOUDEST_DB = 80.0  # of the wet RMS: the same
