@@ -1,11 +1,9 @@
-"""JSON of strangers, read with care: bounded depth, and look-ups that name what they refuse.
+"""Look-ups in the JSON of strangers, which name what they refuse.
 
 Other programs' files are read leniently: a number may stand there as text, and what is odd in a description, which is
 what a file tells about itself besides its network, is left out and noted. Our own are read to the letter.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,84 +14,17 @@ from numpy.typing import NDArray
 
 from fxhost.errors import PresetError
 
-MAX_DEPTH = 32  # of nested objects and lists
 WEIGHT_LIMIT = 1e6  # beyond this a float32 recurrence could overflow to infinity
 
 NO_UNITS: Mapping[str, float] = {}
 DECIBELS: Mapping[str, float] = {"db": 1.0, "dbu": 1.0, "dbfs": 1.0}
-HERTZ: Mapping[str, float] = {"hz": 1.0, "khz": 1000.0}
+HERTZ: Mapping[str, float] = {"hz": 1.0, "khz": 1000.0, "k": 1000.0}
 
 Float32Array = NDArray[np.float32]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 _LONGEST_NUMBER = 40  # characters
-_LONGEST_WORD = 5  # characters of `false` without its last, and of half a number
-_LONGEST_INTEGER = 400  # digits; more are beyond any limit
-
-
-def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str, Any]:
-    """The JSON object that `content` holds.
-
-    Parameters
-    ----------
-    what : str
-        What it is, for the message of an error.
-    content : bytes
-        UTF-8, with or without a byte order mark.
-    exact : bool
-        Whether a number that is not finite refuses all of it. Otherwise whoever takes that number refuses it, or leaves
-        it out, and letters that are no UTF-8 are replaced.
-
-    Raises
-    ------
-    PresetError
-        If it is no JSON, no object, nested more than 32 deep, or, where that counts, holds a number that is not finite.
-    """
-
-    def parse_finite(text: str) -> float:
-        if not math.isfinite(value := float(text)):
-            raise ValueError(f"{text[:40]} is not a finite number")
-        return value
-
-    try:
-        text = content.decode("utf-8-sig", errors="strict" if exact else "replace")
-        if exact:
-            data = json.loads(text, parse_constant=parse_finite, parse_float=parse_finite)
-        else:
-            data = json.loads(text, parse_int=_parse_integer)
-        _check_depth(data, MAX_DEPTH)
-    except json.JSONDecodeError as err:
-        if _is_cut_off(text, err):
-            raise PresetError(f"{what} is cut off: it ends after {len(content)} bytes; get the file again") from err
-        raise PresetError(f"{what} is damaged: {str(err)[:120]}; get the file again") from err
-    except (ValueError, RecursionError) as err:
-        raise PresetError(f"{what} is damaged: {str(err)[:120]}") from err
-    except MemoryError as err:
-        raise PresetError(f"{what} holds more than fits into memory") from err
-    if not isinstance(data, dict):
-        raise PresetError(f"{what} must hold an object, got {type(data).__name__}")
-    return data
-
-
-def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether JSON is right but for its end, which is missing, or of which nothing but zeros was written."""
-    is_in_text = error.msg.startswith("Unterminated") and '"' not in text[error.pos + 1 :]
-    return is_in_text or error.pos >= len(text.rstrip("\x00 \r\n\t")) - _LONGEST_WORD
-
-
-def _parse_integer(text: str) -> int | float:
-    return int(text) if len(text) <= _LONGEST_INTEGER else math.copysign(math.inf, -1 if text[0] == "-" else 1)
-
-
-def _check_depth(value: Any, depth: int) -> None:
-    if depth == 0:
-        raise ValueError(f"objects are nested more than {MAX_DEPTH} deep")
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for child in value:
-            if isinstance(child, dict | list):
-                _check_depth(child, depth - 1)
+_TRUTHS = {"true": True, "false": False, **dict.fromkeys(("1", "1.0"), True), **dict.fromkeys(("0", "0.0"), False)}
 
 
 def read_number(value: Any, units: Mapping[str, float] = NO_UNITS) -> int | float | None:
@@ -254,11 +185,23 @@ class Fields:
         return value
 
     def boolean(self, key: str) -> bool:
-        """The truth under a key."""
+        """The truth under a key; but in our own files, 0 or 1 and either of them as text are as good."""
         value = self.data.get(key)
+        if not self.exact and not isinstance(value, bool) and isinstance(value, int | float | str):
+            value = _TRUTHS.get(str(value).strip().lower())
         if not isinstance(value, bool):
             raise self.refuse(key, "true or false")
         return value
+
+    def known_boolean(self, key: str) -> bool | None:
+        """The truth under a key, or None where there is none, or something else, which is noted."""
+        if not self.has(key):
+            return None
+        try:
+            return self.boolean(key)
+        except PresetError:
+            self.leave_out(key, "true or false")
+            return None
 
     def integer(self, key: str, lowest: int, highest: int) -> int:
         """The whole number under a key."""

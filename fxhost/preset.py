@@ -38,8 +38,9 @@ from fxhost.effect import (
     describe_network,
 )
 from fxhost.errors import PresetError
-from fxhost.fields import WEIGHT_LIMIT, Fields, parse_object, show
+from fxhost.fields import WEIGHT_LIMIT, Fields, show
 from fxhost.formats import is_capture, read_capture, refuse_kind
+from fxhost.parsing import parse_object
 from fxhost.settling import settle_on_silence
 
 __all__ = [
@@ -185,7 +186,8 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
     except OSError as err:
         raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
     except _ZIP_ERRORS as err:
-        raise PresetError(f"{path} is damaged: {err or type(err).__name__}; get the file again") from err
+        what = "damaged or cut off" if isinstance(err, zipfile.BadZipFile) else "damaged"
+        raise PresetError(f"{path} is {what}: {err or type(err).__name__}; get the file again") from err
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

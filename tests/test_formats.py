@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -334,7 +335,7 @@ def drop(*keys: Any) -> Change:
 
 def put_inside(data: dict[str, Any]) -> None:
     for _ in range(5):
-        data["config"]["submodels"][1]["model"] = copy.deepcopy(data)
+        data["config"]["submodels"] = [{"max_value": 1.0, "model": copy.deepcopy(data)}]
 
 
 STACK, LINEAR = make_convnet(3, [1, 2], norm=True), make_linear(8)
@@ -355,7 +356,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "convnet inputs": (STACK, put(2, "config", "in_channels"), "in_channels is '2', expected a whole number from 1 to 1"),
     "linear of no taps": (LINEAR, put(0, "config", "receptive_field"), "receptive_field is '0'"),
     "linear too long": (LINEAR, put(65_537, "config", "receptive_field"), "65537 taps, expected 1 to 65536"),
-    "linear bias": (LINEAR, put(1, "config", "bias"), "bias is '1', expected true or false"),
+    "linear bias": (LINEAR, put(2, "config", "bias"), "bias is '2', expected true or false"),
     "linear weights": (LINEAR, put(False, "config", "bias"), "weights of a Linear has 9 entries where 8 belong"),
     "linear way": (LINEAR, put("gpu", "config", "implementation"), "implementation is 'gpu', expected 'auto'"),
     "nam of a number": (NAM, put(3, "architecture"), "architecture is '3'"),
@@ -398,7 +399,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet activation": (OLD, put("Softmax", "config", "layers", 0, "activation"), "activation 'Softmax' is not supported"),
     "wavenet gating": (NEW, put("half", "config", "layers", 0, "gating_mode", 0), "gating_mode is 'half'"),
     "wavenet FiLM of what": (NEW, put("yes", "config", "layers", 0, "conv_pre_film"), "conv_pre_film is 'yes', expected an object"),
-    "wavenet FiLM active how": (NEW, put({"active": 1}, "config", "layers", 0, "conv_pre_film"), "active is '1', expected true or false"),
+    "wavenet FiLM active how": (NEW, put({"active": "on"}, "config", "layers", 0, "conv_pre_film"), "active is 'on', expected true or false"),
     "wavenet FiLM groups": (FULL, put(3, "config", "layers", 0, "conv_pre_film", "groups"), "3 groups do not divide 4 rows and 2 columns"),
     "wavenet FiLM of nothing": (FULL, put(False, "config", "layers", 0, "layer1x1", "active"), "layer1x1_post has a film, but there is no layer1x1"),
     "wavenet FiLM weights": (NEW, put({"active": True}, "config", "layers", 0, "conv_pre_film"), "weights of a WaveNet has"),
@@ -412,7 +413,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], Change, str]] = {
     "wavenet weights too few": (OLD, lambda data: data["weights"].pop(), "weights of a WaveNet has 111 entries where 112 belong"),
     "wavenet condition": (OLD, put(make_nam(), "config", "condition_dsp"), "the condition is made by 'LSTM'; fxhost plays WaveNet, ConvNet and"),
     "container of nothing": (BOX, put([], "config", "submodels"), "submodels is a list of 0"),
-    "container of the future": (BOX, put("1.0.0", "config", "submodels", 1, "model", "version"), "has version 1.0.0"),
+    "container of the future": (BOX, put("1.0.0", "version"), "has version 1.0.0"),
     "container in itself": (BOX, put_inside, "containers are in each other, at most 4 deep"),
     "proteus of convolutions": (PROTEUS, put("WaveNet", "model_data", "model"), "model is 'WaveNet'"),
     "proteus RNN": (PROTEUS, put("RNN", "model_data", "unit_type"), "unit_type is 'RNN'; fxhost plays 'LSTM' and 'GRU'"),
@@ -459,8 +460,9 @@ def test_a_bad_capture_is_one_clear_line(what: str, tmp_path: Path) -> None:
 BAD_TEXTS = {
     "cut off": (json.dumps(NAM)[:-200], "is cut off"),
     "nothing": ("{", "is cut off"),
-    "nested": ('{"a": ' * 5000, "is damaged"),
-    "nested deeper than allowed": ('{"a": ' * 40 + "1" + "}" * 40, "nested more than 32 deep"),
+    "nested": ('{"a": ' * 5000, "is damaged: it is nested too deep"),
+    "two in one": (json.dumps(NAM) + "\n" + json.dumps(NAM), "is damaged: it goes on after the end of its object"),
+    "a brace more": (json.dumps(NAM) + "}", "is damaged: it goes on after the end of its object"),
     "no text": (b'{"a": "\xff\xfe"}', "is JSON, but not"),
     "a number of 10000 digits": ('{"a": ' + "1" * 10_000 + "}", "is JSON, but not"),
     "another text": ("hello", "is text that begins with"),
@@ -477,6 +479,36 @@ def test_a_file_that_is_no_model_is_one_clear_line(what: str, tmp_path: Path) ->
     with pytest.raises(PresetError, match=re.escape(message)) as caught:
         read_preset(path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_odd_around_the_numbers_refuses_no_file(tmp_path: Path) -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = {"a": [deep]}
+    good = read_preset(write(tmp_path / "good.nam", NAM))
+    for text in (json.dumps(NAM | {"metadata": {"tree": deep}}), json.dumps(NAM) + "\0" * 700):
+        path = tmp_path / "odd.nam"
+        path.write_text(text)
+        preset = read_preset(path)
+        assert all(np.array_equal(preset.weights[name], array) for name, array in good.weights.items())
+        assert (preset.notes == ("zeros after its end",)) == text.endswith("\0")
+
+
+def test_truths_may_be_told_as_numbers_and_as_text(tmp_path: Path) -> None:
+    for told in (True, 1, 1.0, "true", "1", "True "):
+        assert read_preset(write(tmp_path / "a.json", AIDAX | {"in_skip": told})).architecture.residual
+        proteus = copy.deepcopy(PROTEUS)
+        proteus["model_data"]["bias_fl"] = told
+        assert read_preset(write(tmp_path / "a.json", proteus)).notes == ()
+        linear = copy.deepcopy(LINEAR)
+        linear["config"]["bias"] = told
+        assert read_preset(write(tmp_path / "a.nam", linear)).architecture.label == "impulse response of 8 taps"
+
+
+def test_a_gain_of_minus_infinity_is_silence(tmp_path: Path) -> None:
+    for gain in (-90, -5000.0, -math.inf):
+        preset = read_preset(write(tmp_path / "a.json", AIDAX | {"out_gain": gain}))
+        assert (preset.levels.output_gain_db, preset.notes) == (-90.0, ())
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -498,6 +530,7 @@ def test_the_aidax_rate_is_text_or_number(tmp_path: Path) -> None:
     for fields, rate in (
         ({"metadata": {"samplerate": "44100"}}, 44_100),
         ({"metadata": {"samplerate": 96000}}, 96_000),
+        ({"sample_rate": "88.2k"}, 88_200),
         ({"samplerate": 44100.0}, 44_100),
         ({"metadata": {}}, 48_000),
     ):

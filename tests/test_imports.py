@@ -21,9 +21,10 @@ ALLOWED: dict[str, set[str]] = {
     "dense": set(),
     "effect": {"dense"},
     "fields": {"errors"},
+    "parsing": {"errors"},
     "settling": {"effect"},
     "resting": {"", "effect", "engine", "stages"},
-    "preset": {"dense", "descriptions", "effect", "errors", "fields", "formats", "settling"},
+    "preset": {"dense", "descriptions", "effect", "errors", "fields", "formats", "parsing", "settling"},
     "descriptions": {"errors", "fields"},
     "modules": {"dense", "effect", "modules_wavenet"},
     "modules_wavenet": {"effect", "stages"},
@@ -191,7 +192,7 @@ def test_a_format_knows_nothing_of_engines(path: Path) -> None:
     allowed |= {
         "numpy",
         "numpy.typing",
-        *(f"fxhost.{name}" for name in ("dense", "effect", "errors", "fields", "levels")),
+        *(f"fxhost.{name}" for name in ("dense", "effect", "errors", "fields", "levels", "parsing")),
     }
     assert {name for name in top_imports(path) if name.split(".")[0] not in sys.stdlib_module_names} <= allowed
 

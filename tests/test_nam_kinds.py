@@ -99,7 +99,7 @@ def test_a_stack_of_convolutions_makes_the_condition_of_a_wavenet(what: str, tmp
 # --- containers ------------------------------------------------------------------------------------------------------
 
 
-def box(*models: tuple[float, dict[str, Any]], **fields: Any) -> dict[str, Any]:
+def box(*models: tuple[float, Any], **fields: Any) -> dict[str, Any]:
     submodels = [{"max_value": size, "model": model} for size, model in models]
     return make_nam(architecture="SlimmableContainer", config={"submodels": submodels}, weights=[]) | fields
 
@@ -113,6 +113,18 @@ BOXES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a ConvNet": (box((0.5, SMALL), (1.0, STACK)), "ConvNet of 3 layers, 3 channels", ""),
     "an impulse response": (box((0.5, SMALL), (1.0, make_linear(9))), "LSTM 1×2", "is 'Linear', 'LSTM' plays instead"),
     "unknown": (box((0.5, LARGE), (1.0, SMALL | {"architecture": "Mamba"})), "LSTM 1×4", "is 'Mamba', 'LSTM' plays"),
+    "of the future": (
+        box((0.5, SMALL), (1.0, LARGE | {"version": "1.0.0"})),
+        "LSTM 1×2",
+        "plays instead: submodels[1] has version",
+    ),
+    "too large": (
+        box((0.5, SMALL), (1.0, make_nam() | {"config": {"input_size": 1, "hidden_size": 999, "num_layers": 1}})),
+        "LSTM 1×2",
+        "hidden_size is '999'",
+    ),
+    "nothing in a smaller one": (box((0.5, None), (0.7, {}), (1.0, LARGE)), "LSTM 1×4", ""),
+    "nothing in the largest": (box((0.5, SMALL), (1.0, box())), "LSTM 1×2", "submodels is a list of 0"),
     "only a response": (box((1.0, make_linear(9))), "impulse response of 9 taps", ""),
 }
 
@@ -128,13 +140,21 @@ def test_the_largest_network_of_a_container_plays(what: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("outer", "inner", "rate"),
-    [(None, 44_100, 44_100), (48_000, 96_000, 96_000), (44_100, None, 44_100), (None, None, 48_000)],
+    [(None, 44_100, 44_100), (48_000, 96_000, 96_000), (44_100, None, 44_100), (None, None, 8_000)],
 )
 def test_the_rate_of_the_model_that_plays_counts(outer: Any, inner: Any, rate: int, tmp_path: Path) -> None:
     data = box((0.5, SMALL | {"sample_rate": 8000}), (1.0, LARGE | {"sample_rate": inner}), sample_rate=outer)
     preset = read_preset(write(tmp_path / "a.nam", data))
-    assert (preset.sample_rate, preset.metadata["sample_rate_known"]) == (rate, (outer or inner) is not None)
+    assert (preset.sample_rate, preset.metadata["sample_rate_known"]) == (rate, True)
     assert any("which counts" in note for note in preset.notes) == (outer == 48_000)
+
+
+def test_what_the_container_does_not_tell_the_model_inside_does(tmp_path: Path) -> None:
+    inside = {key: LARGE[key] for key in LARGE if key != "metadata"}
+    told = {"metadata": {"name": "within", "loudness": -20.0}}
+    for outer, name, loudness in (({}, "within", -20.0), ({"name": "around", "loudness": None}, "around", -20.0)):
+        preset = read_preset(write(tmp_path / "a.nam", box((1.0, inside | told), metadata=outer)))
+        assert (preset.name, preset.levels.loudness_db) == (name, loudness)
 
 
 def test_a_network_too_large_to_tell_its_stability_is_resampled(

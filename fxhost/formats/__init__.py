@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fxhost.effect import Preset
 from fxhost.errors import PresetError
-from fxhost.fields import parse_object
 from fxhost.formats import aidax, coreaudioml, nam
 from fxhost.formats.kinds import ENDINGS, HEAD, PACKED_ENDINGS, is_object, refuse_kind, tell_kind
 from fxhost.formats.packed import PACKED, unpack_gzip
 from fxhost.formats.strangers import tell_object
+from fxhost.parsing import parse_object
 
 __all__ = ["ENDINGS", "PACKED_ENDINGS", "aidax", "coreaudioml", "is_capture", "nam", "read_capture", "refuse_kind"]
 
@@ -82,11 +82,12 @@ def read_capture(path: Path) -> Preset:
             f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {tell_object(data)}"
         )
     preset: Preset = claiming[0].read(path, data)
+    notes = ["zeros after its end"] if content.endswith(b"\x00") else []
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return replace(preset, notes=(*preset.notes, "letters that are not UTF-8"))
-    return preset
+        notes.append("letters that are not UTF-8")
+    return replace(preset, notes=(*preset.notes, *notes))
 
 
 def check_pieces(path: Path, content: bytes) -> None:

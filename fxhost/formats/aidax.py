@@ -5,6 +5,7 @@ gain of −90 dB or less is silence. The file may carry an input and the output 
 zeros; the knobs of a conditioned one stand at 0.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from fxhost.effect import GAINS_DB, MAX_INPUTS, SILENCE_DB, Levels, Preset
 from fxhost.errors import PresetError
 from fxhost.fields import DECIBELS, Fields, Float32Array, take_array
-from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_wavenet
+from fxhost.formats.capture import make_preset, read_any_rate, read_skip, refuse_wavenet
 from fxhost.formats.keras import last_of, read_layers, write_layers
 from fxhost.formats.rewriting import unwire_residual
 
@@ -39,13 +40,13 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     inputs = last_of(fields, "in_shape", MAX_INPUTS)
     architecture, weights = read_layers(fields, inputs, residual=read_skip(fields, "in_skip"))
     about = fields.known_child("metadata")
-    gains = [fields.known_number(f"{side}_gain", -1000.0, GAINS_DB[1], DECIBELS) or 0.0 for side in ("in", "out")]
+    gains = [fields.known_number(f"{side}_gain", -math.inf, GAINS_DB[1], DECIBELS) or 0.0 for side in ("in", "out")]
     return make_preset(
         path,
         architecture,
         weights,
         file_format=FORMAT,
-        sample_rate=read_rate(fields, "samplerate") or read_rate(about, "samplerate"),
+        sample_rate=next((rate for part in (fields, about) if (rate := read_any_rate(part)) is not None), None),
         assumed_rate=ASSUMED_RATE,
         name=about.data.get("name"),
         levels=Levels(*(max(gain, SILENCE_DB) for gain in gains)),

@@ -143,6 +143,12 @@ def read_rate(fields: Fields, key: str) -> int | None:
     return None
 
 
+def read_any_rate(fields: Fields) -> int | None:
+    """The sample rate in Hz under either spelling of its key, where there is one."""
+    rates = (read_rate(fields, key) for key in ("samplerate", "sample_rate"))
+    return next((rate for rate in rates if rate is not None), None)
+
+
 def read_skip(fields: Fields, key: str) -> bool:
     """Whether the audio is added to the output: 0 or 1, or true or false; no where nothing is said.
 
@@ -151,9 +157,12 @@ def read_skip(fields: Fields, key: str) -> bool:
     PresetError
         If it is anything else, which would leave the sound in doubt.
     """
-    if not fields.has(key) or isinstance(fields.data[key], bool):
-        return fields.data.get(key) is True
-    return bool(fields.integer(key, 0, 1))
+    if not fields.has(key):
+        return False
+    try:
+        return fields.boolean(key)
+    except PresetError:
+        return bool(fields.integer(key, 0, 1))
 
 
 def zero_state(architecture: Architecture) -> dict[str, Float32Array]:

@@ -13,7 +13,7 @@ import numpy as np
 from fxhost.effect import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Architecture, Preset
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_rate, read_skip, refuse_dense, refuse_wavenet, zero_state
+from fxhost.formats.capture import make_preset, read_any_rate, read_skip, refuse_dense, refuse_wavenet, zero_state
 from fxhost.formats.rewriting import fold_gains, unwire_residual
 
 FORMAT = "coreaudioml"
@@ -51,10 +51,8 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     )
     state = fields.child("state_dict").data
     weights = zero_state(architecture)
-    has_bias = sizes.data.get("bias_fl")
-    if not isinstance(has_bias, bool):  # the weights themselves tell
-        if sizes.has("bias_fl"):
-            sizes.leave_out("bias_fl", "true or false")
+    has_bias = sizes.known_boolean("bias_fl")
+    if has_bias is None:  # the weights themselves tell
         has_bias = "lin.bias" in state
     for name, shape in architecture.weight_shapes().items():
         if name in weights:
@@ -68,7 +66,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     if unknown:
         raise PresetError(f"{path}: state_dict holds {show(sorted(unknown)[0])}, which {architecture.label} has not")
     described = {key: value for key, value in data.items() if key != "state_dict"}
-    rate = read_rate(fields, "sample_rate")
+    rate = read_any_rate(fields)
     return make_preset(
         path,
         architecture,

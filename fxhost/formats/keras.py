@@ -127,7 +127,7 @@ def add_activation(chain: Chain, name: str, size: int) -> None:
 def read_recurrent(chain: Chain, layer: Fields, cell: str, entering: int) -> int:
     """Add a recurrent layer; its size."""
     size = last_of(layer, "shape", MAX_HIDDEN_SIZE)
-    if layer.data.get("activation", "") not in RECURRENT_ACTIVATIONS:
+    if layer.has("activation") and layer.data["activation"] not in RECURRENT_ACTIVATIONS:
         raise layer.refuse("activation", f"one of {', '.join(map(repr, RECURRENT_ACTIVATIONS))}")
     weights = from_keras(f"{layer.where}: {cell} layer", layer.data.get("weights"), cell, entering, size)
     chain.cell = cell

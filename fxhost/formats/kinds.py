@@ -31,11 +31,13 @@ PROGRAM = "is a program or a plugin ({}), not a capture; give a .pt, .nam, .json
 # where, what stands there, what the file is
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WAVE", AUDIO.format("WAV")),
+    (0, b"riff\x2e\x91", AUDIO.format("W64")),
+    (0, b".snd", AUDIO.format("AU")),
     (0, b"fLaC", AUDIO.format("FLAC")),
     (0, b"OggS", AUDIO.format("Ogg")),
     (0, b"ID3", AUDIO.format("MP3")),
-    (0, b"\xff\xfb", AUDIO.format("MP3")),
-    (0, b"\xff\xf3", AUDIO.format("MP3")),
+    *((0, sync, AUDIO.format("MP3")) for sync in (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")),
+    *((0, sync, AUDIO.format("AAC")) for sync in (b"\xff\xf1", b"\xff\xf9")),
     (8, b"AIFF", AUDIO.format("AIFF")),
     (8, b"AIFC", AUDIO.format("AIFF")),
     (0, b"caff", AUDIO.format("CAF")),
@@ -57,6 +59,8 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"Rar!", ARCHIVE.format("RAR")),
     (0, b"\x28\xb5\x2f\xfd", ARCHIVE.format("Zstandard")),
     (257, b"ustar", ARCHIVE.format("tar")),
+    (0, b"PK\x03\x04", ARCHIVE.format("zip")),
+    *((0, magic, ARCHIVE.format(packing)) for packing, magic in PACKED.items()),
     (0, b"\x89HDF\r\n", MODEL.format("HDF5, as Keras writes it (.h5)")),
     (0, b"\x93NUMPY", ARRAY),
     (4, b"TFL3", MODEL.format("a TensorFlow Lite model")),
@@ -69,7 +73,9 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x00\x05\x16\x07", "is the Mac's note beside a file (its name begins with ._); give the file without it"),
     (0, b"L\x00\x00\x00\x01\x14\x02", "is a shortcut of Windows; give the file that it leads to"),
 )  # fmt: skip
-LFS = re.compile(rb"version https://git-lfs\S*\n(?:.*\n)*?size (\d{1,18})\n", re.ASCII)
+LFS = re.compile(rb"version https://git-lfs\S*\r?\n(?:.*\n)*?size (\d{1,18})\s*(\n|\Z)", re.ASCII)
+ANNEX = re.compile(rb"(/annex/objects/|(\.\./)*\.git/annex/objects/)\S+\s*")
+LIST = re.compile(r"\[\s*([]\[{\"\d-]|true\b|false\b|null\b|NaN\b|\Z)")
 PAGE = re.compile(r"<(!doctype\s+html|html|head|body|script|meta|title)\b", re.IGNORECASE)
 LOG = re.compile(r"\b(epochs?|val_loss|training loss|validation loss|loss|ESR)\b\W{0,3}\d", re.IGNORECASE)
 REFUSAL = re.compile(r"(404|403|401|429|5\d\d|not found|access denied|forbidden|unauthorized|error\b)", re.IGNORECASE)
@@ -125,11 +131,13 @@ def tell_kind(head: bytes, size: int) -> str:
             f"is a Git LFS pointer to the file, which has {int(match[1])} bytes and is not here; "
             "run git lfs pull in its repository, or download the file itself"
         )
+    if ANNEX.fullmatch(head):
+        return "is a git-annex pointer to the file, which is not here; run git annex get in its repository"
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")) or head.count(b"\x00") * 3 > len(head):
         for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
             text = head[: len(head) // 4 * 4].decode(encoding, errors="replace").lstrip("\ufeff \r\n\t\x00")
             if text.startswith(("{", "[")) or (head[:2] in (b"\xff\xfe", b"\xfe\xff") and text.isprintable()):
-                return "is text in UTF-16, which no player of captures reads; save it as UTF-8"
+                return "is text in UTF-16 or UTF-32, which no player of captures reads; save it as UTF-8"
     return tell_text(head)
 
 
@@ -137,20 +145,22 @@ def tell_text(head: bytes) -> str:
     """The same of a file that is text, or nothing that is known."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").lstrip()
     begins = show(" ".join(text[:40].split()))
+    if not text:
+        return "holds nothing but spaces and ends of lines; get the file again"
     if PAGE.search(text[:1000]):
         return "is a web page, not the file behind it; open the link and use its download button, or its raw file"
     if text.lower().startswith("[internetshortcut]"):
         return "is a link to a web page; open it, and download the file behind it"
     if text.startswith("<"):
         return f"is XML that begins with {begins}, not a capture; give a .pt, .nam, .json or .aidax file"
-    if text.startswith("["):
+    if LOG.search(text):
+        return "is the log of a training, not the network; give the file that the training exported"
+    if LIST.match(text):
         return "is a JSON list, but a capture is an object with its network and its weights; give the whole file"
     odd = sum(not (letter.isprintable() or letter.isspace()) or letter == "\ufffd" for letter in text)
     if odd * 20 > len(text):
         first = head[:8].hex(" ")
         return f"is no file that fxhost knows (its first bytes are {first}); give a .pt, .nam, .json or .aidax file"
-    if LOG.search(text):
-        return "is the log of a training, not the network; give the file that the training exported"
     if len(head) < 300 and REFUSAL.match(text):
         return f"is the answer of a server, {begins}, not the file; get the file again"
     return f"is text that begins with {begins}, not a capture; give a .pt, .nam, .json or .aidax file"

@@ -24,7 +24,7 @@ from fxhost.effect import (
 from fxhost.errors import PresetError
 from fxhost.fields import DECIBELS, Fields, take_array
 from fxhost.formats.capture import make_preset, refuse_dense
-from fxhost.formats.nam_containers import open_containers, rate_inside
+from fxhost.formats.nam_containers import play_largest, rate_inside
 from fxhost.formats.nam_convolutions import read_convnet, read_linear, write_convolutions
 from fxhost.formats.nam_wavenet import read_wavenet
 from fxhost.formats.nam_writing import write_network
@@ -54,7 +54,17 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     """
     fields = Fields(str(path), data)
     version = check_version(fields)
-    models = open_containers(fields)
+    return play_largest(fields, lambda models: read_model(path, models, version))
+
+
+def read_model(path: Path, models: list[Fields], version: str) -> Preset:
+    """The last of these, which is a model inside the others, which are containers, as a preset.
+
+    Raises
+    ------
+    PresetError
+        As `read`.
+    """
     for inside in models[1:]:
         check_version(inside)
     model, kind = models[-1], models[-1].data["architecture"]
@@ -68,7 +78,8 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     else:
         network, flat = NETWORKS[kind](path, model)
         architecture, weights = describe_network(network), {"wavenet": flat}
-    about = next((one for one in models if one.has("metadata")), model).known_child("metadata")
+    told = [one.known_child("metadata").data for one in reversed(models)]
+    about = model.within({key: value for data in told for key, value in data.items() if value is not None})
     return make_preset(
         path,
         architecture,
@@ -85,7 +96,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
         ),
         capture=about.data,
         state={name: weights[name] for name in STATE} if kind == "LSTM" else None,
-        notes=fields.notes,
+        notes=model.notes,
     )
 
 

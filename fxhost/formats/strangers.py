@@ -7,7 +7,16 @@ from fxhost.fields import show
 MOST_KEYS = 4
 NETWORKS = ("weight_ih_l0", "weight_hh_l0")
 RECORDS = ("loss", "epoch", "esr")
-SETTINGS = ("optimizer", "lr_scheduler", "trainer", "train_dataloader", "x_path", "learning_rate", "batch_size")
+SETTINGS = (
+    "optimizer",
+    "x_path",
+    "unit_type",
+    "lr_scheduler",
+    "trainer",
+    "train_dataloader",
+    "learning_rate",
+    "batch_size",
+)
 
 
 def tell_object(data: dict[str, Any]) -> str:
@@ -29,13 +38,16 @@ def tell_object(data: dict[str, Any]) -> str:
         return "it is a WaveNet of SmartGuitarAmp, which fxhost does not play; train or get it as .nam"
     if any(key.endswith(NETWORKS) for key in keys):
         return "it holds bare weights without the sizes of the network; give the file that the trainer exported"
-    if "net" in keys or any(key in keys for key in SETTINGS):
+    if {"train", "common"} <= keys or "net" in keys or any(key in keys for key in SETTINGS):
         return "it holds the settings of a training, not the network; give the file that the training exported"
     if any(part in key for key in keys for part in RECORDS):
         return "it holds the record of a training, not the network; give the file that the training exported"
+    if {"content", "encoding"} <= keys or "download_url" in keys:
+        return "it is GitHub's description of the file; open its page and download the raw file"
+    answer = data.get("error") if isinstance(data.get("error"), dict) else data
     for key in ("message", "error", "detail"):
-        if isinstance(data.get(key), str):
-            return f"it is the answer of a server, {show(data[key])}; get the file again"
+        if isinstance(answer, dict) and isinstance(answer.get(key), str):
+            return f"it is the answer of a server, {show(answer[key])}; get the file again"
     shown = ", ".join(show(key) for key in list(data)[:MOST_KEYS])
     more = f" and {len(data) - MOST_KEYS} more" if len(data) > MOST_KEYS else ""
-    return f"it holds {shown}{more}; give another file"
+    return f"it holds {shown}{more}, and no weights; give the file that a trainer exported"
