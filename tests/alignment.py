@@ -40,7 +40,7 @@ def main() -> int:
             print(
                 f"{name} delay {delay['frames']:+8.2f} ± {delay['uncertainty_frames']:5.2f}, out {found['delay_frames']:g}, "
                 f"polarity {found['polarity']:+d}, steps {len(found['steps'])}, clock {found['drift_ppm']:+.2f} ppm, "
-                f"level {found['level_drift_db']}, score {found['sides_score']:+.2f} "
+                f"level {found['move'] and found['move']['db']}, score {found['sides_score']:+.2f} "
                 f"{'SWAPPED' if found['swapped_surely'] else 'swapped?' if found['swapped'] else ''}",
                 flush=True,
             )
