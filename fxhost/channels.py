@@ -17,6 +17,7 @@ SAME_DB = 40.0  # channels that differ by less than that, at equal levels, carry
 AS_LOUD_DB = 0.1  # of such channels the first is taken
 SILENT_DB = -100.0  # of full scale: a channel without sound
 BLOCK_FRAMES = 1 << 18
+FEW = 16  # samples that have more than half of the power of a block: no sound does that
 
 
 @dataclass(frozen=True)
@@ -117,17 +118,28 @@ def measure_channels(recording: Recording) -> Channels:
     Parameters
     ----------
     recording : Recording
-        Of several channels.
+        Of several channels. A few samples that have most of the power are left out: a fault makes no channel loud.
     """
     total = np.zeros(recording.channels)
     products = np.zeros((recording.channels, recording.channels))
     for block in recording.blocks(BLOCK_FRAMES):
         values = block.astype(np.float64)
+        _drop_wild_samples(values)
         total += values.sum(axis=0)
         products += values.T @ values
     mean = total / recording.frames
     products = products / recording.frames - np.outer(mean, mean)
     return Channels(np.maximum(np.diag(products), 0.0), products)
+
+
+def _drop_wild_samples(values: NDArray[np.float64]) -> None:
+    """Set to zero the few samples of a channel that have most of its power; (frames, channels), in place."""
+    if len(values) <= FEW:
+        return
+    for column in values.T:
+        loud = np.argpartition(np.abs(column), -FEW)[-FEW:]
+        if np.sum(column[loud] ** 2) > 0.5 * np.sum(column**2):
+            column[loud] = 0
 
 
 def choose_channel(path: Path, wanted: int | None = None) -> Choice:

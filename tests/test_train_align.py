@@ -101,6 +101,13 @@ def test_the_drift_of_a_clock_is_measured(ppm: float) -> None:
     assert delay.frames == pytest.approx(ppm * 1e-6 * len(x) / 2, abs=0.8)
 
 
+def test_a_drift_that_is_refined_leads_no_window_out_of_the_file(
+    dry: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.delay.refine_drift", lambda *_: 5e-3)  # at the second time windows are laid already
+    assert find_delay(dry, dry, RATE).drift_frames == pytest.approx(1e-2 * len(dry))
+
+
 def test_a_steady_clock_does_not_drift(dry: np.ndarray) -> None:
     assert find_delay(dry, EFFECTS["overdrive"](dry), RATE).drift_frames == 0.0
 

@@ -173,7 +173,8 @@ def test_slow_and_steady_waves_have_no_flat_tops(peak: float) -> None:
     time = np.arange(5 * 48_000) / 48_000
     sweep = peak * np.sin(2 * np.pi * 20 * 5 / np.log(50) * (50 ** (time / 5) - 1))
     low = peak * np.sin(2 * np.pi * 41.2 * time)
-    for wave in (sweep, low):
+    from_its_top = peak * np.cos(2 * np.pi * 41.25 * time)
+    for wave in (sweep, low, from_its_top):
         rounded = (np.round(wave * 32_767) / 32_768).astype(np.float32)
         assert measure_levels(rounded, 48_000, any_flat_top=True).clipped_places == 0
 

@@ -8,6 +8,8 @@ import soundfile
 from test_train_align import RATE, pluck
 from test_train_check import play
 
+from fxhost.channels import choose_channel
+from fxhost.errors import AudioError
 from train.pair import read_pair
 from train.wild import mend_wild_samples
 
@@ -54,6 +56,24 @@ def test_clicks_that_are_all_there_is_are_left_alone() -> None:
     clicks[RATE // 2 :: RATE] = 0.9
     assert mend(clicks)[1] == []
     assert mend(clicks + 1e-6 * np.random.default_rng(1).standard_normal(len(clicks)))[1] == []
+
+
+def test_a_side_that_holds_nothing_but_a_click_is_refused(tmp_path: Path) -> None:
+    click = np.zeros(len(PLAYED))
+    click[RATE] = 1e4
+    dry, wet = tmp_path / "dry.wav", tmp_path / "wet.wav"
+    soundfile.write(dry, PLAYED, RATE, subtype="FLOAT")
+    soundfile.write(wet, click, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"wet.wav is silent but for 0.1 s: got no more than a click"):
+        read_pair(dry, wet)
+
+
+@pytest.mark.parametrize("other", [0.0, 0.5])
+def test_a_wild_sample_makes_no_channel_the_louder_one(tmp_path: Path, other: float) -> None:
+    both = np.stack([PLAYED, other * PLAYED], axis=1)
+    both[RATE, 1] = 1e6
+    soundfile.write(tmp_path / "wet.wav", both, RATE, subtype="FLOAT")
+    assert choose_channel(tmp_path / "wet.wav").channel == 0
 
 
 def test_a_wild_sample_turns_neither_delay_nor_polarity_nor_levels(tmp_path: Path) -> None:

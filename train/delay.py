@@ -148,6 +148,7 @@ def find_delay(dry: Float32Array, wet: Float32Array, sample_rate: int, search_s:
         windows = place_windows(dry, wet, size, line)
         spectra = sum_spectra(dry, wet, windows, size, line)
         line = replace(line, slope=line.slope + refine_drift(dry, wet, windows, size, line))
+        windows = place_windows(dry, wet, size, line)
     onset = find_onset(spectra, sample_rate)
     return Delay(
         frames=line.frames + onset.frames,

@@ -100,7 +100,8 @@ def _count_clipped(audio: Float32Array, lowest: float, highest: float, *, any_fl
 def _count_flat(audio: Float32Array, sign: int, peak: float) -> int:
     """How often three samples in a row stand at the peak of one sign, where their row begins or ends with a step."""
     near = max(DITHER, FLAT * peak)
-    count, kept = 0, np.full(1, peak)  # the sample before a row, and the row that a block ends within
+    # the sample before a row, and the row that a block ends within; outside the recording there is no step
+    count, kept = 0, np.full(1, 2 * near)
     for _, block in audio_blocks(audio):
         below = np.concatenate([kept, peak - sign * block.astype(np.float64)])
         level = np.concatenate([[False], below <= near, [False]])
@@ -111,7 +112,7 @@ def _count_flat(audio: Float32Array, sign: int, peak: float) -> int:
             kept = below[-1:]
         count += _count_rows(below, starts, ends, near)
     if len(kept) > 1:
-        count += _count_rows(np.append(kept, peak), np.array([1]), np.array([len(kept)]), near)
+        count += _count_rows(np.append(kept, 2 * near), np.array([1]), np.array([len(kept)]), near)
     return count
 
 

@@ -3,16 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_sides, parse_channels
 from fxhost.errors import AudioError
 from fxhost.preset import Float32Array
 from train.hum import find_hum
-from train.levels import AT_FULL_SCALE, FULL_SCALE, Levels, measure_levels, to_db
+from train.levels import AT_FULL_SCALE, FULL_SCALE, TENTH_S, Levels, measure_levels, to_db
 from train.source import Source, read_source
 from train.wild import describe_wild_samples, mend_wild_samples
 
 SILENCE = 1e-4  # a peak below −80 dB is no recording
+LEAST_RMS, LEAST_SOUND_S = 1e-6, 0.5  # what sounds in so little of the time is a click
 
 
 def read_sides(dry: Path, wet: Path, channel: str = "auto") -> tuple[Source, Source]:
@@ -50,12 +53,17 @@ def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
     Raises
     ------
     AudioError
-        If it is silent, or holds nothing but hum.
+        If it is silent, or holds nothing but a click or hum.
     """
     levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
     if levels.peak < SILENCE:
         raise AudioError(
             f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
+        )
+    sounding = TENTH_S * int(np.count_nonzero(levels.tenths > LEAST_RMS**2))
+    if sounding < LEAST_SOUND_S:
+        raise AudioError(
+            f"{source.path} is silent but for {sounding:.1f} s: got no more than a click, expected playing; record again"
         )
     if hum := find_hum(source.audio, source.sample_rate):
         raise AudioError(

@@ -188,7 +188,7 @@ def _predict(source: Float32Array, target: Float32Array) -> float:
     products[np.diag_indices_from(products)] += 1e-7 * np.trace(products) / len(products)
     weights = np.linalg.solve(products, features[taught].T @ wanted[taught])
     left = wanted[~taught] - features[~taught] @ weights
-    return float((np.mean(left**2) + 1e-12 * np.mean(wanted**2)) / (np.mean(wanted[~taught] ** 2) + 1e-30))
+    return float((np.mean(left**2) + 1e-12 * np.mean(wanted**2) + 1e-30) / (np.mean(wanted[~taught] ** 2) + 1e-30))
 
 
 def _is_coarse(audio: Float32Array, levels: Levels) -> bool:
