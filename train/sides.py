@@ -63,7 +63,7 @@ def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
     sounding = TENTH_S * int(np.count_nonzero(levels.tenths > LEAST_RMS**2))
     if sounding < LEAST_SOUND_S:
         raise AudioError(
-            f"{source.path} is silent but for {sounding:.1f} s: got no more than a click, expected playing; record again"
+            f"{source.path} is silent but for {sounding:.1f} s: got a click, expected playing; record again"
         )
     if hum := find_hum(source.audio, source.sample_rate):
         raise AudioError(
