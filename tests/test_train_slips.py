@@ -12,7 +12,8 @@ from train.align import close_steps
 from train.delay import find_delay
 from train.drift import Line, Step
 from train.pair import Pair, read_pair
-from train.pieces import measure_pieces
+from train.pieces import Pieces, measure_pieces
+from train.slips import find_steps
 from train.splits import Stretch, leave_gaps, split_pair
 
 HALF = 20 * RATE
@@ -105,6 +106,17 @@ def test_a_recorder_that_loses_frames_all_the_time_is_refused_without_force(tmp_
     with pytest.raises(TrainingError, match=r"lost or doubled frames in 6 places \(5\.0\d s, .*; record again"):
         read(tmp_path, dry[: 35 * RATE], wet)
     assert len(read(tmp_path, dry[: 35 * RATE], wet, force=True).gaps) == 6
+
+
+def test_a_drift_is_one_though_a_few_pieces_lie_elsewhere() -> None:
+    middles = np.arange(25.0) * 44_100
+    delays = 30 - 40e-6 * middles
+    delays[[4, 9, 20]] -= 25
+    pieces = Pieces(middles.astype(np.int64), 0, delays, np.zeros(25))
+    line = Line(0.0, 0.0, float(middles[12]))
+    assert find_steps(pieces, line)[1].slope == pytest.approx(-40e-6, rel=0.02)
+    bent = Pieces(middles.astype(np.int64), 0, np.where(middles < middles[12], 0.0, delays - delays[12]), np.zeros(25))
+    assert find_steps(bent, line)[1].slope == 0.0  # half of a recording shows no clock
 
 
 @pytest.mark.parametrize("ppm", [-120.0, -20.0, 3.0])

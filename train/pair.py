@@ -17,17 +17,20 @@ from train.align import choose_correction, close_steps, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import Delay, find_delay
 from train.drift import Step
+from train.dropouts import Dropout, describe_dropouts, find_dropouts, remove_stretches
 from train.ends import KEPT_S, check_ends, find_far_delay, find_last_sound
+from train.levels import TENTH_S, Levels
 from train.mislabelled import explain_rates
 from train.sides import measure_again, measure_source, note_clipping, note_flat_tops, read_sides
 from train.source import Source
 from train.splits import Stretch
-from train.verify import verify_delay
+from train.verify import is_early, verify_delay
 
 SHORTEST_S = 3.0  # less holds too few notes to learn from and to measure on
 FEW_STEPS = 3  # so many are mended at any length
 SECONDS_PER_STEP = 10.0  # and one more in so much of the recording
 NAMED_STEPS = 4
+SURELY_EARLY = 5.0  # uncertainties
 SHORT_S = 30.0  # less is accepted with a note
 
 
@@ -124,11 +127,15 @@ def read_pair(
     if correction or steps:
         levels = measure_again(aligned[0], levels[0], rate), measure_again(aligned[1], levels[1], rate)
     notes += check_ends(x, y, levels, round(correction) + sum(round(step.frames) for step in steps))
-    if (end := find_last_sound(*aligned, rate)) < len(aligned[0]) and end >= SHORTEST_S * rate:
-        notes.append(f"both sides are silent from {end / rate - KEPT_S:.1f} s on; all but a second of that was cut")
-        aligned = aligned[0][:end], aligned[1][:end]
-        levels = measure_again(aligned[0], levels[0], rate), measure_again(aligned[1], levels[1], rate)
+    aligned, levels, dropouts, cuts = _cut_silences(*aligned, levels, rate)
     gaps = _leave_out(steps, len(aligned[0]))
+    dropouts = [
+        one
+        for one in dropouts
+        if not any(gap.start <= one.stretch.end and gap.end >= one.stretch.start for gap in gaps)
+    ]
+    notes += cuts + describe_dropouts(dropouts, {"dry": dry.name, "wet": wet.name}, rate)
+    gaps += tuple(one.stretch for one in dropouts)
     seconds = len(aligned[0]) / rate
     if seconds < SHORT_S:
         notes.append(f"only {seconds:.1f} s of audio: two or three minutes of varied playing make a better preset")
@@ -149,12 +156,46 @@ def read_pair(
         "steps": [{"seconds": step.at / rate, "frames": round(step.frames)} for step in steps],
         "drift_frames": delay.drift_frames,
         "drift_ppm": 1e6 * delay.drift_frames / len(aligned[0]),
-        **inspect_pair(*aligned, *levels, rate),
+        **_inspect(*aligned, levels, rate, [one.stretch for one in dropouts]),
     }
     if findings["swapped_surely"] and not force:
         raise _explain_swap(x, y)
     notes += note_findings(findings)
     return Pair(*aligned, rate, x.sha256, y.sha256, tuple(notes), correction, gaps, findings)
+
+
+def _inspect(
+    dry: Float32Array, wet: Float32Array, levels: tuple[Levels, Levels], rate: int, silences: Sequence[Stretch]
+) -> dict[str, Any]:
+    """`inspect_pair` where neither side is silent alone: that would look like an effect of its own."""
+    if not silences:
+        return inspect_pair(dry, wet, *levels, rate)
+    dry, wet = remove_stretches(dry, silences), remove_stretches(wet, silences)
+    return inspect_pair(dry, wet, measure_again(dry, levels[0], rate), measure_again(wet, levels[1], rate), rate)
+
+
+def _cut_silences(
+    dry: Float32Array, wet: Float32Array, levels: tuple[Levels, Levels], rate: int
+) -> tuple[tuple[Float32Array, Float32Array], tuple[Levels, Levels], list[Dropout], list[str]]:
+    """Both sides without an end at which one of them is silent, their levels, and where else one falls silent."""
+    dropouts = find_dropouts(*levels, rate)
+    last = dropouts[-1] if dropouts and dropouts[-1].stretch.end > len(dry) - 2 * TENTH_S * rate else None
+    notes = []
+    if last is not None and last.stretch.start >= SHORTEST_S * rate:
+        end = last.stretch.start
+        other = "dry" if last.side == "wet" else "wet"
+        notes.append(
+            f"the {last.side} side is silent from {end / rate:.1f} s on while the {other} side plays; the end was cut"
+        )
+        dropouts.pop()
+    else:
+        end = find_last_sound(dry, wet, rate)
+        if end < SHORTEST_S * rate or end >= len(dry):
+            return (dry, wet), levels, dropouts, notes
+        notes.append(f"both sides are silent from {end / rate - KEPT_S:.1f} s on; all but a second of that was cut")
+    dry, wet = dry[:end], wet[:end]
+    levels = measure_again(dry, levels[0], rate), measure_again(wet, levels[1], rate)
+    return (dry, wet), levels, dropouts, notes
 
 
 def _explain_swap(dry: Source, wet: Source) -> TrainingError:
@@ -171,7 +212,10 @@ def _explain_swap(dry: Source, wet: Source) -> TrainingError:
 
 def _choose_correction(dry: Source, wet: Source, delay: Delay) -> float:
     """How many frames to take out, as far as the evidence bears it."""
-    return verify_delay(dry.audio, wet.audio, choose_correction(delay))
+    frames = verify_delay(dry.audio, wet.audio, choose_correction(delay))
+    if -SURELY_EARLY * delay.uncertainty_frames < frames < 0 and not is_early(dry.audio, wet.audio, -frames):
+        return 0.0
+    return frames
 
 
 def _place_steps(delay: Delay, correction: float) -> tuple[Step, ...]:

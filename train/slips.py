@@ -21,6 +21,9 @@ STEP_COST = 20.0  # so that a step is borne by at least three pieces
 MOST_ASTRAY = 0.4  # the share of the pieces that may lie on no level: else the delay wanders, and steps are none
 STEADY = 1.5  # frames, the median distance of the pieces from their levels
 MOST_PER_PIECE = 0.2  # steps
+LEAST_DRIFT = 8.0  # frames from the first piece to the last, and
+MOSTLY = 0.7  # the share of the pieces that must lie on a slope to be a drift
+LEAST_HALF = 5  # pieces
 AROUND_S = 15.0  # how much of both sides of a step makes the response that locates it
 TAPS = 512  # before and after the peak of that response
 DOUBTFUL_SHARE = 0.03  # of what the evidence rises to on the weaker side: so near to its lowest the step may be
@@ -54,7 +57,8 @@ def find_steps(pieces: Pieces, line: Line) -> tuple[float, Line]:
         middle = float(np.median(flat))
         straight = float(np.sum(np.minimum(np.abs(flat - middle), MOST_OFF)))
         if straight < best:
-            best, chosen = straight, line
+            drifts = slope and _keeps_to(x, y, slope)
+            best, chosen = straight, replace(line, frames=middle, slope=slope) if drifts else line
         levels = _offer_levels(flat)
         if len(levels) < 2:
             continue
@@ -66,10 +70,25 @@ def find_steps(pieces: Pieces, line: Line) -> tuple[float, Line]:
 
 def _offer_slopes(x: Float64Array, y: Float64Array) -> list[float]:
     """No slope; the trend of the whole (Theil and Sen); that between neighbours, which steps do not touch."""
-    a, b = np.triu_indices(len(x), 1)
-    whole = float(np.median((y[b] - y[a]) / (x[b] - x[a])))
     near = float(np.median(np.diff(y) / np.diff(x)))
-    return [0.0, whole, near]
+    return [0.0, _find_slope(x, y), near]
+
+
+def _keeps_to(x: Float64Array, y: Float64Array, slope: float) -> bool:
+    """Whether a delay clearly follows a slope: nearly all pieces lie on it, and either half for itself."""
+    off = y - slope * x
+    off -= np.median(off)
+    if abs(slope) * (x[-1] - x[0]) < LEAST_DRIFT or np.mean(np.abs(off) <= ALIKE) < MOSTLY or len(x) < 2 * LEAST_HALF:
+        return False
+    half = len(x) // 2
+    own = [_find_slope(x[part], y[part]) / slope for part in (slice(half), slice(half, None))]
+    return min(own) > 0.5 and max(own) < 2
+
+
+def _find_slope(x: Float64Array, y: Float64Array) -> float:
+    """The trend of points of which some lie anywhere (Theil and Sen)."""
+    a, b = np.triu_indices(len(x), 1)
+    return float(np.median((y[b] - y[a]) / (x[b] - x[a])))
 
 
 def _offer_levels(flat: Float64Array) -> Float64Array:

@@ -80,9 +80,7 @@ def split_pair(pair: "Pair", *, with_test: bool) -> Split:
     )
     for purpose, stretches in (("training", split.train), ("validation", split.validation), ("test", split.test)):
         if not stretches and (purpose != "test" or with_test):
-            raise TrainingError(
-                f"nothing is left for {purpose} between the places where frames were lost; record again"
-            )
+            raise TrainingError(f"nothing is left for {purpose} between the places that are left out; record again")
         if stretches and all(_is_silent(pair.wet[s.start : s.end]) for s in stretches):
             raise TrainingError(
                 f"the wet recording is silent in its {purpose} stretches "
