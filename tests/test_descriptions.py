@@ -112,7 +112,7 @@ ODD: dict[str, tuple[dict[str, Any], dict[str, Any], str, dict[str, Any]]] = {
     "nam version null": (NAM, {"version": None}, "version is 'None', expected three numbers", {}),
     "proteus rate in words": (PROTEUS, {"sample_rate": "x"}, "sample_rate is 'x', expected a sample rate from 8000 to 384000 Hz; 44100 Hz is assumed", {"sample_rate": 44_100}),
     "proteus rate huge": (PROTEUS, {"sample_rate": 1e300}, "sample_rate is '1e+300'", {}),
-    "proteus bias a number": (PROTEUS, {"model_data.bias_fl": 1}, "bias_fl is '1', expected true or false", {}),
+    "proteus bias in words": (PROTEUS, {"model_data.bias_fl": "perhaps"}, "bias_fl is 'perhaps', expected true or false", {}),
     "proteus loss NaN": (PROTEUS, {"loss": math.nan}, "loss is 'nan'", {}),
     "aidax rate 0": (AIDAX, {"metadata.samplerate": "0"}, "samplerate is '0', expected a sample rate", {"sample_rate": 48_000}),
     "aidax rate in words beside one that is right": (AIDAX, {"samplerate": "fast", "metadata.samplerate": "44100"}, "samplerate is 'fast'", {"sample_rate": 44_100}),
