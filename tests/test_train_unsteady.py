@@ -89,6 +89,13 @@ def test_a_steady_effect_is_not_accused(effect: Callable[[Float32Array], Float32
     assert note_unsteadiness(find_unsteadiness(audio, effect(audio).astype(np.float32), RATE)) == []
 
 
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_the_same_recording_twice_does_not_move_by_itself(dry: Float32Array, gain: float) -> None:
+    rounded = np.round(dry * 2**15) / 2**15
+    for wet in (gain * dry, gain * rounded):
+        assert note_unsteadiness(find_unsteadiness(dry, wet.astype(np.float32), RATE)) == []
+
+
 def test_a_step_is_found_where_it_is(dry: Float32Array) -> None:
     move = find_move(dry, (drive(dry) * np.where(TIME < 14, 1, 0.5)).astype(np.float32), RATE)
     assert move is not None

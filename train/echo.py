@@ -24,7 +24,7 @@ POINTS = 12_000
 REVERB_S = (0.05, 0.25)
 REVERB_BANDS_HZ = (100.0, 8_000.0)
 REVERB_BANDS = 16
-LEAST_REVERB = 1.7  # of the power of the answer over what is there by chance: steady pairs have 0.3 to 1.5
+LEAST_REVERB = 2.0  # of the power of the answer over what is there by chance: steady pairs have 0.3 to 1.7
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ LEAST_FRAMES = 60  # of a band in which something sounds
 CLEAR = 10.0  # times what is around a line; steady pairs that are not in rhythm have up to 9
 OWN = 4.0  # times what the playing itself has at that rate
 NEIGHBOURS = 40
+LEAST_AROUND = 0.1  # white noise of one band has 1
 HARMONIC = 0.5  # the slowest line of this share of the highest is the rate itself
+ROUNDING = 0.01  # dB or radians: what moves by less is no movement
 LOUDNESS_SHARE = 4.0  # times as clear in the level as in the phase: a tremolo
 
 
@@ -124,6 +126,8 @@ def _unexplained(dry_db: Float64Array, wet_db: Float64Array, at: NDArray[np.int6
 def _periodogram(series: Float64Array | Complex128Array, at: NDArray[np.int64], count: int) -> Float64Array:
     """The power at each rate of a series that is known in some of `count` windows, in units of its own power.
 
+    What moves by less than `ROUNDING` has next to none.
+
     Returns
     -------
     float64 (count + 1,)
@@ -133,10 +137,10 @@ def _periodogram(series: Float64Array | Complex128Array, at: NDArray[np.int64], 
     whole[at] = series
     power = np.abs(np.fft.fft(whole)) ** 2
     both = 0.5 * (power[: count + 1] + np.r_[power[:1], power[: count - 1 : -1]])
-    return np.asarray(both / max(float(np.sum(np.abs(series) ** 2)), 1e-30), np.float64)
+    return np.asarray(both / max(float(np.sum(np.abs(series) ** 2)), len(series) * ROUNDING**2), np.float64)
 
 
 def _stand_out(spectrum: Float64Array) -> Float64Array:
     """A spectrum in units of the median around each of its values."""
     around = [np.median(spectrum[max(0, n - NEIGHBOURS) : n + NEIGHBOURS + 1]) for n in range(len(spectrum))]
-    return np.asarray(spectrum / np.maximum(around, 1e-30), np.float64)
+    return np.asarray(spectrum / np.maximum(around, LEAST_AROUND), np.float64)
