@@ -47,7 +47,8 @@ def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str,
             _check_depth(data, MAX_DEPTH)
         else:
             data = json.loads(text.rstrip("\x00"), parse_int=_parse_integer)
-            _prune(data, MAX_DEPTH)
+            if isinstance(data, dict | list):
+                _prune(data, MAX_DEPTH)
     except json.JSONDecodeError as err:
         if err.msg == "Extra data":
             raise PresetError(
@@ -91,10 +92,9 @@ def _check_depth(value: Any, depth: int) -> None:
 
 def _prune(value: Any, depth: int) -> None:
     """Put null in the place of what is nested deeper."""
-    if isinstance(value, dict | list):
-        places = value.items() if isinstance(value, dict) else enumerate(value)
-        for place in [place for place, child in places if isinstance(child, dict | list)]:
+    for place, child in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(child, dict | list):
             if depth > 1:
-                _prune(value[place], depth - 1)
+                _prune(child, depth - 1)
             else:
-                value[place] = None
+                value[place] = None  # no list of places is made beside it: there may be millions
