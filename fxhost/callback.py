@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numba import carray, from_dtype, njit, types
 
-from fxhost.caching import cached_cfunc
-from fxhost.native import (
+from fxhost.native.code_cache import cached_cfunc
+from fxhost.native.intrinsics import (
     FLUSH_DENORMALS,
     address_of,
     call_stage,

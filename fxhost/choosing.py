@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from fxhost import measured
 from fxhost.engine import own_plan, planned_stage
 from fxhost.errors import EngineError
 from fxhost.fidelity import Float64Array, limit_band, measure_esr, measure_worst_esr, resample
+from fxhost.native import tuning_cache
+from fxhost.native.slow_steps import tell_wait
 from fxhost.plans import Plan
 from fxhost.preset import Float32Array, Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius
 from fxhost.stages.interpolated import ORDERS, lagrange_weights
-from fxhost.waiting import tell_wait
 
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 MOST_MODES = 1024  # whose stability is told in seconds; larger networks are resampled
@@ -87,13 +87,13 @@ def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
     if sample_rate == preset.sample_rate and oversample == 1:
         return own_plan(preset)
     key = f"{digest_of(preset)} {sample_rate} {oversample}"
-    plan = _recalled_plan(preset, sample_rate, oversample, measured.recall(key))
+    plan = _recalled_plan(preset, sample_rate, oversample, tuning_cache.recall(key))
     if plan is None:
-        measured.forget(key)
+        tuning_cache.forget(key)
         tell_wait("measuring", f"how {preset.name} plays at {sample_rate} Hz (once)")
         plan = measure_ways(preset, sample_rate, oversample)
         kept = {name: getattr(plan, name) for name in ("network_rate", "order", "esr", "esr_band", "radius")}
-        measured.keep(key, kept)
+        tuning_cache.keep(key, kept)
     return plan
 
 

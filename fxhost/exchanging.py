@@ -8,8 +8,8 @@ from fxhost.errors import DiskFullError, FxhostError
 from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.interruption import Interruption
+from fxhost.native.slow_steps import hearing_waits
 from fxhost.preset import Preset, find_preset, read_preset
-from fxhost.waiting import hearing_waits
 from fxhost.words import make_console, make_table, print_error, print_json, say, tell_notes
 
 

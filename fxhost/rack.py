@@ -26,7 +26,7 @@ from fxhost.callback import (
     share_from,
 )
 from fxhost.errors import EngineError
-from fxhost.native import publish
+from fxhost.native.intrinsics import publish
 from fxhost.stages import Stage, aligned_zeros, smoothing, to_db
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter

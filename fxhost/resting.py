@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fxhost import measured
 from fxhost.effect import Float32Array, Preset
 from fxhost.engine import compiled_stage
+from fxhost.native import tuning_cache
 from fxhost.stages.lstm import Lstm
 
 LONGEST_S = 30.0
@@ -38,13 +38,13 @@ def find_rest(preset: Preset) -> Preset:
         It is not settled where it was still moving at the end.
     """
     key = f"rest {_digest(preset)}"
-    found = _recalled(preset, measured.recall(key))
+    found = _recalled(preset, tuning_cache.recall(key))
     if found is None:
-        measured.forget(key)
+        tuning_cache.forget(key)
         found = _play_silence(preset)
         state = (found.weights[name] for name in ("h0", "c0"))
         h, c = (base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode() for array in state)
-        measured.keep(key, {"h": h, "c": c, "output": found.silent_output, "settled": found.is_settled})
+        tuning_cache.keep(key, {"h": h, "c": c, "output": found.silent_output, "settled": found.is_settled})
     return found
 
 

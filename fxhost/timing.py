@@ -11,9 +11,9 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from fxhost.caching import cached_cfunc
 from fxhost.callback import callback_signature
-from fxhost.native import address_of, call_callback, now_ns, words_at
+from fxhost.native.code_cache import cached_cfunc
+from fxhost.native.intrinsics import address_of, call_callback, now_ns, words_at
 from fxhost.rack import Rack
 from fxhost.stages import aligned_zeros
 

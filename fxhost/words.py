@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fxhost.escaping import json_ready, plain_line
-from fxhost.waiting import hearing_waits
+from fxhost.native.slow_steps import hearing_waits
 
 if TYPE_CHECKING:
     from pathlib import Path

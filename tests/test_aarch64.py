@@ -4,9 +4,9 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
+from fxhost.native.vectors import Vectors
 from fxhost.stages.cells import emit_block
 from fxhost.stages.layout import Layout
-from fxhost.vectors import Vectors
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 WIDTH, REGISTERS = 4, 32  # of NEON

@@ -18,11 +18,11 @@ import soundfile
 from conftest import RATE, ROOT
 from numba.core import config
 
-from fxhost import caching
+from fxhost.native import code_cache
+from fxhost.native.slow_steps import hearing_waits, tell_wait
 from fxhost.preset import Float32Array
 from fxhost.stages import stage_function
 from fxhost.stages.variants import list_variants
-from fxhost.waiting import hearing_waits, tell_wait
 from fxhost.words import telling_waits
 
 MakePreset = Callable[..., Path]
@@ -30,16 +30,16 @@ MakePreset = Callable[..., Path]
 # Compiles everything, or loads it, and prints for each function whether it came from the disk and how long it took.
 COMPILE = """
 import json, time
-from fxhost import caching
+from fxhost.native import code_cache
 rows = {}
-compile_cfunc, name = caching.CFunc.compile, ""
+compile_cfunc, name = code_cache.CFunc.compile, ""
 
 def timed(self):
     start = time.perf_counter()
     compile_cfunc(self)
     rows[name or self.__name__] = self.cache_hits, 1e3 * (time.perf_counter() - start)
 
-caching.CFunc.compile = timed
+code_cache.CFunc.compile = timed
 import fxhost.timing
 from fxhost.stages import dc_blocker, loopback, lstm, variants
 for network in [("lstm", 1, 8, 1, False), ("lstm", 1, 40, 1, False), ("lstm", 1, 128, 1, False),
@@ -50,7 +50,7 @@ print(json.dumps(rows))
 """
 
 MODULE = """
-from fxhost.caching import cached_cfunc
+from fxhost.native.code_cache import cached_cfunc
 from helper import FACTOR
 
 def scale(number):
@@ -98,8 +98,8 @@ class Sources:
 
     def compile(self, number: int) -> Any:
         """The function that multiplies by `number` and the factor, as a new process would get it."""
-        caching.choose_folder.cache_clear()
-        caching.hash_sources.cache_clear()
+        code_cache.choose_folder.cache_clear()
+        code_cache.hash_sources.cache_clear()
         self._monkeypatch.delitem(sys.modules, "helper", raising=False)
         self._monkeypatch.setattr(sys, "dont_write_bytecode", True)
         spec = importlib.util.spec_from_file_location("scaling", self.folder / "scaling.py")
@@ -113,8 +113,8 @@ class Sources:
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sources]:
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
     yield Sources(tmp_path / "sources", monkeypatch)
-    caching.choose_folder.cache_clear()
-    caching.hash_sources.cache_clear()
+    code_cache.choose_folder.cache_clear()
+    code_cache.hash_sources.cache_clear()
 
 
 def cached_files(folder: Path) -> list[Path]:
@@ -159,7 +159,7 @@ def test_what_has_to_be_compiled_is_said_and_the_second_time_nothing(sources: So
 
 
 def test_a_network_is_told_by_its_sizes(sources: Sources) -> None:
-    caching.choose_folder.cache_clear()  # the next one is that of `sources`
+    code_cache.choose_folder.cache_clear()  # the next one is that of `sources`
     waits: list[str] = []
     with hearing_waits(lambda doing, what: waits.append(what)):
         function = stage_function(np.float32, "LSTM 1×7")
@@ -185,8 +185,8 @@ def test_waits_are_told_a_line_each_on_a_terminal_and_else_one_of_a_kind(
 def test_a_file_that_is_a_folder_or_holds_a_foreign_object_is_survived(sources: Sources, tmp_path: Path) -> None:
     sources.compile(3)
     (file,) = cached_files(tmp_path)
-    foreign = caching.dumps(("not", "what", "numba", "wrote"))
-    file.write_bytes(caching.hashlib.sha256(foreign).digest() + foreign)
+    foreign = code_cache.dumps(("not", "what", "numba", "wrote"))
+    file.write_bytes(code_cache.hashlib.sha256(foreign).digest() + foreign)
     assert sources.compile(3).ctypes(14) == 42
     file.unlink()
     file.mkdir()
@@ -222,7 +222,7 @@ def test_the_same_function_compiled_with_other_options_is_another(sources: Sourc
 
     function = sources.compile(3).__wrapped__
     every = {}, {"fastmath": True}, {"fastmath": False}
-    assert len({caching.DiskCache(function, options)._path((), Codegen) for options in every}) == 3
+    assert len({code_cache.DiskCache(function, options)._path((), Codegen) for options in every}) == 3
 
 
 def test_a_change_in_another_source_is_compiled_in_and_what_is_outdated_goes(sources: Sources, tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ def test_the_next_folder_is_taken_where_one_cannot_be_written(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def folder() -> Path | None:
-        caching.choose_folder.cache_clear()
-        return caching.choose_folder(sources.folder)
+        code_cache.choose_folder.cache_clear()
+        return code_cache.choose_folder(sources.folder)
 
     regular, home, temporary = tmp_path / "a-file", tmp_path / "home", tmp_path / "temporary"
     regular.write_text("")

@@ -12,12 +12,13 @@ import pytest
 from aliasing import measure_aliasing
 from conftest import RATE
 
-from fxhost import choosing, measured
+from fxhost import choosing
 from fxhost.choosing import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
 from fxhost.cli import main
 from fxhost.engine import compiled_stage, own_plan, planned_stage
 from fxhost.errors import EngineError
 from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
+from fxhost.native import tuning_cache
 from fxhost.plans import Plan
 from fxhost.preset import Preset, find_preset, read_preset
 from fxhost.riff import synthesise_riff
@@ -33,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of our own."""
     folder = tmp_path / "store"
     folder.mkdir()
-    monkeypatch.setattr(measured, "store_folder", lambda: folder)
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: folder)
     return folder
 
 
@@ -239,7 +240,7 @@ def test_what_was_measured_is_not_measured_again(
     assert digest_of(other) != digest_of(preset)
     with pytest.raises(AssertionError, match="measures again"):
         choose_plan(other, 44_100)
-    monkeypatch.setattr(measured, "revision", lambda: "another")
+    monkeypatch.setattr(tuning_cache, "revision", lambda: "another")
     with pytest.raises(AssertionError, match="measures again"):
         choose_plan(preset, 44_100)
 
@@ -272,19 +273,19 @@ def test_a_damaged_entry_is_measured_again(make_preset: MakePreset, store: Path,
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"a": ', b"[" * 60_000], ids=lambda c: repr(c[:6]))
 def test_a_broken_file_is_replaced(content: bytes, store: Path) -> None:
-    measured.keep("key", {"order": 1})
+    tuning_cache.keep("key", {"order": 1})
     [path] = store.iterdir()
     path.write_bytes(content)
-    assert measured.recall("key") is None
-    assert measured.keep("key", {"order": 2}) == measured.recall("key") == {"order": 2}
+    assert tuning_cache.recall("key") is None
+    assert tuning_cache.keep("key", {"order": 2}) == tuning_cache.recall("key") == {"order": 2}
     assert list(store.iterdir()) == [path]
 
 
 def test_the_first_to_keep_something_wins(store: Path) -> None:
-    assert measured.keep("key", {"order": 1}) == {"order": 1}
-    assert measured.keep("key", {"order": 2}) == measured.recall("key") == {"order": 1}
-    measured.forget("key")
-    assert measured.recall("key") is None
+    assert tuning_cache.keep("key", {"order": 1}) == {"order": 1}
+    assert tuning_cache.keep("key", {"order": 2}) == tuning_cache.recall("key") == {"order": 1}
+    tuning_cache.forget("key")
+    assert tuning_cache.recall("key") is None
 
 
 def test_without_links_it_is_kept_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +293,7 @@ def test_without_links_it_is_kept_too(store: Path, monkeypatch: pytest.MonkeyPat
         raise OSError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    assert measured.keep("key", {"order": 1}) == measured.recall("key") == {"order": 1}
+    assert tuning_cache.keep("key", {"order": 1}) == tuning_cache.recall("key") == {"order": 1}
 
 
 def test_a_store_that_cannot_be_written_is_survived(
@@ -300,22 +301,22 @@ def test_a_store_that_cannot_be_written_is_survived(
 ) -> None:
     preset = read_preset(make_preset(1, 4))
     for folder in (tmp_path / "nowhere", None):
-        monkeypatch.setattr(measured, "store_folder", lambda folder=folder: folder)
+        monkeypatch.setattr(tuning_cache, "store_folder", lambda folder=folder: folder)
         assert_true_enough(choose_plan(preset, 96_000))
 
 
 def test_what_another_version_measured_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured.keep("key", {"order": 1})
-    monkeypatch.setattr(measured, "revision", lambda: "another")
-    assert measured.recall("key") is None
-    measured.keep("key", {"order": 2})
+    tuning_cache.keep("key", {"order": 1})
+    monkeypatch.setattr(tuning_cache, "revision", lambda: "another")
+    assert tuning_cache.recall("key") is None
+    tuning_cache.keep("key", {"order": 2})
     [path] = store.iterdir()
     assert json.loads(path.read_text()) == {"order": 2}
 
 
 def test_the_store_lies_beside_the_compiled_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    folder = measured.store_folder()
+    folder = tuning_cache.store_folder()
     assert folder is not None
     assert list(folder.parent.rglob("*.nbc"))
 

@@ -10,7 +10,7 @@ from conftest import RATE, make_module
 from numba import carray, njit
 
 from fxhost.engine import build_chain
-from fxhost.native import FLUSH_DENORMALS, float_mode, set_float_mode
+from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
 from fxhost.preset import Float32Array, read_preset
 from fxhost.rack import Rack
 from fxhost.stages import Stage, aligned_zeros, first_words, stage_function

@@ -18,7 +18,7 @@ from conftest import RATE, ROOT, jack_server, without_waits
 from numba import njit
 
 from fxhost.engine import build_chain
-from fxhost.native import call_callback, floats_at
+from fxhost.native.intrinsics import call_callback, floats_at
 from fxhost.preset import read_preset
 from fxhost.rack import Rack
 from fxhost.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory

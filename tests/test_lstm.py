@@ -12,11 +12,11 @@ from numba import njit
 from reference import play_float64
 
 from fxhost.engine import compiled_stage
+from fxhost.native.vectors import Vectors, kernel, register_lanes
 from fxhost.preset import Architecture, Float32Array, read_preset, shipped_presets_folder
 from fxhost.stages import aligned_zeros
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
-from fxhost.vectors import Vectors, kernel, register_lanes
 from train.fused import FusedLSTM
 
 TOLERANCE_COMPILED = 5e-7

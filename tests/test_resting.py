@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from foreign import make_aidax, write
 
-from fxhost import measured, resting
+from fxhost import resting
 from fxhost.cli import main
 from fxhost.effect import Architecture, Preset
 from fxhost.engine import compiled_stage
 from fxhost.exchange import import_capture
 from fxhost.formats import read_capture
+from fxhost.native import tuning_cache
 from fxhost.preset import read_preset
 from fxhost.settling import settle_on_silence
 
@@ -25,7 +26,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of our own."""
     folder = tmp_path / "store"
     folder.mkdir()
-    monkeypatch.setattr(measured, "store_folder", lambda: folder)
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: folder)
     return folder
 
 
@@ -67,7 +68,7 @@ def test_the_rest_of_a_slow_network_is_found_once(store: Path, monkeypatch: pyte
     for name in ("h0", "c0"):
         assert np.array_equal(again.weights[name], preset.weights[name])
     monkeypatch.undo()
-    monkeypatch.setattr(measured, "store_folder", lambda: store)
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: store)
     entry = json.loads(path.read_text())
     for change in ({"h": "????"}, {"c": entry["c"][:8]}, {"output": "x"}, {"output": None}, {"h": 3}):
         path.write_text(json.dumps(entry | change))

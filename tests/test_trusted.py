@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from numba.core import config
 
-from fxhost import caching, measured, trusted
+from fxhost.native import code_cache, trusted_files, tuning_cache
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(
     not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a file to somebody else"
 )
-has_owners = pytest.mark.skipif(not trusted.HAS_OWNERS, reason="a system without owners")
+has_owners = pytest.mark.skipif(not trusted_files.HAS_OWNERS, reason="a system without owners")
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
     def chosen(folder: Path) -> Path | None:
         monkeypatch.setattr(config, "CACHE_DIR", str(folder))
-        caching.choose_folder.cache_clear()
-        caching.warn_once.cache_clear()
-        return caching.choose_folder(tmp_path / "sources")
+        code_cache.choose_folder.cache_clear()
+        code_cache.warn_once.cache_clear()
+        return code_cache.choose_folder(tmp_path / "sources")
 
     yield chosen
-    caching.choose_folder.cache_clear()
-    caching.warn_once.cache_clear()
+    code_cache.choose_folder.cache_clear()
+    code_cache.warn_once.cache_clear()
 
 
 def give_away(path: Path) -> None:
@@ -106,47 +106,47 @@ def test_folders_and_files_are_made_for_their_user_alone_whatever_the_umask(
     try:
         own = choose(tmp_path / "a" / "b")
         assert own is not None and own.parent == tmp_path / "a" / "b"
-        trusted.write_new(own / "code", b"x")
+        trusted_files.write_new(own / "code", b"x")
     finally:
         os.umask(before)
-    assert trusted.read_trusted(own / "code") == b"x"
+    assert trusted_files.read_trusted(own / "code") == b"x"
     assert choose(tmp_path / "a" / "b") == own
 
 
 @has_owners
 def test_a_file_that_is_a_link_a_pipe_or_anybodys_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    trusted.write_new(file, b"content")
-    assert (trusted.read_trusted(file), trusted.read_trusted(file, 3)) == (b"content", b"con")
+    trusted_files.write_new(file, b"content")
+    assert (trusted_files.read_trusted(file), trusted_files.read_trusted(file, 3)) == (b"content", b"con")
     (tmp_path / "link").symlink_to(file)
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "pipe"):
         with pytest.raises(OSError):
-            trusted.read_trusted(tmp_path / name)
+            trusted_files.read_trusted(tmp_path / name)
     for mode in (0o602, 0o620 if os.getuid() == 0 else 0o602):
         file.chmod(mode)
-        with pytest.raises(trusted.UntrustedError, match="may be written by others"):
-            trusted.read_trusted(file)
+        with pytest.raises(trusted_files.UntrustedError, match="may be written by others"):
+            trusted_files.read_trusted(file)
     file.chmod(0o644)
     tmp_path.chmod(0o777)
-    with pytest.raises(trusted.UntrustedError, match="may be written by others"):
-        trusted.read_trusted(file)
+    with pytest.raises(trusted_files.UntrustedError, match="may be written by others"):
+        trusted_files.read_trusted(file)
 
 
 @as_root
 def test_what_somebody_else_measured_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caching.warn_once.cache_clear()
-    monkeypatch.setattr(measured, "store_folder", lambda: tmp_path)
-    measured.keep("key", {"order": 1})
+    code_cache.warn_once.cache_clear()
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: tmp_path)
+    tuning_cache.keep("key", {"order": 1})
     (file,) = tmp_path.glob("*.json")
     give_away(file)
     with caplog.at_level(logging.WARNING):
-        assert measured.recall("key") is None
-        assert measured.recall("key") is None
+        assert tuning_cache.recall("key") is None
+        assert tuning_cache.recall("key") is None
     assert len(caplog.records) == 1
-    assert measured.keep("key", {"order": 2}) == measured.recall("key") == {"order": 2}
+    assert tuning_cache.keep("key", {"order": 2}) == tuning_cache.recall("key") == {"order": 2}
 
 
 def test_a_source_of_any_depth_changes_the_stamp(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_source_of_any_depth_changes_the_stamp(tmp_path: Path) -> None:
     source.write_text("A = 1")
 
     def stamp() -> bytes:
-        caching.hash_sources.cache_clear()
-        caching.top_package.cache_clear()
-        return caching.hash_sources(caching.top_package(deep / "__init__.py"))
+        code_cache.hash_sources.cache_clear()
+        code_cache.top_package.cache_clear()
+        return code_cache.hash_sources(code_cache.top_package(deep / "__init__.py"))
 
     stamps = {stamp()}
     for change in (
@@ -171,6 +171,6 @@ def test_a_source_of_any_depth_changes_the_stamp(tmp_path: Path) -> None:
     ):
         change()
         stamps.add(stamp())
-    caching.hash_sources.cache_clear()
-    caching.top_package.cache_clear()
+    code_cache.hash_sources.cache_clear()
+    code_cache.top_package.cache_clear()
     assert len(stamps) == 5

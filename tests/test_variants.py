@@ -10,13 +10,13 @@ import pytest
 from conftest import RATE, make_module
 from numba import carray
 
-from fxhost import measured
+from fxhost.native import tuning_cache
+from fxhost.native.vectors import register_lanes
 from fxhost.preset import Float32Array
 from fxhost.stages import Stage, aligned_zeros, first_words, stage_function, variants
 from fxhost.stages.lstm import Lstm
 from fxhost.stages.variants import Variant, choose_variant, find_fastest, list_variants
 from fxhost.torchscript import named_weights, play_module
-from fxhost.vectors import register_lanes
 
 WORK = np.dtype([("turns", "i8"), ("sum", "f8")], align=True)
 NETWORK = ("lstm", 1, 7, 1, False)
@@ -40,7 +40,7 @@ def make_worker(turns: int) -> Stage:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of our own."""
-    monkeypatch.setattr(measured, "store_folder", lambda: tmp_path)
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: tmp_path)
     monkeypatch.setattr(variants, "_chosen", {})
     return tmp_path
 
@@ -94,7 +94,7 @@ def test_what_the_trial_found_is_taken_again_without_a_trial(store: Path) -> Non
 
 
 def test_where_nothing_can_be_kept_the_first_way_is_taken_untried(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measured, "store_folder", lambda: None)
+    monkeypatch.setattr(tuning_cache, "store_folder", lambda: None)
     tried: list[Variant] = []
     assert choose_variant(NETWORK, partial(make_worker_for, tried, 0)) == list_variants(1, 7)[0]
     assert not tried

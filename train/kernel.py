@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, from_dtype, types
 
-from fxhost.native import address_of
-from fxhost.vectors import QUICK_TANH, Vectors, kernel, register_lanes
+from fxhost.native.intrinsics import address_of
+from fxhost.native.vectors import QUICK_TANH, Vectors, kernel, register_lanes
 
 UNITS = 2  # units whose gates are summed at once: 8 rows × 2 vectors of sums stay in registers
 BACK_ROWS = 8  # rows of DZ that are summed at once

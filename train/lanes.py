@@ -12,8 +12,8 @@ import numpy as np
 from numba import carray, from_dtype, types
 from numpy.typing import NDArray
 
-from fxhost.caching import cached_njit
-from fxhost.native import call_stage, fetch_add, floats_at
+from fxhost.native.code_cache import cached_njit
+from fxhost.native.intrinsics import call_stage, fetch_add, floats_at
 from train.kernel import LAYER, choose_tiling
 from train.losses import PRE_EMPHASIS as EMPHASIS
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fxhost.caching import cached_njit
-from fxhost.native import load_acquire, now_ns, publish, words_at, yield_core
+from fxhost.native.code_cache import cached_njit
+from fxhost.native.intrinsics import load_acquire, now_ns, publish, words_at, yield_core
 from fxhost.stages import aligned_zeros
 
 PATIENCE_NS = 2_000_000  # how long a thread looks for its next job before it sleeps: longer than between two windows

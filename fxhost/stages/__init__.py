@@ -16,7 +16,7 @@ import numpy as np
 from numba import from_dtype, types
 from numpy.typing import NDArray
 
-from fxhost.caching import cached_cfunc
+from fxhost.native.code_cache import cached_cfunc
 
 ALIGNMENT = 64  # a cache line, and the widest vector
 

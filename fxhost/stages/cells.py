@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from fxhost.native.vectors import Vectors
 from fxhost.stages.dense import activate_number, emit_product
 from fxhost.stages.layout import Group, Layout
-from fxhost.vectors import Vectors
 
 UNROLLED = 4  # columns in one turn of the inner loop
 MOST_UNROLLED = 512  # vectors of weights up to which there is no inner loop

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.native.vectors import Vectors
 from fxhost.stages.activations import activate_one
 from fxhost.stages.layers import Activation
-from fxhost.vectors import Vectors
 
 PLAIN = json.dumps([[], [], "linear"])  # no dense layer but the output's
 LINE = 16  # float32 in a cache line

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from fxhost.native import address_of, call_stage
+from fxhost.native.intrinsics import address_of, call_stage
 from fxhost.stages import Stage, stage_function
 from fxhost.stages.nested import CHUNK, Nested, floats_in
 

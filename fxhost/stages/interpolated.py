@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from fxhost.native import address_of, call_stage
+from fxhost.native.intrinsics import address_of, call_stage
 from fxhost.stages import stage_function
 from fxhost.stages.lstm import Lstm
 from fxhost.stages.nested import Nested, floats_in

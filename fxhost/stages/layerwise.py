@@ -8,9 +8,9 @@ but the first.
 from collections.abc import Sequence
 from typing import Any
 
+from fxhost.native.vectors import Vectors
 from fxhost.stages.cells import Cells, LayerEmitter, emit_inputs, emit_output
 from fxhost.stages.layout import LAYERWISE_FRAMES, Layout
-from fxhost.vectors import Vectors
 
 
 def emit_layerwise(

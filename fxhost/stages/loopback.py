@@ -6,7 +6,7 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from fxhost.native import floats_at
+from fxhost.native.intrinsics import floats_at
 from fxhost.stages import Stage, aligned_zeros, first_words, offset_of, stage_function
 
 STATE = np.dtype(

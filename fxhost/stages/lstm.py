@@ -25,14 +25,14 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fxhost.native import address_of
+from fxhost.native.intrinsics import address_of
+from fxhost.native.vectors import Vectors
 from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
 from fxhost.stages.dense import PLAIN, DenseChain
 from fxhost.stages.layerwise import emit_layerwise
 from fxhost.stages.layout import Layout, weight_columns
 from fxhost.stages.variants import Variant, choose_variant
-from fxhost.vectors import Vectors
 
 KNOB_SMOOTHING_MS = 20.0
 

@@ -21,7 +21,7 @@ from numba import carray, njit
 from numpy.typing import NDArray
 
 from fxhost.errors import EngineError
-from fxhost.native import address_of, call_stage
+from fxhost.native.intrinsics import address_of, call_stage
 from fxhost.stages import Stage, stage_function
 from fxhost.stages.nested import CHUNK, Nested, floats_in
 

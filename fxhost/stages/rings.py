@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fxhost.native.vectors import Vectors
 from fxhost.stages.tiles import RING_WORDS, TILE, Layout
-from fxhost.vectors import Vectors
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core.registry import cpu_target
 
-from fxhost import measured
+from fxhost.native import tuning_cache
+from fxhost.native.vectors import register_lanes
 from fxhost.stages import Stage
-from fxhost.vectors import register_lanes
 
 TRIAL_ROUNDS = 20
 TRIAL_FRAMES = 512
@@ -79,15 +79,15 @@ def choose_variant(network: Network, make: Callable[..., Stage]) -> Variant:
 
 def _recall_or_try(network: Network, make: Callable[..., Stage]) -> Variant:
     variants = list_variants(*network[1:3])
-    if measured.store_folder() is None or len(variants) == 1:
+    if tuning_cache.store_folder() is None or len(variants) == 1:
         return variants[0]
     cpu = cpu_target.target_context.codegen().magic_tuple()
     key = f"variant {network} {cpu} {[tuple(variant) for variant in variants]}"
-    number = (measured.recall(key) or {}).get("fastest")
+    number = (tuning_cache.recall(key) or {}).get("fastest")
     if type(number) is not int or not 0 <= number < len(variants):
-        measured.forget(key)
+        tuning_cache.forget(key)
         found = find_fastest([make(variant=variant) for variant in variants])
-        number = measured.keep(key, {"fastest": found})["fastest"]
+        number = tuning_cache.keep(key, {"fastest": found})["fastest"]
     return variants[number]
 
 

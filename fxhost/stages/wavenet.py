@@ -12,13 +12,13 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fxhost.native import address_of
+from fxhost.native.intrinsics import address_of
+from fxhost.native.vectors import Vectors, register_lanes
 from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
 from fxhost.stages.convolutions import Emitter
 from fxhost.stages.network_checks import check_network
 from fxhost.stages.networks import Network
 from fxhost.stages.tiles import CHUNK, Layout
-from fxhost.vectors import Vectors, register_lanes
 
 
 @intrinsic(prefer_literal=True)

@@ -33,8 +33,8 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.misc.appdirs import AppDirs
 
-from fxhost.trusted import UntrustedError, find_weakness, make_folder, read_trusted, write_new
-from fxhost.waiting import tell_wait
+from fxhost.native.slow_steps import tell_wait
+from fxhost.native.trusted_files import UntrustedError, find_weakness, make_folder, read_trusted, write_new
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
     @property
     def _stamp(self) -> str:
         # what a function calls is compiled into it: the sources around it count, not its own alone
-        stamps = hash_sources(Path(__file__).parent) + hash_sources(top_package(self._source))
+        stamps = hash_sources(Path(__file__).parents[1]) + hash_sources(top_package(self._source))
         return hashlib.sha256(stamps).hexdigest()[:12]
 
     def _remove_outdated(self) -> None:

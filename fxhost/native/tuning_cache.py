@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fxhost.caching import choose_folder, hash_sources, warn_once
-from fxhost.trusted import UntrustedError, read_trusted
+from fxhost.native.code_cache import choose_folder, hash_sources, warn_once
+from fxhost.native.trusted_files import UntrustedError, read_trusted
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ LARGEST_FILE = 1 << 16  # bytes
 
 def store_folder() -> Path | None:
     """Where it is kept: with the compiled code, or nowhere if there is no folder that can be written."""
-    return choose_folder(Path(__file__).parent)
+    return choose_folder(Path(__file__).parents[1])
 
 
 def revision() -> str:
     """Changes with everything that is measured or measures."""
-    return hash_sources(Path(__file__).parent).hex()[:12]
+    return hash_sources(Path(__file__).parents[1]).hex()[:12]
 
 
 def recall(key: str) -> dict[str, Any] | None:

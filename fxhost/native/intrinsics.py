@@ -14,7 +14,7 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fxhost.caching import cached_njit
+from fxhost.native.code_cache import cached_njit
 
 _WORD = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
