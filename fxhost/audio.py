@@ -7,11 +7,11 @@ from types import TracebackType
 import numpy as np
 import soundfile
 
+from fxhost.arrays import Float32Array
 from fxhost.decoders import quiet_decoders
 from fxhost.errors import AudioError
 from fxhost.files import native_name
 from fxhost.headers import Patch, Patched, read_header
-from fxhost.preset import Float32Array
 
 READ_FRAMES = 1 << 14
 MAX_CHANNELS = 64

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from fxhost import __version__
+from fxhost.arrays import Float32Array, Float64Array
 from fxhost.engine import build_chain, own_plan
 from fxhost.plans import Plan
-from fxhost.preset import Float32Array, Preset
-from fxhost.timing import CAPACITY, Float64Array, Spread, TimedRack, spread_of
+from fxhost.preset import Preset
+from fxhost.timing import CAPACITY, Spread, TimedRack, spread_of
 
 BLOCK_FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 LARGEST_LOAD = 0.5  # of p99.9, for what counts as played

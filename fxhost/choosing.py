@@ -27,13 +27,14 @@ from typing import Any
 
 import numpy as np
 
+from fxhost.arrays import Float32Array, Float64Array
 from fxhost.engine import own_plan, planned_stage
 from fxhost.errors import EngineError
-from fxhost.fidelity import Float64Array, limit_band, measure_esr, measure_worst_esr, resample
+from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.native import tuning_cache
 from fxhost.native.slow_steps import tell_wait
 from fxhost.plans import Plan
-from fxhost.preset import Float32Array, Preset
+from fxhost.preset import Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius
 from fxhost.stages.interpolated import ORDERS, lagrange_weights

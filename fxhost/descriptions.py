@@ -6,8 +6,8 @@ from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, show
 
 if TYPE_CHECKING:
-    from fxhost.stages.layers import Activation, Film, Head
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_layers import Activation, Film, Head
 
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
 MOST_ARRAYS = 16
@@ -28,9 +28,9 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     PresetError
         If it describes none, or one that fxhost does not play.
     """
-    from fxhost.stages.layers import Layer, LayerArray
-    from fxhost.stages.network_checks import check_network
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_checks import check_network
+    from fxhost.networks.wavenet_layers import Layer, LayerArray
 
     arrays = []
     for array in fields.children("arrays", 0 if fields.has("head") else 1, MOST_ARRAYS):
@@ -72,7 +72,7 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
 
 def read_films(fields: Fields) -> "tuple[Film, ...]":
     """The films of an array's layers."""
-    from fxhost.stages.layers import Film
+    from fxhost.networks.wavenet_layers import Film
 
     return tuple(
         Film(film.text("place"), film.boolean("shift"), film.integer("groups", 1, MOST))
@@ -82,7 +82,7 @@ def read_films(fields: Fields) -> "tuple[Film, ...]":
 
 def read_head(fields: Fields) -> "Head":
     """The head of a network."""
-    from fxhost.stages.layers import Head
+    from fxhost.networks.wavenet_layers import Head
 
     kernel_sizes, dilations = fields.data.get("kernel_sizes"), fields.data.get("dilations") or []
     if not isinstance(kernel_sizes, list) or not 1 <= len(kernel_sizes) <= MOST_LAYERS:
@@ -104,7 +104,7 @@ def read_head(fields: Fields) -> "Head":
 
 def read_activation(fields: Fields) -> "Activation":
     """An activation with its numbers."""
-    from fxhost.stages.layers import Activation
+    from fxhost.networks.wavenet_layers import Activation
 
     numbers = fields.data.get("numbers")
     if not isinstance(numbers, list) or len(numbers) > MOST_LAYERS:

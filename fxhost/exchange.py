@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from fxhost.arrays import linear
 from fxhost.engine import compiled_stage, probe_error, probe_tolerance
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
 from fxhost.formats.rewriting import unwire_residual
-from fxhost.levels import linear
 from fxhost.members import Answers, Description, choose_probe, compose_members
+from fxhost.networks.recurrent import play_recurrence
 from fxhost.preset import Preset, read_preset
-from fxhost.recurrence import play_recurrence
 from fxhost.riff import synthesise_riff
 from fxhost.scripting import write_archive
 from fxhost.surroundings import TORCH, require_room

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Float64Array = NDArray[np.float64]
+from fxhost.arrays import Float64Array
+
 QUIETEST = 1e-6  # of the loudest part's energy: what is below counts as nothing
 EDGE = 0.1  # of a band's edge: over how much of it the response falls to zero
 

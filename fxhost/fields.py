@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 
 WEIGHT_LIMIT = 1e6  # beyond this a float32 recurrence could overflow to infinity
@@ -20,7 +20,6 @@ NO_UNITS: Mapping[str, float] = {}
 DECIBELS: Mapping[str, float] = {"db": 1.0, "dbu": 1.0, "dbfs": 1.0}
 HERTZ: Mapping[str, float] = {"hz": 1.0, "khz": 1000.0, "k": 1000.0}
 
-Float32Array = NDArray[np.float32]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 _LONGEST_NUMBER = 40  # characters

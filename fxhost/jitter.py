@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fxhost.arrays import Float64Array
 from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
 from fxhost.errors import DeviceError
 from fxhost.preset import Preset
 from fxhost.session import Options, Session
 from fxhost.summary import Summary
-from fxhost.timing import Float64Array, Spread, TimedRack, spread_of
+from fxhost.timing import Spread, TimedRack, spread_of
 
 
 @dataclass(frozen=True)

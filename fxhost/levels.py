@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fxhost.effect import SILENCE_DB, Preset
+from fxhost.arrays import SILENCE_DB
+from fxhost.effect import Preset
 
 NORMAL_LOUDNESS_DB = -18.0
 LEVELS = ("raw", "normalized")
@@ -60,8 +61,3 @@ def tell_unknown(presets: Sequence[Preset], level: str, interface_dbu: float | N
     if level == "normalized" and presets[-1].levels.loudness_db is None:
         notes.append(f"{presets[-1].name} does not tell its loudness; it is played as it is")
     return notes
-
-
-def linear(level_db: float) -> float:
-    """A gain in dB as a factor; −90 dB and less is silence."""
-    return 0.0 if level_db <= SILENCE_DB else float(10.0 ** (level_db / 20.0))

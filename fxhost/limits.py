@@ -12,7 +12,8 @@ import numpy as np
 
 from fxhost.bench import Stopped, Timing
 from fxhost.jitter import measure_jitter
-from fxhost.preset import MAX_HIDDEN_SIZE, Architecture, Preset
+from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
+from fxhost.preset import Preset
 from fxhost.session import Options
 from fxhost.stream import VIRTUAL
 

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from fxhost.arrays import Float32Array, to_db
 from fxhost.bench import Stopped, read_cpu_model
 from fxhost.devices import choose_device
 from fxhost.errors import DeviceError
 from fxhost.portaudio import DeviceStream
-from fxhost.preset import Float32Array, Preset
+from fxhost.preset import Preset
 from fxhost.roundtrips import keep_trip
 from fxhost.session import Options, Session
-from fxhost.stages import Stage, to_db
+from fxhost.stages import Stage
 from fxhost.stages.loopback import Loopback
 from fxhost.stream import VIRTUAL
 

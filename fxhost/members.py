@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from fxhost import __version__
-from fxhost.dense import NONE
+from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.preset import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR, Architecture, Float32Array, Knob, Levels
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.dense import NONE
+from fxhost.preset import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR, Knob, Levels
 
 PROBE_FRAMES = 2048
 PROBE_HALVINGS = 8

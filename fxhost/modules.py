@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fxhost.dense import NONE, Dense, DenseLayers
-from fxhost.effect import Architecture, Float32Array
+from fxhost.arrays import Float32Array
 from fxhost.modules_wavenet import EffectWaveNet, build_wavenet, flat_weights
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.dense import NONE, Dense, DenseLayers
 
 
 class DenseLayer(nn.Module):
@@ -29,7 +30,7 @@ class DenseLayer(nn.Module):
 
 
 def activate(x: Tensor, name: str) -> Tensor:
-    """One of the activations of `fxhost.dense`."""
+    """One of the activations of `fxhost.networks.dense`."""
     if name == "tanh":
         return torch.tanh(x)
     if name == "relu":

@@ -2,15 +2,16 @@
 
 `forward(x, h, c) -> (y, h, c)`: h `(1, 1, frames of all histories)` holds what each convolution remembers, one after
 the other, channel by channel; c `(1, 1, 1)` goes through as it is. The parameters lie in the order in which
-`fxhost.stages.networks` has the weights.
+`fxhost.networks.wavenet` has the weights.
 """
 
 import torch
 from torch import Tensor, nn
 
-from fxhost.effect import Architecture, Float32Array
-from fxhost.stages.layers import Activation, Layer, LayerArray
-from fxhost.stages.networks import Network, film_sizes
+from fxhost.arrays import Float32Array
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.wavenet import Network, film_sizes
+from fxhost.networks.wavenet_layers import Activation, Layer, LayerArray
 
 MOST_DIRECT = 1024  # taps
 

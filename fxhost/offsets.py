@@ -7,7 +7,7 @@ what the effect adds alike to a signal and to its inverse, so that the slow cont
 
 import numpy as np
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from fxhost.riff import synthesise_riff
 from fxhost.stages import Stage
 

@@ -18,28 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from fxhost.dense import ACTIVATIONS, NONE, Dense, DenseLayers
+from fxhost.arrays import Float32Array
 from fxhost.descriptions import read_description
-from fxhost.effect import (
-    GAINS_DB,
+from fxhost.effect import GAINS_DB, LEVELS_DB, SAMPLE_RATES, Knob, Levels, Preset
+from fxhost.errors import PresetError
+from fxhost.fields import WEIGHT_LIMIT, Fields, show
+from fxhost.formats import is_capture, read_capture, refuse_kind
+from fxhost.networks.architecture import (
     GATES,
-    LEVELS_DB,
     MAX_DENSE,
     MAX_HIDDEN_SIZE,
     MAX_INPUTS,
     MAX_LAYERS,
     NETWORKS,
-    SAMPLE_RATES,
     Architecture,
-    Float32Array,
-    Knob,
-    Levels,
-    Preset,
     describe_network,
 )
-from fxhost.errors import PresetError
-from fxhost.fields import WEIGHT_LIMIT, Fields, show
-from fxhost.formats import is_capture, read_capture, refuse_kind
+from fxhost.networks.dense import ACTIVATIONS, NONE, Dense, DenseLayers
 from fxhost.parsing import parse_object
 from fxhost.settling import settle_on_silence
 

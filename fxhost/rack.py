@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.arrays import aligned_zeros, to_db
 from fxhost.callback import (
     AT_RING_READ,
     AT_TABLE,
@@ -27,7 +28,7 @@ from fxhost.callback import (
 )
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
-from fxhost.stages import Stage, aligned_zeros, smoothing, to_db
+from fxhost.stages import Stage, smoothing
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fxhost.effect import Float32Array, Preset
+from fxhost.arrays import Float32Array
+from fxhost.effect import Preset
 from fxhost.engine import compiled_stage
 from fxhost.native import tuning_cache
 from fxhost.stages.lstm import Lstm

@@ -9,7 +9,7 @@ D. Jaffe and J. Smith, "Extensions of the Karplus-Strong Plucked-String Algorith
 
 import numpy as np
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 
 # (start in eighth notes, MIDI notes plucked together, length in eighth notes)
 RIFF = (

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fxhost.effect import Architecture, Float32Array
+from fxhost.arrays import Float32Array
+from fxhost.networks.architecture import Architecture
 
 CLASSES = {"lstm": "EffectLSTM", "gru": "EffectGRU"}
 FOLDER = "archive"  # in which all entries lie, as torch names it

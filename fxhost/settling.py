@@ -3,22 +3,18 @@
 Most are at rest after a part of a second; for what is not, and for large ones, there is `fxhost.resting`.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fxhost.effect import Float32Array, Preset
+from fxhost.effect import Preset
+from fxhost.networks.recurrent import take_layer, update_cell
 
 WARM_UP_S = 0.5
 STRIDE = 61  # steps between two looks at whether it still moves; prime, so that a cycle does not seem to stand still
 STILL = 1e-9  # what moves by less between two looks is at rest
 NEAR = 1e-6  # how far from its rest a state may be, as its last two moves tell
 LARGE = 50_000  # recurrent weights, from which on numpy takes longer than the compiled engine
-
-Float64Array = NDArray[np.float64]
 
 
 def settle_on_silence(preset: Preset) -> Preset:
@@ -66,26 +62,3 @@ def settle_on_silence(preset: Preset) -> Preset:
     from fxhost.resting import find_rest  # only now, since it needs numba
 
     return find_rest(settled)
-
-
-def take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
-    """What a layer's inputs and its own h are multiplied by, and the two biases."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return [weights[f"{name}_l{layer}"].astype(np.float64) for name in names]
-
-
-def update_cell(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
-    """The new h and c of a layer, from what its inputs and its own h give."""
-    size = len(h)
-    if cell == "gru":
-        gates = _logistic(given[: 2 * size] + kept[: 2 * size])
-        n = np.tanh(given[2 * size :] + gates[:size] * kept[2 * size :])
-        return n + gates[size:] * (h - n), c
-    sums = given + kept
-    gates = _logistic(sums)
-    c = gates[size : 2 * size] * c + gates[:size] * np.tanh(sums[2 * size : 3 * size])
-    return gates[3 * size :] * np.tanh(c), c
-
-
-def _logistic(x: Float64Array) -> Float64Array:
-    return 0.5 + 0.5 * np.tanh(0.5 * x)

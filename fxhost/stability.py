@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.arrays import Float64Array
 from fxhost.preset import Preset
 
-Float64Array = NDArray[np.float64]
 STEP = 1e-6  # of the central differences
 
 

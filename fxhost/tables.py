@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table
 
+from fxhost.arrays import Float64Array
 from fxhost.bench import Timing, join_names
 from fxhost.jitter import Jitter
 from fxhost.limits import LARGEST_BLOCK
 from fxhost.live import format_grants
 from fxhost.loopback import RoundTrip
-from fxhost.preset import MAX_HIDDEN_SIZE, Preset
-from fxhost.timing import Float64Array, Spread
+from fxhost.networks.architecture import MAX_HIDDEN_SIZE
+from fxhost.preset import Preset
+from fxhost.timing import Spread
 from fxhost.words import make_table
 
 HISTOGRAM_DECADES = (-3, 0)  # of the load: from a thousandth of the budget to all of it

@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from fxhost.arrays import Float32Array, aligned_zeros, linear
 from fxhost.errors import PresetError
 from fxhost.files import replacing
-from fxhost.levels import linear
 from fxhost.members import Answers, Description, choose_probe, compose_members
 from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
-from fxhost.preset import MOST_PROBE_ERROR, Architecture, Float32Array, Knob, Levels, Preset
+from fxhost.networks.architecture import Architecture
+from fxhost.preset import MOST_PROBE_ERROR, Knob, Levels, Preset
 from fxhost.riff import synthesise_riff
-from fxhost.stages import Stage, aligned_zeros, first_words
+from fxhost.stages import Stage, first_words
 
 __all__ = [
     "Effect",

@@ -10,12 +10,12 @@ import sys
 
 import numpy as np
 
+from fxhost.arrays import to_db
 from fxhost.bench import time_blocks
 from fxhost.choosing import choose_plan
 from fxhost.engine import planned_stage
 from fxhost.preset import find_preset, read_preset, shipped_presets_folder
 from fxhost.riff import synthesise_riff
-from fxhost.stages import to_db
 
 TONE_HZ = 4200
 TOP_HZ = 20_000

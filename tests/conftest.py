@@ -14,7 +14,8 @@ import pytest
 import soundfile
 import torch
 
-from fxhost.preset import Float32Array, Knob
+from fxhost.arrays import Float32Array
+from fxhost.preset import Knob
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import EffectLSTM, save_preset
 

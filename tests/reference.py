@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fxhost.preset import Architecture, Float32Array
+from fxhost.arrays import Float32Array
+from fxhost.networks.architecture import Architecture
 
 Float64Array = NDArray[np.float64]
 

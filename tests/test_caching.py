@@ -18,9 +18,9 @@ import soundfile
 from conftest import RATE, ROOT
 from numba.core import config
 
+from fxhost.arrays import Float32Array
 from fxhost.native import code_cache
 from fxhost.native.slow_steps import hearing_waits, tell_wait
-from fxhost.preset import Float32Array
 from fxhost.stages import stage_function
 from fxhost.stages.variants import list_variants
 from fxhost.words import telling_waits

@@ -14,8 +14,9 @@ import pytest
 import soundfile
 from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, run_fxhost, without_waits
 
+from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
-from fxhost.preset import Float32Array, read_preset
+from fxhost.preset import read_preset
 from fxhost.rack import Rack
 
 MakePreset = Callable[..., Path]

@@ -9,11 +9,12 @@ import pytest
 from conftest import RATE, make_module
 from numba import carray, njit
 
+from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.engine import build_chain
 from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
-from fxhost.preset import Float32Array, read_preset
+from fxhost.preset import read_preset
 from fxhost.rack import Rack
-from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
+from fxhost.stages import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter

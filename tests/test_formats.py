@@ -30,11 +30,12 @@ from wavenet_reference import play as play_wavenet
 
 from fxhost import engine, torchscript
 from fxhost.choosing import choose_plan
-from fxhost.effect import Architecture, Levels, Preset
+from fxhost.effect import Levels, Preset
 from fxhost.errors import PresetError
 from fxhost.exchange import export_preset, import_capture
 from fxhost.formats import MAX_FILE_SIZE, read_capture
 from fxhost.knobs import set_knobs
+from fxhost.networks.architecture import Architecture
 from fxhost.preset import read_preset
 from fxhost.settling import WARM_UP_S
 from fxhost.stages.dc_blocker import DcBlocker

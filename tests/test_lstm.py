@@ -11,10 +11,11 @@ from conftest import RATE, make_module, on_other_cpus, run_as_cpu
 from numba import njit
 from reference import play_float64
 
+from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.engine import compiled_stage
 from fxhost.native.vectors import Vectors, kernel, register_lanes
-from fxhost.preset import Architecture, Float32Array, read_preset, shipped_presets_folder
-from fxhost.stages import aligned_zeros
+from fxhost.networks.architecture import Architecture
+from fxhost.preset import read_preset, shipped_presets_folder
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from train.fused import FusedLSTM

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from fxhost import engine, torchscript
 from fxhost.errors import FileError, PresetError
-from fxhost.preset import Architecture, find_preset, read_metadata, read_preset
+from fxhost.networks.architecture import Architecture
+from fxhost.preset import find_preset, read_metadata, read_preset
 from fxhost.torchscript import named_weights, play_module, save_preset
 
 MakePreset = Callable[..., Path]

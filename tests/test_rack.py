@@ -8,12 +8,13 @@ import pytest
 from conftest import RATE
 from numba import carray
 
+from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.callback import BUCKETS, count_in, percentiles
 from fxhost.engine import build_chain
 from fxhost.errors import EngineError
-from fxhost.preset import Float32Array, read_preset
+from fxhost.preset import read_preset
 from fxhost.rack import FADE_IN_MS, Rack
-from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
+from fxhost.stages import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter

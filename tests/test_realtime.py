@@ -19,8 +19,8 @@ from numba import carray
 from fxhost.callback import callback
 from fxhost.stages import stage_function
 from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
-from fxhost.stages.layers import Activation, Head, Layer, LayerArray
-from fxhost.stages.networks import Network
+from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
+from fxhost.networks.wavenet import Network
 from fxhost.stages.variants import list_variants
 from fxhost.timing import timed_callback
 

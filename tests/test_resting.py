@@ -10,11 +10,12 @@ from foreign import make_aidax, write
 
 from fxhost import resting
 from fxhost.cli import main
-from fxhost.effect import Architecture, Preset
+from fxhost.effect import Preset
 from fxhost.engine import compiled_stage
 from fxhost.exchange import import_capture
 from fxhost.formats import read_capture
 from fxhost.native import tuning_cache
+from fxhost.networks.architecture import Architecture
 from fxhost.preset import read_preset
 from fxhost.settling import settle_on_silence
 

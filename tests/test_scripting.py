@@ -11,12 +11,13 @@ from conftest import assert_torch_stays_out
 from foreign import make_aidax, make_nam, make_proteus, write
 
 from fxhost import exchange, torchscript
-from fxhost.effect import Architecture
+from fxhost.arrays import Float32Array
 from fxhost.engine import probe_error
 from fxhost.errors import PresetError
 from fxhost.modules import build_module
-from fxhost.preset import Float32Array, read_preset
-from fxhost.recurrence import play_recurrence
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import play_recurrence
+from fxhost.preset import read_preset
 from fxhost.scripting import write_archive
 from fxhost.torchscript import play_module
 

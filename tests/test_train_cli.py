@@ -14,8 +14,9 @@ import soundfile
 from conftest import RATE, ROOT, assert_one_line, run_fxhost
 
 import fxhost.training
+from fxhost.arrays import Float32Array
 from fxhost.cli import main
-from fxhost.preset import Float32Array, read_preset
+from fxhost.preset import read_preset
 
 RunHere = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("--hidden-size", 4)

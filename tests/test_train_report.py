@@ -16,9 +16,10 @@ import pytest
 from conftest import make_module
 
 import train.report
+from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
 from fxhost.errors import FileError, TrainingError
-from fxhost.preset import Float32Array, read_preset
+from fxhost.preset import read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import save_preset
 from train.progress import Progress

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import train.selftest
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.losses import esr
 from train.progress import Progress
 from train.selftest import LESSONS, SAMPLE_RATE, Lesson, make_noisy_sine, run_selftest

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 import train.signal
+from fxhost.arrays import Float32Array
 from fxhost.errors import AudioError, FileError, TrainingError
-from fxhost.preset import Float32Array
 from train.pair import Pair, read_pair
 from train.signal import KINDS, Piece, make_signal, plan_signal, write_signal
 from train.splits import Stretch, split_pair

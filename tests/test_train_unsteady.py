@@ -7,7 +7,7 @@ import pytest
 from conftest import RATE
 from test_train_align import filtered
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.moved import Move, find_move
 from train.unsteady import find_unsteadiness, note_unsteadiness
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.verify import MARGIN, is_early, verify_delay
 
 

@@ -10,10 +10,10 @@ import pytest
 from conftest import RATE, make_module
 from numba import carray
 
+from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.native import tuning_cache
 from fxhost.native.vectors import register_lanes
-from fxhost.preset import Float32Array
-from fxhost.stages import Stage, aligned_zeros, first_words, stage_function, variants
+from fxhost.stages import Stage, first_words, stage_function, variants
 from fxhost.stages.lstm import Lstm
 from fxhost.stages.variants import Variant, choose_variant, find_fastest, list_variants
 from fxhost.torchscript import named_weights, play_module

@@ -11,10 +11,10 @@ import pytest
 from conftest import RATE, SHARED, on_other_cpus, run_as_cpu
 from wavenet_reference import FILMS, Model, array, describe, play, random_model
 
-from fxhost.preset import Float32Array
-from fxhost.stages.layers import Activation, Film, Head, Layer, LayerArray
-from fxhost.stages.network_checks import check_network
-from fxhost.stages.networks import Network
+from fxhost.arrays import Float32Array
+from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet_checks import check_network
+from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
 from fxhost.stages.wavenet import WaveNet
 
 TOLERANCE = 1e-5

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.stages.layers import Activation, Film, Head, Layer, LayerArray
-from fxhost.stages.networks import Network
+from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
 
 # In the order of their weights, which come last of a layer.
 FILMS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.delay import Delay
 from train.drift import Step
 from train.source import audio_blocks, make_room

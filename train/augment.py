@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.check import DIGITAL_SILENCE, PAUSE_DB
 from train.drift import hann_window
 from train.levels import QUIET_SHARE, TENTH_S, measure_levels

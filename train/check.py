@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import hann_window
 from train.levels import TENTH_S, Levels, to_db
 from train.swapped import judge_sides

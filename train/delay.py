@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import Line, Step, follow_lags, place_windows, refine_drift, sum_spectra, window_frames
 from train.onset import EXPLAINED, find_onset
 from train.pieces import measure_pieces

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.levels import TENTH_S, Float64Array, Levels
 from train.source import make_room
 from train.splits import Stretch

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import Float64Array, hann_window
 
 LONGEST_S = 60.0  # of the recordings

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
 from train.levels import TENTH_S, Levels, measure_levels
 from train.mislabelled import refuse_mislabelled

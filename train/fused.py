@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fxhost.preset import Float32Array
-from fxhost.stages import aligned_zeros
+from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.torchscript import EffectLSTM
 from train.kernel import BACK_ROWS, LAYER, UNITS, LayerKernels, compile_layer
 from train.lanes import compile_groups, pack_backward, pack_forward

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import hann_window
 from train.source import release_pages
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.delay import find_delay
 from train.source import Source
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fxhost.arrays import Float32Array
 from fxhost.channels import name_channel
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.align import choose_correction, close_steps, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import Delay, find_delay

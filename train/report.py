@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain, compiled_stage
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, explain_refusal
-from fxhost.preset import Float32Array, Preset, read_preset
+from fxhost.preset import Preset, read_preset
 from fxhost.stages import Stage
 from train import report_figures as draw
 from train import report_measures as measure

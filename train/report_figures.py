@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import FileError
-from fxhost.preset import Float32Array
 from train.progress import Progress
 
 if TYPE_CHECKING:

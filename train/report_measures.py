@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
-from fxhost.stages import Stage, from_db, to_db
+from fxhost.arrays import Float32Array, from_db, to_db
+from fxhost.stages import Stage
 from train.splits import Stretch
 
 Float64Array = NDArray[np.float64]

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from fxhost.arrays import Float32Array
 from fxhost.escaping import plain_line
-from fxhost.preset import Float32Array, Preset
+from fxhost.preset import Preset
 
 Facts = list[tuple[str, str]]  # name and value
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
-from fxhost.preset import Float32Array, Preset
+from fxhost.preset import Preset
 from fxhost.stages import Stage
 from fxhost.stages.lstm import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.fit import fit
 from train.losses import esr
 from train.progress import Progress, Result

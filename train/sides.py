@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fxhost.arrays import Float32Array
 from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_sides, parse_channels
 from fxhost.errors import AudioError
-from fxhost.preset import Float32Array
 from train.hum import find_hum
 from train.levels import AT_FULL_SCALE, FULL_SCALE, TENTH_S, Levels, measure_levels, to_db
 from train.source import Source, read_source

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import Float64Array, Line, Step, sum_spectra, window_frames
 from train.pieces import ALIKE, Pieces
 

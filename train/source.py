@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fxhost.arrays import Float32Array
 from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_channel
 from fxhost.errors import AudioError, FileError
-from fxhost.preset import SAMPLE_RATES, Float32Array
+from fxhost.preset import SAMPLE_RATES
 
 LONGEST_S = 7200.0  # 1.4 GB a file at 48 kHz, on disk
 ON_DISK_S = 1200.0  # what lasts longer is kept in a temporary file

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from fxhost.preset import Float32Array
 from train.source import audio_blocks
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.drift import RELEASE_WINDOWS, hann_window, window_frames
 from train.levels import Levels
 from train.source import release_pages

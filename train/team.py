@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from fxhost.arrays import aligned_zeros
 from fxhost.native.code_cache import cached_njit
 from fxhost.native.intrinsics import load_acquire, now_ns, publish, words_at, yield_core
-from fxhost.stages import aligned_zeros
 
 PATIENCE_NS = 2_000_000  # how long a thread looks for its next job before it sleeps: longer than between two windows
 LOOKS = 10_000  # before another thread may have the core: some microseconds

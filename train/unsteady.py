@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from fxhost.preset import Float32Array
+from fxhost.arrays import Float32Array
 from train.echo import LEAST_REVERB, find_echo, measure_reverb
 from train.modulation import find_modulation
 from train.moved import find_move

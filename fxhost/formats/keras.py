@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.dense import ACTIVATIONS, Dense, DenseLayers
-from fxhost.effect import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture, Preset
+from fxhost.arrays import Float32Array
+from fxhost.effect import Preset
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, Float32Array, show, take_array
+from fxhost.fields import Fields, show, take_array
 from fxhost.formats.capture import zero_state
+from fxhost.networks.architecture import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture
+from fxhost.networks.dense import ACTIVATIONS, Dense, DenseLayers
 
 MOST_LAYERS = 64  # in a file
 DENSE = ("dense", "time-distributed-dense")

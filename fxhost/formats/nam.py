@@ -11,16 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fxhost.effect import (
-    LEVELS_DB,
-    MAX_HIDDEN_SIZE,
-    MAX_LAYERS,
-    Architecture,
-    Float32Array,
-    Levels,
-    Preset,
-    describe_network,
-)
+from fxhost.arrays import Float32Array
+from fxhost.effect import LEVELS_DB, Levels, Preset
 from fxhost.errors import PresetError
 from fxhost.fields import DECIBELS, Fields, take_array
 from fxhost.formats.capture import make_preset, refuse_dense
@@ -29,6 +21,7 @@ from fxhost.formats.nam_convolutions import read_convnet, read_linear, write_con
 from fxhost.formats.nam_wavenet import read_wavenet
 from fxhost.formats.nam_writing import write_network
 from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
+from fxhost.networks.architecture import MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture, describe_network
 
 FORMAT = "nam"
 ASSUMED_RATE = 48_000

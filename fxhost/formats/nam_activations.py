@@ -10,7 +10,7 @@ from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 
 if TYPE_CHECKING:
-    from fxhost.stages.layers import Activation
+    from fxhost.networks.wavenet_layers import Activation
 
 MOST_SLOPE = 1e6
 MOST_SLOPES = 128  # of a PReLU, one for each channel
@@ -48,7 +48,7 @@ def read_activation(fields: Fields, key: str) -> "Activation":
 
 def make_activation(name: str, numbers: Fields, usual: dict[str, Any]) -> "Activation":
     """An activation with its numbers; what is the same as another one is that other one."""
-    from fxhost.stages.layers import Activation
+    from fxhost.networks.wavenet_layers import Activation
 
     def take(number: str) -> float:
         return numbers.number(number, -MOST_SLOPE, MOST_SLOPE) if numbers.has(number) else float(usual[number])

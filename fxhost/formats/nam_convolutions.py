@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.effect import Float32Array
+from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.fields import WEIGHT_LIMIT, Fields, take_array
 from fxhost.formats.nam_activations import read_activation, write_activation
 
 if TYPE_CHECKING:
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
 
 MOST_BLOCKS = 127  # and one convolution at the end
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
@@ -34,8 +34,8 @@ def read_convnet(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     PresetError
         If it is not as the format has it, or is nothing that fxhost plays.
     """
-    from fxhost.stages.layers import Head
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_layers import Head
 
     config = model.child("config")
     check_channels(config)
@@ -82,8 +82,8 @@ def read_linear(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     PresetError
         If it is not as the format has it, or is longer than fxhost plays.
     """
-    from fxhost.stages.layers import Activation, Head
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_layers import Activation, Head
 
     config = model.child("config")
     check_channels(config)
@@ -111,7 +111,7 @@ def checked(path: Path, network: "Network") -> "Network":
     PresetError
         If it cannot.
     """
-    from fxhost.stages.network_checks import check_network
+    from fxhost.networks.wavenet_checks import check_network
 
     try:
         check_network(network)

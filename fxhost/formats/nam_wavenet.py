@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from fxhost.effect import Float32Array
+from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.fields import Fields, show, take_array
 from fxhost.formats.nam_activations import read_activation
 from fxhost.formats.nam_convolutions import read_convnet, read_linear
 
 if TYPE_CHECKING:
-    from fxhost.stages.layers import Activation, Film, Head, LayerArray
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_layers import Activation, Film, Head, LayerArray
 
 MOST_ARRAYS = 16
 MOST_LAYERS = 128  # of an array
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
 MOST_NESTED = 3  # networks that make each other's condition
-FILM_PLACES = (  # as `fxhost.stages.networks` has them, which is not imported before a WaveNet is read
+FILM_PLACES = (  # as `fxhost.networks.wavenet` has them, which is not imported before a WaveNet is read
     *("conv_pre", "conv_post", "input_mixin_pre", "input_mixin_post"),
     *("activation_pre", "activation_post", "layer1x1_post", "head1x1_post"),
 )
@@ -51,8 +51,8 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
     PresetError
         If it is not as the format has it, or is nothing that fxhost plays.
     """
-    from fxhost.stages.network_checks import check_network
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_checks import check_network
 
     config = model.child("config")
     condition, first = None, np.zeros(0, np.float32)
@@ -80,7 +80,7 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
 
 def read_array(fields: Fields) -> "LayerArray":
     """One array of layers."""
-    from fxhost.stages.layers import Layer, LayerArray
+    from fxhost.networks.wavenet_layers import Layer, LayerArray
 
     dilations = fields.data.get("dilations")
     if not isinstance(dilations, list) or not 1 <= len(dilations) <= MOST_LAYERS:
@@ -126,7 +126,7 @@ def read_array(fields: Fields) -> "LayerArray":
 
 def read_film(fields: Fields, place: str) -> "Film | None":
     """The film at a place of an array's layers, if there is one."""
-    from fxhost.stages.layers import Film
+    from fxhost.networks.wavenet_layers import Film
 
     key = place + FILM_ENDING
     if fields.data.get(key) is None or fields.data[key] is False:
@@ -148,7 +148,7 @@ def read_result(fields: Fields) -> tuple[int, int, bool, int]:
 
 def read_head(fields: Fields, entering: int) -> "Head":
     """The head of a network, which so many channels enter."""
-    from fxhost.stages.layers import Head
+    from fxhost.networks.wavenet_layers import Head
 
     if fields.has("in_channels"):
         fields.integer("in_channels", entering, entering)
@@ -193,6 +193,6 @@ def read_gating(fields: Fields, key: str) -> str:
 
 def read_secondary(fields: Fields, key: str) -> "Activation":
     """The activation of the gates, which may be left out."""
-    from fxhost.stages.layers import Activation
+    from fxhost.networks.wavenet_layers import Activation
 
     return read_activation(fields, key) if fields.has(key) and fields.data[key] != "" else Activation("Sigmoid")

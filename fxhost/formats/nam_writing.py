@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fxhost.effect import Float32Array
+from fxhost.arrays import Float32Array
 from fxhost.formats.nam_activations import write_activation
 from fxhost.formats.nam_convolutions import write_convolutions
 from fxhost.formats.nam_wavenet import FILM_ENDING, FILM_PLACES
 
 if TYPE_CHECKING:
-    from fxhost.stages.layers import Film, Head, LayerArray
-    from fxhost.stages.networks import Network
+    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet_layers import Film, Head, LayerArray
 
 
 def write_network(network: "Network", flat: Float32Array) -> dict[str, Any]:

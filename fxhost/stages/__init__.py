@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 
 from fxhost.native.code_cache import cached_cfunc
 
-ALIGNMENT = 64  # a cache line, and the widest vector
-
-
 _PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -70,14 +67,6 @@ class Stage:
         self.memory = memory.view(self.memory.dtype)
 
 
-def aligned_zeros(count: int, dtype: np.dtype[Any] | type) -> NDArray[Any]:
-    """Zeros `(count,)` that begin on a cache line."""
-    size = np.dtype(dtype).itemsize * count
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype)
-
-
 def offset_of(record: np.dtype[Any], name: str) -> int:
     """Where a field of a structured dtype lies, in bytes."""
     assert record.fields is not None
@@ -102,13 +91,3 @@ def stage_function(state: np.dtype[Any] | type, what: str = "") -> Any:
 def smoothing(time_ms: float, sample_rate: int) -> float:
     """The coefficient of a one-pole smoother that goes 63 % of the way in `time_ms`."""
     return 1.0 - math.exp(-1000.0 / (time_ms * sample_rate))
-
-
-def from_db(level_db: float) -> float:
-    """A level in dB as a linear gain."""
-    return float(10.0 ** (level_db / 20.0))
-
-
-def to_db(gain: float) -> float:
-    """A linear gain as a level in dB; silence is −200 dB."""
-    return 20.0 * math.log10(max(gain, 1e-10))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fxhost.native.vectors import CLOSE_TANH, Vectors
-from fxhost.stages.layers import Activation
+from fxhost.networks.wavenet_layers import Activation
 
 _LOG2_E = 1.4426950408889634
 FAST_TANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
+from fxhost.networks.wavenet_layers import Activation
+from fxhost.networks.wavenet_rings import CHUNK, TILE
 from fxhost.stages.activations import activate
-from fxhost.stages.layers import Activation
 from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
 from fxhost.stages.rings import Ring, Rings, Rows, Term
-from fxhost.stages.tiles import CHUNK, TILE
 
 MOST_UNROLLED = 256  # multiply-adds in a row
 COLUMNS_UNROLLED = 8  # in one turn of a loop over more than that

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.native.vectors import Vectors
+from fxhost.networks.wavenet_layers import Activation
 from fxhost.stages.activations import activate_one
-from fxhost.stages.layers import Activation
 
 PLAIN = json.dumps([[], [], "linear"])  # no dense layer but the output's
 LINE = 16  # float32 in a cache line
@@ -60,7 +60,7 @@ class Product:
 
 @dataclass(frozen=True)
 class DenseChain:
-    """All dense layers of a network, from the text of `fxhost.dense`.
+    """All dense layers of a network, from the text of `fxhost.networks.dense`.
 
     Attributes
     ----------

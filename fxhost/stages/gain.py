@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from fxhost.stages import Stage, aligned_zeros, first_words, from_db, offset_of, smoothing, stage_function, to_db
+from fxhost.arrays import aligned_zeros, from_db, to_db
+from fxhost.stages import Stage, first_words, offset_of, smoothing, stage_function
 
 SMOOTHING_MS = 10.0
 ARRIVED = 1e-5  # closer than −100 dB: take the target itself, so that unity gain is the identity

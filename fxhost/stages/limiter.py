@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from fxhost.stages import Stage, aligned_zeros, first_words, offset_of, smoothing, stage_function
+from fxhost.arrays import aligned_zeros
+from fxhost.stages import Stage, first_words, offset_of, smoothing, stage_function
 
 RELEASE_MS = 80.0
 RELEASED = 0.99999

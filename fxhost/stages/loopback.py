@@ -6,8 +6,9 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
+from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import floats_at
-from fxhost.stages import Stage, aligned_zeros, first_words, offset_of, stage_function
+from fxhost.stages import Stage, first_words, offset_of, stage_function
 
 STATE = np.dtype(
     [

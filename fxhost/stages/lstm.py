@@ -25,9 +25,10 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
 from fxhost.native.vectors import Vectors
-from fxhost.stages import Stage, aligned_zeros, first_words, smoothing, stage_function
+from fxhost.stages import Stage, first_words, smoothing, stage_function
 from fxhost.stages.cells import emit_block
 from fxhost.stages.dense import PLAIN, DenseChain
 from fxhost.stages.layerwise import emit_layerwise
@@ -89,7 +90,7 @@ def compile_network(
         As in a preset's architecture.
     variant : Variant
     dense : str
-        The text of the dense layers, as `fxhost.dense` writes it.
+        The text of the dense layers, as `fxhost.networks.dense` writes it.
 
     Returns
     -------
@@ -124,7 +125,7 @@ class Lstm(Stage):
         The values of the inputs after the first, 0 to 1.
     cell : {'lstm', 'gru'}
     dense : str
-        The text of the dense layers before and after, as `fxhost.dense` writes it; by default there are none.
+        The text of the dense layers before and after, as `fxhost.networks.dense` writes it; by default there are none.
     variant : Variant, optional
         Of the kernel; by default the one that is the fastest on this CPU.
     """

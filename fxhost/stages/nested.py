@@ -13,8 +13,9 @@ import numpy as np
 from numba import carray, njit
 from numpy.typing import NDArray
 
+from fxhost.arrays import ALIGNMENT, aligned_zeros
 from fxhost.native.intrinsics import floats_at
-from fxhost.stages import ALIGNMENT, Stage, aligned_zeros, first_words
+from fxhost.stages import Stage, first_words
 
 CHUNK = 512  # frames of the outer stage that are played at once
 

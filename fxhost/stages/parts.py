@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from fxhost.stages.layers import Head, Layer, LayerArray
-from fxhost.stages.matrices import Matrix
-from fxhost.stages.networks import film_sizes, layer_matrices
+from fxhost.networks.wavenet import film_sizes, layer_matrices
+from fxhost.networks.wavenet_layers import Head, Layer, LayerArray
+from fxhost.networks.wavenet_matrices import Matrix
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fxhost.native.vectors import Vectors
-from fxhost.stages.tiles import RING_WORDS, TILE, Layout
+from fxhost.networks.wavenet_rings import TILE
+from fxhost.stages.tiles import RING_WORDS, Layout
 
 
 @dataclass(frozen=True)

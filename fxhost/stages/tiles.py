@@ -16,32 +16,12 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.stages.matrices import Weights
-from fxhost.stages.networks import Network, entry, layer_matrices, result
+from fxhost.networks.wavenet import Network, entry, layer_matrices, result
+from fxhost.networks.wavenet_matrices import Weights
+from fxhost.networks.wavenet_rings import TILE, Ring
 from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
 
-TILE = 16
-CHUNK = 64  # frames that go through a layer before the next one
 RING_WORDS = 4  # of a ring in the table: its place, length, the distance of its rows, and the dilation
-
-
-@dataclass(frozen=True)
-class Ring:
-    """Rows of history: how many, how far back, and in which steps."""
-
-    channels: int
-    reach: int = 0
-    dilation: int = 0
-
-    @property
-    def length(self) -> int:
-        """Frames in a row before they repeat."""
-        return -(-self.reach // TILE) * TILE + CHUNK
-
-    @property
-    def stride(self) -> int:
-        """From row to row, an odd number of cache lines: an even one would crowd a few sets of the cache."""
-        return (self.length // TILE + 1 | 1) * TILE
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """WaveNets: code compiled for the sizes of one network, cached on disk, and the memory it runs in.
 
-`fxhost.stages.networks` says what a network computes, `fxhost.stages.tiles` where everything lies in memory;
+`fxhost.networks.wavenet` says what a network computes, `fxhost.stages.tiles` where everything lies in memory;
 `fxhost.stages.convolutions` emits the code.
 """
 
@@ -12,13 +12,15 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
 from fxhost.native.vectors import Vectors, register_lanes
-from fxhost.stages import Stage, aligned_zeros, first_words, stage_function
+from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet_checks import check_network
+from fxhost.networks.wavenet_rings import CHUNK
+from fxhost.stages import Stage, first_words, stage_function
 from fxhost.stages.convolutions import Emitter
-from fxhost.stages.network_checks import check_network
-from fxhost.stages.networks import Network
-from fxhost.stages.tiles import CHUNK, Layout
+from fxhost.stages.tiles import Layout
 
 
 @intrinsic(prefer_literal=True)
@@ -76,7 +78,7 @@ class WaveNet(Stage):
     ----------
     network : Network
     weights : float32 array (network.weight_count,)
-        In the order that `fxhost.stages.networks` tells.
+        In the order that `fxhost.networks.wavenet` tells.
 
     Attributes
     ----------

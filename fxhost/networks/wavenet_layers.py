@@ -1,9 +1,9 @@
-"""Descriptions of a WaveNet's layers, arrays of them and heads; `fxhost.stages.networks` says what they compute."""
+"""Descriptions of a WaveNet's layers, arrays of them and heads; `fxhost.networks.wavenet` says what they compute."""
 
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from fxhost.stages.matrices import Matrix
+from fxhost.networks.wavenet_matrices import Matrix
 
 FILM_PLACES = (
     *("conv_pre", "conv_post", "input_mixin_pre", "input_mixin_post"),
@@ -18,7 +18,7 @@ class Activation:
     Attributes
     ----------
     name : str
-        One of `fxhost.stages.network_checks.ACTIVATIONS`.
+        One of `fxhost.networks.wavenet_checks.ACTIVATIONS`.
     numbers : tuple of float
         LeakyReLU: the slope below 0. PReLU: the same, one for each channel. LeakyHardtanh: lowest and highest value
         of the straight part, the slope below it and the slope above it.

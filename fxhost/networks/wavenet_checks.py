@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fxhost.stages.layers import FILM_PLACES, Activation, Layer, LayerArray
-from fxhost.stages.networks import Network, layer_matrices
-from fxhost.stages.tiles import Ring
+from fxhost.networks.wavenet import Network, layer_matrices
+from fxhost.networks.wavenet_layers import FILM_PLACES, Activation, Layer, LayerArray
+from fxhost.networks.wavenet_rings import Ring
 
 MOST_CHANNELS = 128  # of anything in a layer
 MOST_TAPS = 64

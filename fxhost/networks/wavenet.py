@@ -28,8 +28,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fxhost.stages.layers import FILM_PLACES, Activation, Film, Head, Layer, LayerArray
-from fxhost.stages.matrices import Matrix
+from fxhost.networks.wavenet_layers import FILM_PLACES, Activation, Film, Head, Layer, LayerArray
+from fxhost.networks.wavenet_matrices import Matrix
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fxhost.effect import Architecture, Float32Array
-from fxhost.settling import take_layer, update_cell
+from fxhost.arrays import Float32Array, Float64Array
+from fxhost.networks.architecture import Architecture
 
 
 def play_recurrence(
@@ -46,3 +46,26 @@ def play_recurrence(
             entering[frame] = h_now
     y: NDArray[Any] = entering @ weights["head_weight"][0].astype(dtype) + weights["head_bias"].astype(dtype)
     return y + x[:, 0].astype(dtype) if architecture.residual else y
+
+
+def take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
+    """What a layer's inputs and its own h are multiplied by, and the two biases."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [weights[f"{name}_l{layer}"].astype(np.float64) for name in names]
+
+
+def update_cell(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
+    """The new h and c of a layer, from what its inputs and its own h give."""
+    size = len(h)
+    if cell == "gru":
+        gates = _logistic(given[: 2 * size] + kept[: 2 * size])
+        n = np.tanh(given[2 * size :] + gates[:size] * kept[2 * size :])
+        return n + gates[size:] * (h - n), c
+    sums = given + kept
+    gates = _logistic(sums)
+    c = gates[size : 2 * size] * c + gates[:size] * np.tanh(sums[2 * size : 3 * size])
+    return gates[3 * size :] * np.tanh(c), c
+
+
+def _logistic(x: Float64Array) -> Float64Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)

@@ -1,0 +1,1 @@
+"""Descriptions of neural networks: their sizes, weights and a reference step, in numpy."""
