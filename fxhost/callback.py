@@ -30,7 +30,7 @@ from fxhost.native.intrinsics import (
     thread_number,
     words_at,
 )
-from fxhost.stages import offset_of
+from fxhost.stages.base import offset_of
 
 MAX_BLOCK = 512  # frames that go through the rack at once; a longer block is cut
 STAGE_WORDS = 4

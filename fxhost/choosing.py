@@ -37,7 +37,7 @@ from fxhost.plans import Plan
 from fxhost.preset import Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius
-from fxhost.stages.interpolated import ORDERS, lagrange_weights
+from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
 
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 MOST_MODES = 1024  # whose stability is told in seconds; larger networks are resampled

@@ -9,14 +9,14 @@ from fxhost.levels import Gains, choose_gains
 from fxhost.offsets import carries_offset
 from fxhost.plans import Plan
 from fxhost.preset import Preset
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
-from fxhost.stages.interleaved import Interleaved
-from fxhost.stages.interpolated import Interpolated
-from fxhost.stages.lstm import Lstm
-from fxhost.stages.resampler import Resampled
-from fxhost.stages.wavenet import WaveNet
+from fxhost.stages.rate.interleaved import Interleaved
+from fxhost.stages.rate.interpolated import Interpolated
+from fxhost.stages.rate.resampler import Resampled
+from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.wavenet.stage import WaveNet
 
 PROBE_TOLERANCE = 1e-5  # of an output within ±1
 BATCH_TOLERANCE = 1e-4  # the same of another program's answer, which was rounded on its way in float32

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fxhost.effect import Knob, Preset
 from fxhost.errors import PresetError
 from fxhost.settling import settle_on_silence
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 
 STEP = 0.05  # of a knob, at a key
 

@@ -20,7 +20,7 @@ from fxhost.portaudio import DeviceStream
 from fxhost.preset import Preset
 from fxhost.roundtrips import keep_trip
 from fxhost.session import Options, Session
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
 from fxhost.stream import VIRTUAL
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fxhost.arrays import Float32Array
 from fxhost.riff import synthesise_riff
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 
 AT_REST = 1e-4  # linear, of full scale: the largest offset that is let through on silence
 UNDER_SIGNAL = 1e-3  # and while something plays: −60 dB

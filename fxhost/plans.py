@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from fxhost.stages.resampler import delays_between
+from fxhost.stages.rate.resampler import delays_between
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from fxhost.callback import (
 )
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
-from fxhost.stages import Stage, smoothing
+from fxhost.stages.base import Stage, smoothing
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
 

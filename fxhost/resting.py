@@ -17,7 +17,7 @@ from fxhost.arrays import Float32Array
 from fxhost.effect import Preset
 from fxhost.engine import compiled_stage
 from fxhost.native import tuning_cache
-from fxhost.stages.lstm import Lstm
+from fxhost.stages.recurrent.stage import Lstm
 
 LONGEST_S = 30.0
 LOOK_S = 0.5

@@ -24,8 +24,8 @@ from fxhost.rack import Rack
 from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
 from fxhost.sound_writing import Writer, writing
-from fxhost.stages import Stage
-from fxhost.stages.resampler import convert
+from fxhost.stages.base import Stage
+from fxhost.stages.rate.resampler import convert
 from fxhost.stream import VIRTUAL, Stream, VirtualStream
 from fxhost.summary import Summary
 from fxhost.suspending import hearing_suspension

@@ -28,7 +28,7 @@ from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build
 from fxhost.networks.architecture import Architecture
 from fxhost.preset import MOST_PROBE_ERROR, Knob, Levels, Preset
 from fxhost.riff import synthesise_riff
-from fxhost.stages import Stage, first_words
+from fxhost.stages.base import Stage, first_words
 
 __all__ = [
     "Effect",

@@ -5,8 +5,8 @@ import pytest
 from llvmlite import ir
 
 from fxhost.native.vectors import Vectors
-from fxhost.stages.cells import emit_block
-from fxhost.stages.layout import Layout
+from fxhost.stages.recurrent.emitter import emit_block
+from fxhost.stages.recurrent.layout import Layout
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 WIDTH, REGISTERS = 4, 32  # of NEON

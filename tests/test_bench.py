@@ -32,7 +32,7 @@ from fxhost.preset import Preset, read_preset
 from fxhost.rack import Rack
 from fxhost.riff import synthesise_riff
 from fxhost.session import Options
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
 from fxhost.tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
 from fxhost.timing import TimedRack, spread_of

@@ -21,8 +21,8 @@ from numba.core import config
 from fxhost.arrays import Float32Array
 from fxhost.native import code_cache
 from fxhost.native.slow_steps import hearing_waits, tell_wait
-from fxhost.stages import stage_function
-from fxhost.stages.variants import list_variants
+from fxhost.stages.base import stage_function
+from fxhost.stages.recurrent.variants import list_variants
 from fxhost.words import telling_waits
 
 MakePreset = Callable[..., Path]
@@ -41,11 +41,12 @@ def timed(self):
 
 code_cache.CFunc.compile = timed
 import fxhost.timing
-from fxhost.stages import dc_blocker, loopback, lstm, variants
+from fxhost.stages import dc_blocker, loopback
+from fxhost.stages.recurrent import stage, variants
 for network in [("lstm", 1, 8, 1, False), ("lstm", 1, 40, 1, False), ("lstm", 1, 128, 1, False),
                 ("lstm", 3, 128, 4, True), ("gru", 2, 72, 1, False)]:
     name = " ".join(map(str, network))
-    lstm.compile_network(*network, variants.list_variants(*network[1:3])[0])
+    stage.compile_network(*network, variants.list_variants(*network[1:3])[0])
 print(json.dumps(rows))
 """
 

@@ -23,7 +23,7 @@ from fxhost.plans import Plan
 from fxhost.preset import Preset, find_preset, read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius, step_network
-from fxhost.stages.interpolated import ORDERS, lagrange_weights
+from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
 
 MakePreset = Callable[..., Path]
 SHIPPED = ["identity", "rc-lowpass", "ts-overdrive"]

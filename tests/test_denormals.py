@@ -14,11 +14,11 @@ from fxhost.engine import build_chain
 from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
 from fxhost.preset import read_preset
 from fxhost.rack import Rack
-from fxhost.stages import Stage, first_words, stage_function
+from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
-from fxhost.stages.lstm import Lstm
+from fxhost.stages.recurrent.stage import Lstm
 from fxhost.torchscript import named_weights
 
 read_mode = njit(lambda: float_mode())

@@ -13,7 +13,7 @@ from fxhost.errors import PresetError
 from fxhost.knobs import KnobBoard, set_knobs
 from fxhost.levels import Gains, choose_gains, tell_unknown
 from fxhost.preset import Preset, read_preset
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 
 

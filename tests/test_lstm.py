@@ -16,7 +16,7 @@ from fxhost.engine import compiled_stage
 from fxhost.native.vectors import Vectors, kernel, register_lanes
 from fxhost.networks.architecture import Architecture
 from fxhost.preset import read_preset, shipped_presets_folder
-from fxhost.stages.lstm import Lstm
+from fxhost.stages.recurrent.stage import Lstm
 from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from train.fused import FusedLSTM
 

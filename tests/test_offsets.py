@@ -12,7 +12,7 @@ from fxhost.modules import architecture_of
 from fxhost.offsets import carries_offset
 from fxhost.preset import read_preset
 from fxhost.riff import synthesise_riff
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.torchscript import EffectLSTM, Knob, save_preset, settle

@@ -14,7 +14,7 @@ from fxhost.engine import build_chain
 from fxhost.errors import EngineError
 from fxhost.preset import read_preset
 from fxhost.rack import FADE_IN_MS, Rack
-from fxhost.stages import Stage, first_words, stage_function
+from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter

@@ -17,11 +17,11 @@ from fxhost.plans import Plan
 from fxhost.preset import Preset, find_preset, read_preset
 from fxhost.rack import FADE_IN_MS, Rack
 from fxhost.riff import synthesise_riff
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from fxhost.stages.gain import Gain
-from fxhost.stages.interleaved import Interleaved
-from fxhost.stages.lstm import Lstm
-from fxhost.stages.resampler import Resampled, convert, delays_between
+from fxhost.stages.rate.interleaved import Interleaved
+from fxhost.stages.rate.resampler import Resampled, convert, delays_between
+from fxhost.stages.recurrent.stage import Lstm
 
 MakePreset = Callable[..., Path]
 SHIPPED = ["identity", "rc-lowpass", "ts-overdrive"]

@@ -17,11 +17,11 @@ import json, numpy as np
 from dataclasses import replace
 from numba import carray
 from fxhost.callback import callback
-from fxhost.stages import stage_function
-from fxhost.stages import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
+from fxhost.stages.base import stage_function
+from fxhost.stages.base import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
 from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
 from fxhost.networks.wavenet import Network
-from fxhost.stages.variants import list_variants
+from fxhost.stages.recurrent.variants import list_variants
 from fxhost.timing import timed_callback
 
 @stage_function(np.float32)

@@ -15,7 +15,7 @@ from fxhost.arrays import Float32Array
 from fxhost.networks.wavenet import Network
 from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
-from fxhost.stages.wavenet import WaveNet
+from fxhost.stages.wavenet.stage import WaveNet
 
 TOLERANCE = 1e-5
 CAPTURES = SHARED / "captures" / "nam"

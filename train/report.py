@@ -17,7 +17,7 @@ from fxhost.engine import build_chain, compiled_stage
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, explain_refusal
 from fxhost.preset import Preset, read_preset
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from train import report_figures as draw
 from train import report_measures as measure
 from train.losses import check_shapes, esr

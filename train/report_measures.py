@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array, from_db, to_db
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 from train.splits import Stretch
 
 Float64Array = NDArray[np.float64]

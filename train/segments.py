@@ -11,8 +11,8 @@ from torch import Tensor
 from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
 from fxhost.preset import Preset
-from fxhost.stages import Stage
-from fxhost.stages.lstm import Lstm
+from fxhost.stages.base import Stage
+from fxhost.stages.recurrent.stage import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights
 from train.settings import Settings
 from train.splits import Stretch, cut_warmed

@@ -6,7 +6,7 @@ import numpy as np
 from numba import carray
 
 from fxhost.arrays import aligned_zeros
-from fxhost.stages import Stage, first_words, offset_of, stage_function
+from fxhost.stages.base import Stage, first_words, offset_of, stage_function
 
 # Low enough to leave the sound alone: it adds an ESR of 6e-6 at the lowest note of a bass (41 Hz), 1.5e-6 at that of
 # a guitar. The 5 Hz that is usual elsewhere adds 0.004 at 82 Hz, more than the error of a good preset.

@@ -9,7 +9,7 @@ import numpy as np
 from numba import carray
 
 from fxhost.arrays import aligned_zeros, from_db, to_db
-from fxhost.stages import Stage, first_words, offset_of, smoothing, stage_function
+from fxhost.stages.base import Stage, first_words, offset_of, smoothing, stage_function
 
 SMOOTHING_MS = 10.0
 ARRIVED = 1e-5  # closer than −100 dB: take the target itself, so that unity gain is the identity

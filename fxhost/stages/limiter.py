@@ -10,7 +10,7 @@ import numpy as np
 from numba import carray
 
 from fxhost.arrays import aligned_zeros
-from fxhost.stages import Stage, first_words, offset_of, smoothing, stage_function
+from fxhost.stages.base import Stage, first_words, offset_of, smoothing, stage_function
 
 RELEASE_MS = 80.0
 RELEASED = 0.99999

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import floats_at
-from fxhost.stages import Stage, first_words, offset_of, stage_function
+from fxhost.stages.base import Stage, first_words, offset_of, stage_function
 
 STATE = np.dtype(
     [

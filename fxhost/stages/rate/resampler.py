@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import address_of, call_stage
-from fxhost.stages import Stage, stage_function
-from fxhost.stages.nested import CHUNK, Nested, floats_in
+from fxhost.stages.base import Stage, stage_function
+from fxhost.stages.rate.nested import CHUNK, Nested, floats_in
 
 PASSBAND = 0.9  # of the lower rate's Nyquist frequency: 19.8 kHz at 44.1 kHz
 ATTENUATION_DB = 96.0

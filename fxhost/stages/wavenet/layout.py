@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fxhost.networks.wavenet import Network, entry, layer_matrices, result
 from fxhost.networks.wavenet_matrices import Weights
 from fxhost.networks.wavenet_rings import TILE, Ring
-from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
+from fxhost.stages.wavenet.plan import ArrayPlan, HeadPlan, Run, products
 
 RING_WORDS = 4  # of a ring in the table: its place, length, the distance of its rows, and the dilation
 

@@ -12,8 +12,8 @@ from typing import Any
 from fxhost.networks.wavenet_layers import Activation
 from fxhost.networks.wavenet_rings import CHUNK, TILE
 from fxhost.stages.activations import activate
-from fxhost.stages.parts import ArrayPlan, HeadPlan, Run, products
-from fxhost.stages.rings import Ring, Rings, Rows, Term
+from fxhost.stages.wavenet.emitter_rings import Ring, Rings, Rows, Term
+from fxhost.stages.wavenet.plan import ArrayPlan, HeadPlan, Run, products
 
 MOST_UNROLLED = 256  # multiply-adds in a row
 COLUMNS_UNROLLED = 8  # in one turn of a loop over more than that

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from fxhost.native.vectors import Vectors
-from fxhost.stages.cells import Cells, LayerEmitter, emit_inputs, emit_output
-from fxhost.stages.layout import LAYERWISE_FRAMES, Layout
+from fxhost.stages.recurrent.emitter import Cells, LayerEmitter, emit_inputs, emit_output
+from fxhost.stages.recurrent.layout import LAYERWISE_FRAMES, Layout
 
 
 def emit_layerwise(
     v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int, short: int
 ) -> None:
-    """Emit the loop over a block's frames, as `fxhost.stages.cells.emit_block` does."""
+    """Emit the loop over a block's frames, as `fxhost.stages.recurrent.emitter.emit_block` does."""
     b, state, at = v.builder, v.pointer(values[0]), layout.offsets()
     most = v.word(LAYERWISE_FRAMES)
     stride = layout.rows * layout.width

@@ -14,8 +14,8 @@ import numpy as np
 from numba import carray
 
 from fxhost.native.intrinsics import address_of, call_stage
-from fxhost.stages import Stage, stage_function
-from fxhost.stages.nested import CHUNK, Nested, floats_in
+from fxhost.stages.base import Stage, stage_function
+from fxhost.stages.rate.nested import CHUNK, Nested, floats_in
 
 HEADER = np.dtype(
     [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import ALIGNMENT, aligned_zeros
 from fxhost.native.intrinsics import floats_at
-from fxhost.stages import Stage, first_words
+from fxhost.stages.base import Stage, first_words
 
 CHUNK = 512  # frames of the outer stage that are played at once
 

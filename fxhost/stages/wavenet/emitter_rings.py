@@ -6,7 +6,7 @@ from typing import Any
 
 from fxhost.native.vectors import Vectors
 from fxhost.networks.wavenet_rings import TILE
-from fxhost.stages.tiles import RING_WORDS, Layout
+from fxhost.stages.wavenet.layout import RING_WORDS, Layout
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numba.core.registry import cpu_target
 
 from fxhost.native import tuning_cache
 from fxhost.native.vectors import register_lanes
-from fxhost.stages import Stage
+from fxhost.stages.base import Stage
 
 TRIAL_ROUNDS = 20
 TRIAL_FRAMES = 512

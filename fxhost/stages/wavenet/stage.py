@@ -1,7 +1,7 @@
 """WaveNets: code compiled for the sizes of one network, cached on disk, and the memory it runs in.
 
-`fxhost.networks.wavenet` says what a network computes, `fxhost.stages.tiles` where everything lies in memory;
-`fxhost.stages.convolutions` emits the code.
+`fxhost.networks.wavenet` says what a network computes, `fxhost.stages.wavenet.layout` where everything lies in memory;
+`fxhost.stages.wavenet.emitter` emits the code.
 """
 
 from functools import cache
@@ -18,9 +18,9 @@ from fxhost.native.vectors import Vectors, register_lanes
 from fxhost.networks.wavenet import Network
 from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_rings import CHUNK
-from fxhost.stages import Stage, first_words, stage_function
-from fxhost.stages.convolutions import Emitter
-from fxhost.stages.tiles import Layout
+from fxhost.stages.base import Stage, first_words, stage_function
+from fxhost.stages.wavenet.emitter import Emitter
+from fxhost.stages.wavenet.layout import Layout
 
 
 @intrinsic(prefer_literal=True)

@@ -21,9 +21,9 @@ import numpy as np
 from numba import carray
 
 from fxhost.native.intrinsics import address_of, call_stage
-from fxhost.stages import stage_function
-from fxhost.stages.lstm import Lstm
-from fxhost.stages.nested import Nested, floats_in
+from fxhost.stages.base import stage_function
+from fxhost.stages.rate.nested import Nested, floats_in
+from fxhost.stages.recurrent.stage import Lstm
 
 TAPS = 4  # old states that are summed
 ORDERS = (1, 2, 3)

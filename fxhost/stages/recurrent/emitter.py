@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from fxhost.native.vectors import Vectors
-from fxhost.stages.dense import activate_number, emit_product
-from fxhost.stages.layout import Group, Layout
+from fxhost.stages.recurrent.dense import activate_number, emit_product
+from fxhost.stages.recurrent.layout import Group, Layout
 
 UNROLLED = 4  # columns in one turn of the inner loop
 MOST_UNROLLED = 512  # vectors of weights up to which there is no inner loop

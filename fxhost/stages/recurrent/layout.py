@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.stages.dense import NONE, DenseChain
+from fxhost.stages.recurrent.dense import NONE, DenseChain
 
 LAYERWISE_FRAMES = 32  # that go through a layer before the next one, where all layers are too large for a cache
 LAYERWISE_SIZE = 1 << 18  # weights from which on they are

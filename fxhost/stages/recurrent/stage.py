@@ -13,7 +13,7 @@ and of `torch.nn.GRU`
 with y = w·h + b (+ x_0 with a residual path). Dense layers may stand before the first layer and after the last one, and
 an activation around y.
 
-`fxhost.stages.layout` says where everything lies in memory, `fxhost.stages.cells` emits the code.
+`fxhost.stages.recurrent.layout` says where everything lies in memory, `fxhost.stages.recurrent.emitter` emits the code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
 from fxhost.native.vectors import Vectors
-from fxhost.stages import Stage, first_words, smoothing, stage_function
-from fxhost.stages.cells import emit_block
-from fxhost.stages.dense import PLAIN, DenseChain
-from fxhost.stages.layerwise import emit_layerwise
-from fxhost.stages.layout import Layout, weight_columns
-from fxhost.stages.variants import Variant, choose_variant
+from fxhost.stages.base import Stage, first_words, smoothing, stage_function
+from fxhost.stages.recurrent.dense import PLAIN, DenseChain
+from fxhost.stages.recurrent.emitter import emit_block
+from fxhost.stages.recurrent.emitter_layerwise import emit_layerwise
+from fxhost.stages.recurrent.layout import Layout, weight_columns
+from fxhost.stages.recurrent.variants import Variant, choose_variant
 
 KNOB_SMOOTHING_MS = 20.0
 

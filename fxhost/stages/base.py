@@ -1,0 +1,93 @@
+"""Stages: what a signal goes through, one a file. A stage is a compiled function, its memory, and nothing else.
+
+The function is a numba `cfunc` `void stage(state *, float *block, int64 frames)` that works in place on mono float32.
+It runs on the audio thread: bounded work, no allocation, no Python. The memory is one aligned block that Python owns:
+first the part that changes while playing (filter memories, hidden state, smoothed values), then parameters. A reset
+copies the first part back from `initial`. A parameter is one float32 that Python writes and the stage reads; the
+stage smooths it.
+"""
+
+import ctypes
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+from numpy.typing import NDArray
+
+from fxhost.native.code_cache import cached_cfunc
+
+_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+@dataclass
+class Stage:
+    """One step of a chain.
+
+    Attributes
+    ----------
+    function : int
+        The address of the compiled function.
+    memory : numpy array
+        The stage's block of memory; whoever runs the stage keeps it alive.
+    initial : int64 array
+        What a reset copies over the first `len(initial)` words of `memory`.
+    owner : object
+        What keeps `function` alive.
+    error : BaseException or None
+        What went wrong in a stage that runs Python (none of ours but the TorchScript engine); it is silent since.
+    knobs : int
+        How many knobs it has.
+    """
+
+    function: int
+    memory: NDArray[Any]
+    initial: NDArray[np.int64]
+    owner: object = field(repr=False)
+    error: BaseException | None = field(default=None, init=False)
+    knobs: int = field(default=0, init=False)
+
+    def process(self, block: NDArray[np.float32]) -> None:
+        """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""
+        _PROTOTYPE(self.function)(self.memory.ctypes.data, block.ctypes.data, len(block))
+
+    def reset(self) -> None:
+        """Return to the initial state. Only while no thread runs the stage."""
+        words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)
+        words[:] = self.initial
+
+    def set_knob(self, index: int, value: float) -> None:
+        """Turn a knob, counted from 0, to a value from 0 to 1, while it plays or not."""
+        raise IndexError(f"this stage has no knob {index}")
+
+    def move(self, memory: NDArray[Any]) -> None:
+        """Go on in `memory`, uint8 of the same size, which belongs to another stage. Only while no thread runs it."""
+        memory[:] = self.memory.view(np.uint8)
+        self.memory = memory.view(self.memory.dtype)
+
+
+def offset_of(record: np.dtype[Any], name: str) -> int:
+    """Where a field of a structured dtype lies, in bytes."""
+    assert record.fields is not None
+    return record.fields[name][1]
+
+
+def first_words(memory: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """A copy of the first `size` bytes, rounded up to whole words."""
+    return memory.view(np.uint8)[: -(-size // 8) * 8].view(np.int64).copy()
+
+
+def stage_function(state: np.dtype[Any] | type, what: str = "") -> Any:
+    """The decorator that compiles a stage whose memory holds `state` (a structured dtype, or float32).
+
+    Users wait for it under the name `what`.
+    """
+    element = types.float32 if state is np.float32 else from_dtype(state)
+    signature = types.void(types.CPointer(element), types.CPointer(types.float32), types.int64)
+    return cached_cfunc(signature, what, error_model="numpy", forceinline=True)
+
+
+def smoothing(time_ms: float, sample_rate: int) -> float:
+    """The coefficient of a one-pole smoother that goes 63 % of the way in `time_ms`."""
+    return 1.0 - math.exp(-1000.0 / (time_ms * sample_rate))

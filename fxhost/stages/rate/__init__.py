@@ -1,0 +1,1 @@
+"""Stages that play another stage at a rate other than its own."""

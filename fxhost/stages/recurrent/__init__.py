@@ -1,0 +1,1 @@
+"""The compiled LSTM and GRU."""

@@ -1,0 +1,1 @@
+"""The compiled WaveNet, ConvNet and linear filter."""
