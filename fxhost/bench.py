@@ -22,7 +22,7 @@ from fxhost import __version__
 from fxhost.arrays import Float32Array, Float64Array
 from fxhost.engine import build_chain, own_plan
 from fxhost.plans import Plan
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.timing import CAPACITY, Spread, TimedRack, spread_of
 
 BLOCK_FRAMES = (16, 32, 64, 128, 256, 512, 1024)

@@ -15,7 +15,9 @@ from fxhost.errors import FxhostError
 from fxhost.jitter import Jitter, measure_jitter
 from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time
 from fxhost.loopback import RoundTrip, measure_round_trip
-from fxhost.preset import Preset, find_preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
 from fxhost.session import Options
 from fxhost.stream import VIRTUAL_BLOCK_FRAMES

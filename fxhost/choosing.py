@@ -34,7 +34,7 @@ from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.native import tuning_cache
 from fxhost.native.slow_steps import tell_wait
 from fxhost.plans import Plan
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights

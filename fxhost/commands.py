@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fxhost.plans import Plan
-    from fxhost.preset import Preset
+    from fxhost.preset.effect import Preset
     from fxhost.session import Options, Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
@@ -100,7 +100,8 @@ def run_run(options: argparse.Namespace) -> int:
 
 def read_chain(options: argparse.Namespace) -> "list[Preset]":
     """The presets that were named, with their knobs as they were asked for."""
-    from fxhost.preset import find_preset, read_preset
+    from fxhost.preset.archive import read_preset
+    from fxhost.preset.library import find_preset
 
     presets = [read_preset(find_preset(name)) for name in options.presets]
     for preset in presets:
@@ -308,7 +309,8 @@ def run_devices(options: argparse.Namespace) -> int:
 
 def run_presets(options: argparse.Namespace) -> int:
     """`fxhost presets`."""
-    from fxhost.preset import read_metadata, shipped_presets_folder
+    from fxhost.preset.archive import read_metadata
+    from fxhost.preset.library import shipped_presets_folder
 
     shipped = {path.stem: read_metadata(path) for path in sorted(shipped_presets_folder().glob("*.pt"))}
     if options.json:
@@ -326,7 +328,8 @@ def run_presets(options: argparse.Namespace) -> int:
 
 def run_info(options: argparse.Namespace) -> int:
     """`fxhost info`."""
-    from fxhost.preset import find_preset, read_preset
+    from fxhost.preset.archive import read_preset
+    from fxhost.preset.library import find_preset
 
     preset = read_preset(find_preset(options.preset))
     tell_notes(preset)
@@ -334,14 +337,15 @@ def run_info(options: argparse.Namespace) -> int:
     if options.check and not preset.probe:
         raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
     if options.check:
-        from fxhost import engine, torchscript
+        from fxhost import torchscript
+        from fxhost.preset import probe
 
-        result["check"] = {"compiled": engine.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
+        result["check"] = {"compiled": probe.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
         errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
         is_foreign = preset.file_format != "fxhost"
         if is_foreign:
             preset = replace(preset, probe_error=torchscript.rounding_error(preset))
-        tolerance = engine.probe_tolerance(preset)
+        tolerance = probe.probe_tolerance(preset)
         passed = all(error is not None and error <= tolerance for error in errors.values())
         result["check"] = {**errors, "passed": passed}
     plans: list[Plan] = []

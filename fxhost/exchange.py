@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import linear
-from fxhost.engine import compiled_stage, probe_error, probe_tolerance
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
-from fxhost.formats import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
-from fxhost.formats.rewriting import unwire_residual
-from fxhost.members import Answers, Description, choose_probe, compose_members
 from fxhost.networks.recurrent import play_recurrence
-from fxhost.preset import Preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.archive_members import Answers, Description, choose_probe, compose_members
+from fxhost.preset.captures import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
+from fxhost.preset.captures.rewriting import unwire_residual
+from fxhost.preset.effect import Preset
+from fxhost.preset.network_stage import compiled_stage
+from fxhost.preset.probe import probe_error, probe_tolerance
+from fxhost.preset.torchscript_text import write_archive
 from fxhost.riff import synthesise_riff
-from fxhost.scripting import write_archive
 from fxhost.surroundings import TORCH, require_room
 
 FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}

@@ -9,7 +9,9 @@ from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.interruption import Interruption
 from fxhost.native.slow_steps import hearing_waits
-from fxhost.preset import Preset, find_preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.library import find_preset
 from fxhost.words import make_console, make_table, print_error, print_json, say, tell_notes
 
 

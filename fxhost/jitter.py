@@ -9,7 +9,7 @@ import numpy as np
 from fxhost.arrays import Float64Array
 from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
 from fxhost.errors import DeviceError
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.session import Options, Session
 from fxhost.summary import Summary
 from fxhost.timing import Spread, TimedRack, spread_of

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fxhost.effect import Knob, Preset
 from fxhost.errors import PresetError
-from fxhost.settling import settle_on_silence
+from fxhost.preset.effect import Knob, Preset
+from fxhost.preset.settled_state import settle_on_silence
 from fxhost.stages.base import Stage
 
 STEP = 0.05  # of a knob, at a key

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxhost.arrays import SILENCE_DB
-from fxhost.effect import Preset
+from fxhost.preset.effect import Preset
 
 NORMAL_LOUDNESS_DB = -18.0
 LEVELS = ("raw", "normalized")

@@ -13,7 +13,7 @@ import numpy as np
 from fxhost.bench import Stopped, Timing
 from fxhost.jitter import measure_jitter
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.session import Options
 from fxhost.stream import VIRTUAL
 

@@ -17,7 +17,7 @@ from fxhost.bench import Stopped, read_cpu_model
 from fxhost.devices import choose_device
 from fxhost.errors import DeviceError
 from fxhost.portaudio import DeviceStream
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.roundtrips import keep_trip
 from fxhost.session import Options, Session
 from fxhost.stages.base import Stage

@@ -57,7 +57,7 @@ class EffectLSTM(nn.Module):
     Parameters
     ----------
     layers, hidden_size, inputs : int
-        As in `fxhost.preset.Architecture`.
+        As in `fxhost.preset.archive.Architecture`.
     residual : bool
         Whether the first input is added to the output.
     dense : DenseLayers

@@ -19,7 +19,7 @@ from fxhost.knobs import KnobBoard
 from fxhost.levels import choose_gains
 from fxhost.plans import Plan
 from fxhost.portaudio import BLOCK_FRAMES, DeviceStream
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.rack import Rack
 from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff

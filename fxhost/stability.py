@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float64Array
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 
 STEP = 1e-6  # of the central differences
 

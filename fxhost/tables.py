@@ -13,7 +13,7 @@ from fxhost.limits import LARGEST_BLOCK
 from fxhost.live import format_grants
 from fxhost.loopback import RoundTrip
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.timing import Spread
 from fxhost.words import make_table
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.errors import FxhostError, TrainingError
-from fxhost.preset import find_preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.library import find_preset
 from fxhost.words import (
     end_like_ctrl_c,
     format_esr,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from fxhost.effect import Preset
     from fxhost.plans import Plan
+    from fxhost.preset.effect import Preset
 
 
 LONGEST_LIST = 300  # characters of JSON in a table

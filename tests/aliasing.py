@@ -14,7 +14,8 @@ from fxhost.arrays import to_db
 from fxhost.bench import time_blocks
 from fxhost.choosing import choose_plan
 from fxhost.engine import planned_stage
-from fxhost.preset import find_preset, read_preset, shipped_presets_folder
+from fxhost.preset.archive import read_preset
+from fxhost.preset.library import find_preset, shipped_presets_folder
 from fxhost.riff import synthesise_riff
 
 TONE_HZ = 4200

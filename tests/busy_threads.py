@@ -37,7 +37,7 @@ import json, sys, threading, time
 from pathlib import Path
 import numpy as np, sounddevice
 from fxhost.engine import build_chain
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.rack import Rack
 
 def work():

@@ -13,7 +13,7 @@ import numpy as np
 from fxhost import engine
 from fxhost.errors import FxhostError
 from fxhost.exchange import find_captures
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 
 BLOCK = 64

@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 from fxhost.arrays import Float32Array
-from fxhost.preset import Knob
+from fxhost.preset.effect import Knob
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import EffectLSTM, save_preset
 

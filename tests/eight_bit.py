@@ -29,7 +29,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.torchscript import build_module
 from train.fit import fit
 from train.losses import esr

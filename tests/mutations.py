@@ -20,7 +20,7 @@ from foreign import make_aidax, make_convnet, make_keras, make_linear, make_nam,
 from wavenet_reference import FILMS, array, random_model
 
 from fxhost.errors import PresetError
-from fxhost.formats import read_capture
+from fxhost.preset.captures import read_capture
 
 LONGEST_S = 1.0
 MEMORY = 500 << 20

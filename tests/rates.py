@@ -16,7 +16,8 @@ import numpy as np
 from fxhost.choosing import USUAL_RATES, choose_plan
 from fxhost.errors import FxhostError
 from fxhost.plans import Plan
-from fxhost.preset import Preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
 from fxhost.words import make_console, make_table
 
 

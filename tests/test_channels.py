@@ -11,7 +11,7 @@ import soundfile
 from fxhost.channels import choose_channel, parse_channel, parse_channels
 from fxhost.cli import main
 from fxhost.errors import AudioError
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.session import Options, Session
 from train.pair import read_pair
 from train.sides import read_sides

@@ -15,12 +15,15 @@ from conftest import RATE
 from fxhost import choosing
 from fxhost.choosing import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
 from fxhost.cli import main
-from fxhost.engine import compiled_stage, own_plan, planned_stage
+from fxhost.engine import own_plan, planned_stage
 from fxhost.errors import EngineError
 from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.native import tuning_cache
 from fxhost.plans import Plan
-from fxhost.preset import Preset, find_preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.library import find_preset
+from fxhost.preset.network_stage import compiled_stage
 from fxhost.riff import synthesise_riff
 from fxhost.stability import modes_on_silence, spectral_radius, step_network
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights

@@ -16,7 +16,7 @@ from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, run_fx
 
 from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.rack import Rack
 
 MakePreset = Callable[..., Path]

@@ -11,11 +11,11 @@ import pytest
 from foreign import make_aidax, make_nam, make_proteus, play_aidax, write
 
 from fxhost.cli import main
-from fxhost.effect import Levels, Preset
 from fxhost.exchange import import_capture
-from fxhost.fields import DECIBELS, HERTZ, read_number
-from fxhost.formats import read_capture
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.captures import read_capture
+from fxhost.preset.effect import Levels, Preset
+from fxhost.preset.json_fields import DECIBELS, HERTZ, read_number
 
 NAM, PROTEUS, AIDAX = make_nam(), make_proteus(), make_aidax()
 

@@ -19,13 +19,14 @@ from mutations import make_wavenets
 from test_formats import TOLERANCE, excite, play
 from test_preset import rewrite
 
-from fxhost import engine, torchscript
-from fxhost.effect import Knob, Levels
+from fxhost import torchscript
 from fxhost.errors import FileError, PresetError, TrainingError
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.knobs import set_knobs
 from fxhost.modules import EffectGRU
-from fxhost.preset import read_preset
+from fxhost.preset import probe
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Knob, Levels
 from fxhost.torchscript import save_preset
 from train.start import load_start
 
@@ -66,7 +67,7 @@ def test_a_capture_goes_to_a_preset_and_back_to_the_bit(what: str, tmp_path: Pat
     assert (made.name, made.sample_rate) == (capture.name, capture.sample_rate)
     assert made.metadata["format_version"] == (1 if made.architecture.cell == "lstm" and "gains" not in what else 2)
     assert torchscript.probe_error(made) <= 2e-6  # the answers are those of numpy
-    assert engine.probe_error(made) <= 2e-6
+    assert probe.probe_error(made) <= 2e-6
     x = excite(3)
     assert np.abs(play(made, x) - play(capture, x)).max() < TOLERANCE
     export_preset(made, back)
@@ -188,7 +189,7 @@ def test_a_gru_is_saved_as_a_preset_of_version_two(tmp_path: Path) -> None:
     preset = read_preset(tmp_path / "a.pt")
     assert (preset.metadata["format_version"], preset.architecture.cell, preset.levels) == (2, "gru", levels)
     assert torchscript.probe_error(preset) == 0.0
-    assert engine.probe_error(preset) <= 2e-6
+    assert probe.probe_error(preset) <= 2e-6
 
 
 def test_an_lstm_without_gains_is_still_written_as_version_one(tmp_path: Path) -> None:

@@ -30,14 +30,15 @@ from wavenet_reference import play as play_wavenet
 
 from fxhost import engine, torchscript
 from fxhost.choosing import choose_plan
-from fxhost.effect import Levels, Preset
 from fxhost.errors import PresetError
 from fxhost.exchange import export_preset, import_capture
-from fxhost.formats import MAX_FILE_SIZE, read_capture
 from fxhost.knobs import set_knobs
 from fxhost.networks.architecture import Architecture
-from fxhost.preset import read_preset
-from fxhost.settling import WARM_UP_S
+from fxhost.preset import network_stage, probe
+from fxhost.preset.archive import read_preset
+from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
+from fxhost.preset.effect import Levels, Preset
+from fxhost.preset.settled_state import WARM_UP_S
 from fxhost.stages.dc_blocker import DcBlocker
 
 CAPTURES = SHARED / "captures"
@@ -119,7 +120,7 @@ def test_both_engines_play_a_capture_alike(tmp_path: Path) -> None:
         preset = read_preset(write(tmp_path / "a.json", data))
         x = excite(9).astype(np.float32)
         compiled, scripted = x.copy(), x.copy()
-        engine.compiled_stage(preset).process(compiled)
+        network_stage.compiled_stage(preset).process(compiled)
         torchscript.TorchScriptStage(preset).process(scripted)
         assert np.abs(compiled - scripted).max() < TOLERANCE
 
@@ -234,7 +235,7 @@ def test_every_capture_is_read_or_refused_by_name() -> None:
 def test_the_answer_that_an_aidax_file_carries_is_reproduced(name: str) -> None:
     preset = read_preset(CAPTURES / "aidax" / f"tw40_{name}_deerinkstudios.json")
     assert np.abs(preset.probe["output_rest"]).max() > 1e-4
-    assert engine.probe_error(preset) < TOLERANCE
+    assert probe.probe_error(preset) < TOLERANCE
     assert torchscript.probe_error(preset) < TOLERANCE
 
 
@@ -245,7 +246,7 @@ def test_rtneural_files_are_read_as_keras_plays_them(name: str) -> None:
     folder = CAPTURES / "rtneural"
     x, expected = (np.loadtxt(folder / f"{name}_{side}_python.csv") for side in ("x", "y"))
     out = x.astype(np.float32)
-    engine.compiled_stage(read_capture(folder / f"{name}.json")).process(out)
+    network_stage.compiled_stage(read_capture(folder / f"{name}.json")).process(out)
     assert np.abs(out - expected).max() < 2e-6
 
 

@@ -18,7 +18,7 @@ from fxhost.cli import main
 from fxhost.errors import DiskFullError
 from fxhost.exchange import export_preset
 from fxhost.files import ask_for_room
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.sound_writing import SUBTYPES, writing
 
 MakePreset = Callable[..., Path]

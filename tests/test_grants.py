@@ -19,7 +19,7 @@ from numba import njit
 
 from fxhost.engine import build_chain
 from fxhost.native.intrinsics import call_callback, floats_at
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.rack import Rack
 from fxhost.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 

@@ -18,7 +18,7 @@ from conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost, witho
 
 from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.rack import Rack
 
 MakePreset = Callable[..., Path]

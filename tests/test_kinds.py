@@ -21,8 +21,9 @@ from foreign import make_nam, make_proteus, write
 
 from fxhost.errors import PresetError
 from fxhost.exchange import find_captures
-from fxhost.formats import MAX_FILE_SIZE, read_capture
-from fxhost.preset import find_preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
+from fxhost.preset.library import find_preset
 
 NAM = make_nam()
 TEXT = json.dumps(NAM).encode()

@@ -12,7 +12,9 @@ from fxhost import engine
 from fxhost.errors import PresetError
 from fxhost.knobs import KnobBoard, set_knobs
 from fxhost.levels import Gains, choose_gains, tell_unknown
-from fxhost.preset import Preset, read_preset
+from fxhost.preset import network_stage
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 
@@ -102,7 +104,7 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
 
 def test_a_turned_knob_glides(tmp_path: Path) -> None:
     preset = read_preset(write(tmp_path / "a.json", make_proteus(inputs=2, hidden=4)))
-    stage = engine.compiled_stage(preset)
+    stage = network_stage.compiled_stage(preset)
     stage.set_knob(0, 1.0)
     out = np.zeros(4800, np.float32)
     stage.process(out)

@@ -12,10 +12,11 @@ from numba import njit
 from reference import play_float64
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.engine import compiled_stage
 from fxhost.native.vectors import Vectors, kernel, register_lanes
 from fxhost.networks.architecture import Architecture
-from fxhost.preset import read_preset, shipped_presets_folder
+from fxhost.preset.archive import read_preset
+from fxhost.preset.library import shipped_presets_folder
+from fxhost.preset.network_stage import compiled_stage
 from fxhost.stages.recurrent.stage import Lstm
 from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from train.fused import FusedLSTM

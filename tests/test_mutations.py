@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from mutations import read_mutations
 
-from fxhost.formats import MAX_ANY_SIZE, MAX_FILE_SIZE
+from fxhost.preset.captures import MAX_ANY_SIZE, MAX_FILE_SIZE
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -20,7 +20,7 @@ def test_mutated_files_are_refused_in_one_line_or_read_whole(seed: int) -> None:
 
 
 MODEST = (
-    "import resource, sys, pathlib; from fxhost.formats import read_capture\n"
+    "import resource, sys, pathlib; from fxhost.preset.captures import read_capture\n"
     "limit = 500 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
     "read_capture(pathlib.Path(sys.argv[1]))"
 )

@@ -11,11 +11,12 @@ from foreign import make_convnet, make_linear, make_nam, play_convnet, play_line
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import choosing, engine, torchscript
+from fxhost import choosing, torchscript
 from fxhost.choosing import choose_plan
-from fxhost.effect import Preset
 from fxhost.exchange import export_preset, import_capture
-from fxhost.preset import read_preset
+from fxhost.preset import network_stage
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
 
 TOLERANCE = 2e-6
 SLOPES = {"type": "PReLU", "negative_slopes": [0.3, -0.2, 0.1, 0.0, 0.7]}
@@ -34,7 +35,7 @@ KINDS: dict[str, tuple[dict[str, Any], Callable[..., Any]]] = {
 
 
 def play(preset: Preset, audio: np.ndarray, block: int = 17) -> np.ndarray:
-    stage, out = engine.wavenet_stage(preset), audio.astype(np.float32)
+    stage, out = network_stage.wavenet_stage(preset), audio.astype(np.float32)
     for start in range(0, len(out), block):
         stage.process(out[start : start + block])
     return out
@@ -77,7 +78,7 @@ def test_a_stack_of_convolutions_becomes_a_preset_and_a_file_again(what: str, tm
 def test_a_stack_of_convolutions_begins_at_rest_and_plays_at_other_rates(tmp_path: Path) -> None:
     for data in (make_convnet(3, [1, 2]), make_linear(300)):
         preset = read_preset(write(tmp_path / "a.nam", data))
-        stage = engine.wavenet_stage(preset)
+        stage = network_stage.wavenet_stage(preset)
         assert np.abs(play(preset, np.zeros(400)) - stage.silent_output).max() < 1e-6
         assert choose_plan(preset, 96_000).way == "2 interleaved states"
 

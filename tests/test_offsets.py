@@ -10,7 +10,7 @@ from conftest import RATE, make_module
 from fxhost.engine import build_chain
 from fxhost.modules import architecture_of
 from fxhost.offsets import carries_offset
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker

@@ -16,10 +16,12 @@ from conftest import ROOT, make_module
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxhost import engine, torchscript
+from fxhost import torchscript
 from fxhost.errors import FileError, PresetError
 from fxhost.networks.architecture import Architecture
-from fxhost.preset import find_preset, read_metadata, read_preset
+from fxhost.preset import probe
+from fxhost.preset.archive import read_metadata, read_preset
+from fxhost.preset.library import find_preset
 from fxhost.torchscript import named_weights, play_module, save_preset
 
 MakePreset = Callable[..., Path]
@@ -180,7 +182,7 @@ def test_a_bomb_inside_the_npz_is_refused(make_preset: MakePreset, tmp_path: Pat
 
 
 MODEST = (
-    "import resource, sys, pathlib; from fxhost.preset import read_preset\n"
+    "import resource, sys, pathlib; from fxhost.preset.archive import read_preset\n"
     "limit = 160 << 20; resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))\n"
     "read_preset(pathlib.Path(sys.argv[1]))"
 )
@@ -273,7 +275,7 @@ def test_a_preset_comes_back_as_it_was_saved(
         assert np.array_equal(preset.weights[name], value)
     assert read_metadata(path) == preset.metadata
     assert torchscript.probe_error(preset) == 0.0
-    assert engine.probe_error(preset) <= 2e-6
+    assert probe.probe_error(preset) <= 2e-6
 
 
 def test_the_probe_is_loud_and_tells_a_damaged_network(make_preset: MakePreset, tmp_path: Path) -> None:
@@ -282,7 +284,7 @@ def test_the_probe_is_loud_and_tells_a_damaged_network(make_preset: MakePreset, 
     head = preset.weights["head_weight"].copy()
     head[0, 3] += 0.01
     path = rewrite(preset.path, tmp_path / "bent.pt", edit_npz("weights", head_weight=head))
-    assert engine.probe_error(read_preset(path)) > 1e-4
+    assert probe.probe_error(read_preset(path)) > 1e-4
 
 
 def test_the_stored_state_is_the_one_that_silence_leads_to(make_preset: MakePreset) -> None:
@@ -330,7 +332,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path) -> None:
 
 def test_reading_runs_nothing_of_the_file_and_does_not_import_torch(make_preset: MakePreset) -> None:
     script = (
-        "import sys, pathlib, pickle; from fxhost.preset import read_preset; from fxhost.engine import compiled_stage\n"
+        "import sys, pathlib, pickle; from fxhost.preset.archive import read_preset; from fxhost.engine import compiled_stage\n"
         "kept = pickle.load, pickle.loads, pickle.Unpickler\n"
         "pickle.load = pickle.loads = pickle.Unpickler = eval = exec = None\n"
         "preset = read_preset(pathlib.Path(sys.argv[1]))\n"

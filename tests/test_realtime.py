@@ -135,7 +135,7 @@ import gc, os, sys
 from pathlib import Path
 import numpy as np
 from fxhost.engine import build_chain
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.rack import Rack
 
 def resident_bytes():

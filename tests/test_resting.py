@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from foreign import make_aidax, write
 
-from fxhost import resting
 from fxhost.cli import main
-from fxhost.effect import Preset
-from fxhost.engine import compiled_stage
 from fxhost.exchange import import_capture
-from fxhost.formats import read_capture
 from fxhost.native import tuning_cache
 from fxhost.networks.architecture import Architecture
-from fxhost.preset import read_preset
-from fxhost.settling import settle_on_silence
+from fxhost.preset.archive import read_preset, slow_settling
+from fxhost.preset.captures import read_capture
+from fxhost.preset.effect import Preset
+from fxhost.preset.network_stage import compiled_stage
+from fxhost.preset.settled_state import settle_on_silence
 
 RATE = 48_000
 
@@ -63,7 +62,7 @@ def test_the_rest_of_a_slow_network_is_found_once(store: Path, monkeypatch: pyte
     slow = make_leaky(1.0)
     preset = settle_on_silence(slow)
     [path] = store.iterdir()
-    monkeypatch.setattr(resting, "_play_silence", lambda preset: pytest.fail("it plays again"))
+    monkeypatch.setattr(slow_settling, "_play_silence", lambda preset: pytest.fail("it plays again"))
     again = settle_on_silence(slow)
     assert (again.silent_output, again.is_settled) == (preset.silent_output, True)
     for name in ("h0", "c0"):
@@ -78,7 +77,7 @@ def test_the_rest_of_a_slow_network_is_found_once(store: Path, monkeypatch: pyte
 
 
 def test_a_quick_network_costs_no_compilation(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resting, "find_rest", lambda preset: pytest.fail("it compiles"))
+    monkeypatch.setattr(slow_settling, "find_rest", lambda preset: pytest.fail("it compiles"))
     assert settle_on_silence(make_leaky(0.001)).is_settled
 
 

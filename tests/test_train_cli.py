@@ -16,7 +16,7 @@ from conftest import RATE, ROOT, assert_one_line, run_fxhost
 import fxhost.training
 from fxhost.arrays import Float32Array
 from fxhost.cli import main
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 
 RunHere = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("--hidden-size", 4)

@@ -17,7 +17,9 @@ import torch
 import train.fit
 from fxhost.engine import build_chain
 from fxhost.errors import AudioError, FileError, TrainingError
-from fxhost.preset import Preset, read_preset, shipped_presets_folder
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.library import shipped_presets_folder
 from fxhost.torchscript import EffectLSTM, probe_error
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit

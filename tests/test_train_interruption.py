@@ -14,7 +14,7 @@ from test_train_fit import TINY, curve, listed_weights, write_pair
 
 import train.fit
 from fxhost.errors import TrainingError
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, fit
 from train.interruption import Interruption

@@ -19,7 +19,7 @@ import train.report
 from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
 from fxhost.errors import FileError, TrainingError
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.torchscript import save_preset
 from train.progress import Progress
@@ -237,7 +237,7 @@ def test_an_effect_that_never_falls_silent_is_told() -> None:
 
 
 def test_the_load_has_its_quantiles_in_order(make_preset: Callable[..., Path]) -> None:
-    from fxhost.engine import compiled_stage
+    from fxhost.preset.network_stage import compiled_stage
 
     load = measure_load(compiled_stage(read_preset(make_preset())), np.zeros(509, np.float32))
     assert list(load) == ["p50", "p99", "max"]

@@ -10,7 +10,7 @@ import torch
 from test_train_fit import RATE, TINY, write_pair
 
 from fxhost.errors import TrainingError
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.torchscript import EffectLSTM
 from train.fit import fit
 from train.losses import LossWeights, training_loss

@@ -22,7 +22,7 @@ import soundfile
 import train.fit
 import train.search
 from fxhost.errors import FileError, TrainingError
-from fxhost.preset import read_metadata
+from fxhost.preset.archive import read_metadata
 from train.interruption import Interruption
 from train.progress import Progress, Result
 from train.search import SEARCHED, SearchResult, TrialReport, search

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.engine import build_chain, compiled_stage
+from fxhost.engine import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, explain_refusal
-from fxhost.preset import Preset, read_preset
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.network_stage import compiled_stage
 from fxhost.stages.base import Stage
 from train import report_figures as draw
 from train import report_measures as measure

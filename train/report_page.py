@@ -16,7 +16,7 @@ import soundfile
 
 from fxhost.arrays import Float32Array
 from fxhost.escaping import plain_line
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 
 Facts = list[tuple[str, str]]  # name and value
 

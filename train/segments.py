@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fxhost.arrays import Float32Array
 from fxhost.engine import build_chain
-from fxhost.preset import Preset
+from fxhost.preset.effect import Preset
 from fxhost.stages.base import Stage
 from fxhost.stages.recurrent.stage import Lstm
 from fxhost.torchscript import EffectLSTM, named_weights

@@ -13,7 +13,7 @@ from fxhost.arrays import Float32Array
 from fxhost.audio import Recording
 from fxhost.channels import Choice, choose_channel
 from fxhost.errors import AudioError, FileError
-from fxhost.preset import SAMPLE_RATES
+from fxhost.preset.effect import SAMPLE_RATES
 
 LONGEST_S = 7200.0  # 1.4 GB a file at 48 kHz, on disk
 ON_DISK_S = 1200.0  # what lasts longer is kept in a temporary file

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fxhost.errors import TrainingError
-from fxhost.preset import read_preset
+from fxhost.preset.archive import read_preset
 from fxhost.torchscript import EffectLSTM, build_module
 from train.segments import Material
 from train.settings import Settings

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from fxhost.arrays import Float32Array, linear
-from fxhost.effect import Preset
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
+from fxhost.preset.effect import Preset
 
 WIRE_SCALE = 2.0**13  # tanh(x) is x to within float32 for x this many times smaller than a loud sample
 MOST_FOLDED = 1e4  # of a gain that was folded into the weights

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.fields import WEIGHT_LIMIT, Fields, take_array
-from fxhost.formats.nam_activations import read_activation, write_activation
+from fxhost.preset.captures.nam_activations import read_activation, write_activation
+from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, take_array
 
 if TYPE_CHECKING:
     from fxhost.networks.wavenet import Network

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show
-from fxhost.formats.capture import read_rate
+from fxhost.preset.captures.capture import read_rate
+from fxhost.preset.json_fields import Fields, show
 
 CONTAINER = "SlimmableContainer"
 PLAYED = ("LSTM", "WaveNet", "ConvNet", "Linear")

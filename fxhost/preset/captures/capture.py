@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.effect import SAMPLE_RATES, Knob, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import HERTZ, Fields, read_number, show
 from fxhost.networks.architecture import Architecture
+from fxhost.preset.effect import SAMPLE_RATES, Knob, Levels, Preset
+from fxhost.preset.json_fields import HERTZ, Fields, read_number, show
 
 MAX_METADATA = 1 << 16  # characters of JSON; more is left out
 KNOB_DEFAULT = 0.5

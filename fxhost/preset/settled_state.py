@@ -1,14 +1,14 @@
 """The rest of a recurrent network on silence, computed in numpy: where a capture begins, so that no note clicks.
 
-Most are at rest after a part of a second; for what is not, and for large ones, there is `fxhost.resting`.
+Most are at rest after a part of a second; for what is not, and for large ones, there is `fxhost.preset.slow_settling`.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from fxhost.effect import Preset
 from fxhost.networks.recurrent import take_layer, update_cell
+from fxhost.preset.effect import Preset
 
 WARM_UP_S = 0.5
 STRIDE = 61  # steps between two looks at whether it still moves; prime, so that a cycle does not seem to stand still
@@ -32,7 +32,7 @@ def settle_on_silence(preset: Preset) -> Preset:
     if preset.architecture.network is not None:  # its stage settles by itself
         return preset
     if preset.weights["h0"].size * preset.architecture.hidden_size > LARGE:
-        from fxhost.resting import find_rest  # only now, since it needs numba
+        from fxhost.preset.slow_settling import find_rest  # only now, since it needs numba
 
         return find_rest(preset)
     h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
@@ -59,6 +59,6 @@ def settle_on_silence(preset: Preset) -> Preset:
     # moves that shrink by a ratio add up to a geometric series
     if moved < STILL or moved * moved < NEAR * (moved_before - moved):
         return settled
-    from fxhost.resting import find_rest  # only now, since it needs numba
+    from fxhost.preset.slow_settling import find_rest  # only now, since it needs numba
 
     return find_rest(settled)

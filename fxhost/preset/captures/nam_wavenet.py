@@ -12,9 +12,9 @@ import numpy as np
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show, take_array
-from fxhost.formats.nam_activations import read_activation
-from fxhost.formats.nam_convolutions import read_convnet, read_linear
+from fxhost.preset.captures.nam_activations import read_activation
+from fxhost.preset.captures.nam_convolutions import read_convnet, read_linear
+from fxhost.preset.json_fields import Fields, show, take_array
 
 if TYPE_CHECKING:
     from fxhost.networks.wavenet import Network

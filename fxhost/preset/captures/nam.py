@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.effect import LEVELS_DB, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import DECIBELS, Fields, take_array
-from fxhost.formats.capture import make_preset, refuse_dense
-from fxhost.formats.nam_containers import play_largest, rate_inside
-from fxhost.formats.nam_convolutions import read_convnet, read_linear, write_convolutions
-from fxhost.formats.nam_wavenet import read_wavenet
-from fxhost.formats.nam_writing import write_network
-from fxhost.formats.rewriting import fold_gains, freeze_knobs, wire_residual
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture, describe_network
+from fxhost.preset.captures.capture import make_preset, refuse_dense
+from fxhost.preset.captures.nam_containers import play_largest, rate_inside
+from fxhost.preset.captures.nam_convolutions import read_convnet, read_linear, write_convolutions
+from fxhost.preset.captures.nam_wavenet import read_wavenet
+from fxhost.preset.captures.nam_writing import write_network
+from fxhost.preset.captures.rewriting import fold_gains, freeze_knobs, wire_residual
+from fxhost.preset.effect import LEVELS_DB, Levels, Preset
+from fxhost.preset.json_fields import DECIBELS, Fields, take_array
 
 FORMAT = "nam"
 ASSUMED_RATE = 48_000

@@ -1,12 +1,12 @@
-"""WaveNets as `.nam` files have them: what `fxhost.formats.nam_wavenet` reads."""
+"""WaveNets as `.nam` files have them: what `fxhost.preset.captures.nam_wavenet` reads."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fxhost.arrays import Float32Array
-from fxhost.formats.nam_activations import write_activation
-from fxhost.formats.nam_convolutions import write_convolutions
-from fxhost.formats.nam_wavenet import FILM_ENDING, FILM_PLACES
+from fxhost.preset.captures.nam_activations import write_activation
+from fxhost.preset.captures.nam_convolutions import write_convolutions
+from fxhost.preset.captures.nam_wavenet import FILM_ENDING, FILM_PLACES
 
 if TYPE_CHECKING:
     from fxhost.networks.wavenet import Network

@@ -15,7 +15,8 @@ from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import NONE
-from fxhost.preset import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR, Knob, Levels
+from fxhost.preset.archive import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR
+from fxhost.preset.effect import Knob, Levels
 
 PROBE_FRAMES = 2048
 PROBE_HALVINGS = 8

@@ -7,13 +7,13 @@ content tells which.
 from dataclasses import replace
 from pathlib import Path
 
-from fxhost.effect import Preset
 from fxhost.errors import PresetError
-from fxhost.formats import aidax, coreaudioml, nam
-from fxhost.formats.kinds import ENDINGS, HEAD, PACKED_ENDINGS, is_object, refuse_kind, tell_kind
-from fxhost.formats.packed import PACKED, unpack_gzip
-from fxhost.formats.strangers import tell_object
-from fxhost.parsing import parse_object
+from fxhost.preset.captures import aidax, coreaudioml, nam
+from fxhost.preset.captures.kinds import ENDINGS, HEAD, PACKED_ENDINGS, is_object, refuse_kind, tell_kind
+from fxhost.preset.captures.packed import PACKED, unpack_gzip
+from fxhost.preset.captures.strangers import tell_object
+from fxhost.preset.effect import Preset
+from fxhost.preset.json_parsing import parse_object
 
 __all__ = ["ENDINGS", "PACKED_ENDINGS", "aidax", "coreaudioml", "is_capture", "nam", "read_capture", "refuse_kind"]
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
-from fxhost.effect import Preset
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show, take_array
-from fxhost.formats.capture import zero_state
 from fxhost.networks.architecture import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture
 from fxhost.networks.dense import ACTIVATIONS, Dense, DenseLayers
+from fxhost.preset.captures.capture import zero_state
+from fxhost.preset.effect import Preset
+from fxhost.preset.json_fields import Fields, show, take_array
 
 MOST_LAYERS = 64  # in a file
 DENSE = ("dense", "time-distributed-dense")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from fxhost.errors import PresetError
-from fxhost.fields import WEIGHT_LIMIT, Fields, show
+from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, show
 
 if TYPE_CHECKING:
     from fxhost.networks.wavenet import Network

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.effect import Preset
-from fxhost.engine import compiled_stage
 from fxhost.native import tuning_cache
+from fxhost.preset.effect import Preset
+from fxhost.preset.network_stage import compiled_stage
 from fxhost.stages.recurrent.stage import Lstm
 
 LONGEST_S = 30.0

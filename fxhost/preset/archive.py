@@ -19,11 +19,7 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.descriptions import read_description
-from fxhost.effect import GAINS_DB, LEVELS_DB, SAMPLE_RATES, Knob, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import WEIGHT_LIMIT, Fields, show
-from fxhost.formats import is_capture, read_capture, refuse_kind
 from fxhost.networks.architecture import (
     GATES,
     MAX_DENSE,
@@ -35,28 +31,12 @@ from fxhost.networks.architecture import (
     describe_network,
 )
 from fxhost.networks.dense import ACTIVATIONS, NONE, Dense, DenseLayers
-from fxhost.parsing import parse_object
-from fxhost.settling import settle_on_silence
-
-__all__ = [
-    "FORMAT",
-    "FORMAT_VERSION",
-    "MAX_HIDDEN_SIZE",
-    "MAX_INPUTS",
-    "MAX_LAYERS",
-    "MEMBER_LIMITS",
-    "MOST_PROBE_ERROR",
-    "SAMPLE_RATES",
-    "Architecture",
-    "Float32Array",
-    "Knob",
-    "Levels",
-    "Preset",
-    "find_preset",
-    "read_metadata",
-    "read_preset",
-    "shipped_presets_folder",
-]
+from fxhost.preset.captures import is_capture, read_capture, refuse_kind
+from fxhost.preset.effect import GAINS_DB, LEVELS_DB, SAMPLE_RATES, Knob, Levels, Preset
+from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, show
+from fxhost.preset.json_parsing import parse_object
+from fxhost.preset.settled_state import settle_on_silence
+from fxhost.preset.wavenet_json import read_description
 
 FORMAT = "fxhost preset"
 FORMAT_VERSION = 3  # the newest that is read; a writer takes the oldest that can say what it has to
@@ -68,41 +48,13 @@ MOST_PROBE_ERROR = 1e-2
 MEMBER_LIMITS = {"fxhost.json": 1 << 18, "weights.npz": 1 << 24, "probe.npz": 1 << 23}
 
 
-def shipped_presets_folder() -> Path:
-    """The folder with the presets that come with fxhost."""
-    installed = Path(__file__).parent / "presets"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "presets"
-
-
-def find_preset(name: str) -> Path:
-    """The file that a PRESET argument means: a path, or else the name of a shipped preset.
-
-    Raises
-    ------
-    PresetError
-        If there is neither.
-    """
-    try:
-        path = Path(name).expanduser()
-        if path.is_file():
-            return path
-    except (OSError, RuntimeError) as err:  # a name too long, a folder closed to us, no such user
-        raise PresetError(f"cannot look for {name[:80]}: {err}") from err
-    shipped = {found.stem: found for found in sorted(shipped_presets_folder().glob("*.pt"))}
-    if name in shipped:
-        return shipped[name]
-    if path.is_dir():
-        raise refuse_kind(path)
-    raise PresetError(f"no such preset: {name}; give a .pt file or one of: {', '.join(shipped)}")
-
-
 def read_preset(path: Path) -> Preset:
     """Read a preset, or another program's file, checking everything, executing nothing.
 
     Parameters
     ----------
     path : Path
-        A `.pt` file written by fxhost, or what `fxhost.formats` reads; the content tells which.
+        A `.pt` file written by fxhost, or what `fxhost.preset.captures` reads; the content tells which.
 
     Returns
     -------

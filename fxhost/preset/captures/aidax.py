@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import SILENCE_DB, Float32Array
-from fxhost.effect import GAINS_DB, Levels, Preset
 from fxhost.errors import PresetError
-from fxhost.fields import DECIBELS, Fields, take_array
-from fxhost.formats.capture import make_preset, read_any_rate, read_skip, refuse_wavenet
-from fxhost.formats.keras import last_of, read_layers, write_layers
-from fxhost.formats.rewriting import unwire_residual
 from fxhost.networks.architecture import MAX_INPUTS
+from fxhost.preset.captures.capture import make_preset, read_any_rate, read_skip, refuse_wavenet
+from fxhost.preset.captures.keras import last_of, read_layers, write_layers
+from fxhost.preset.captures.rewriting import unwire_residual
+from fxhost.preset.effect import GAINS_DB, Levels, Preset
+from fxhost.preset.json_fields import DECIBELS, Fields, take_array
 
 FORMAT = "aidax"
 ASSUMED_RATE = 48_000

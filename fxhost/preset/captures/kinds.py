@@ -5,8 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 from fxhost.errors import PresetError
-from fxhost.fields import show
-from fxhost.formats.packed import PACKED, tell_packed, tell_zip
+from fxhost.preset.captures.packed import PACKED, tell_packed, tell_zip
+from fxhost.preset.json_fields import show
 
 HEAD = 4096  # bytes by which a file is known
 MOST_ENTRIES = 1000  # of a folder that are looked at

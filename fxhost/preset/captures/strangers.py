@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fxhost.fields import show
+from fxhost.preset.json_fields import show
 
 MOST_KEYS = 4
 NETWORKS = ("weight_ih_l0", "weight_hh_l0")

@@ -7,7 +7,7 @@ trainer writes torch's ReLU6), and `Softsigmoid` altogether. Here they play as t
 from typing import TYPE_CHECKING, Any
 
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show, take_array
+from fxhost.preset.json_fields import Fields, show, take_array
 
 if TYPE_CHECKING:
     from fxhost.networks.wavenet_layers import Activation

@@ -10,12 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from fxhost.effect import Preset
 from fxhost.errors import PresetError
-from fxhost.fields import Fields, show, take_array
-from fxhost.formats.capture import make_preset, read_any_rate, read_skip, refuse_dense, refuse_wavenet, zero_state
-from fxhost.formats.rewriting import fold_gains, unwire_residual
 from fxhost.networks.architecture import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Architecture
+from fxhost.preset.captures.capture import (
+    make_preset,
+    read_any_rate,
+    read_skip,
+    refuse_dense,
+    refuse_wavenet,
+    zero_state,
+)
+from fxhost.preset.captures.rewriting import fold_gains, unwire_residual
+from fxhost.preset.effect import Preset
+from fxhost.preset.json_fields import Fields, show, take_array
 
 FORMAT = "coreaudioml"
 ASSUMED_RATE = 44_100

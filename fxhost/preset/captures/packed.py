@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fxhost.errors import PresetError
-from fxhost.fields import show
+from fxhost.preset.json_fields import show
 
 PACKED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
 PEEK = 1 << 20  # bytes of a packed file that are looked into

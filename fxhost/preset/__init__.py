@@ -1,0 +1,1 @@
+"""Reading presets and other programs' captures."""
