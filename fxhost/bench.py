@@ -20,8 +20,8 @@ import numpy as np
 
 from fxhost import __version__
 from fxhost.arrays import Float32Array, Float64Array
-from fxhost.engine import build_chain, own_plan
-from fxhost.plans import Plan
+from fxhost.engine.chain import build_chain, own_plan
+from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
 from fxhost.timing import CAPACITY, Spread, TimedRack, spread_of
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fxhost.bench import BLOCK_FRAMES, Stopped, Timing, describe_machine, join_names, time_blocks
-from fxhost.choosing import choose_plans
+from fxhost.engine.rate_choice import choose_plans
 from fxhost.errors import FxhostError
 from fxhost.jitter import Jitter, measure_jitter
 from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time

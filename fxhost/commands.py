@@ -30,7 +30,7 @@ from fxhost.words import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fxhost.plans import Plan
+    from fxhost.engine.rate_plan import Plan
     from fxhost.preset.effect import Preset
     from fxhost.session import Options, Session
 
@@ -107,7 +107,7 @@ def read_chain(options: argparse.Namespace) -> "list[Preset]":
     for preset in presets:
         tell_notes(preset)
     if options.knob:
-        from fxhost.knobs import set_knobs
+        from fxhost.engine.knobs import set_knobs
 
         presets = set_knobs(presets, dict(options.knob))
     return presets
@@ -115,7 +115,7 @@ def read_chain(options: argparse.Namespace) -> "list[Preset]":
 
 def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> None:
     """Say what was asked for of the levels and cannot be done."""
-    from fxhost.levels import tell_unknown
+    from fxhost.engine.calibration import tell_unknown
 
     for note in tell_unknown(presets, options.level, options.interface_dbu):
         print_error(note)
@@ -205,10 +205,10 @@ def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     from fxhost.audio import Recording
     from fxhost.channels import choose_channel
-    from fxhost.choosing import choose_plans
-    from fxhost.engine import build_chain
+    from fxhost.engine.calibration import choose_gains
+    from fxhost.engine.chain import build_chain
+    from fxhost.engine.rate_choice import choose_plans
     from fxhost.files import check_output
-    from fxhost.levels import choose_gains
     from fxhost.sound_writing import check_format
 
     presets = read_chain(options)
@@ -218,7 +218,7 @@ def run_render(options: argparse.Namespace) -> int:
 
     from rich.progress import Progress
 
-    from fxhost.rack import Rack
+    from fxhost.engine.rack import Rack
     from fxhost.render import render
 
     tell_levels(presets, options)
@@ -350,7 +350,7 @@ def run_info(options: argparse.Namespace) -> int:
         result["check"] = {**errors, "passed": passed}
     plans: list[Plan] = []
     if options.rates:
-        from fxhost.choosing import USUAL_RATES, choose_plan
+        from fxhost.engine.rate_choice import USUAL_RATES, choose_plan
 
         plans = [choose_plan(preset, rate) for rate in USUAL_RATES]
         result["rates"] = [plan.as_dict() for plan in plans]

@@ -117,7 +117,7 @@ def run_export(options: argparse.Namespace) -> int:
     preset = read_preset(find_preset(options.preset))
     tell_notes(preset)
     if options.knob:
-        from fxhost.knobs import set_knobs
+        from fxhost.engine.knobs import set_knobs
 
         [preset] = set_knobs([preset], dict(options.knob))
     output: Path = options.output

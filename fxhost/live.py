@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from fxhost.engine.knobs import KnobBoard
+from fxhost.engine.rack import Levels, Rack, Statistics
+from fxhost.engine.rate_plan import Plan
 from fxhost.keys import Presses
-from fxhost.knobs import KnobBoard
 from fxhost.meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
-from fxhost.plans import Plan
-from fxhost.rack import Levels, Rack, Statistics
 from fxhost.realtime import LockedMemory, Scheduling, read_scheduling
 from fxhost.rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.stream import Stream

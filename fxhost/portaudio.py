@@ -17,9 +17,9 @@ from fxhost.devices import (
     stop_portaudio,
     user_asks_pipewire,
 )
+from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.latency import UNKNOWN, Latency, add_ways
-from fxhost.rack import Rack
 from fxhost.roundtrips import Setup, recall_trip
 
 logger = logging.getLogger(__name__)

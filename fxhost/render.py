@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.audio import Recording
-from fxhost.rack import Rack, Statistics
+from fxhost.engine.rack import Rack, Statistics
 from fxhost.sound_writing import writing
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from fxhost.audio import Recording
 from fxhost.channels import choose_channel
-from fxhost.choosing import choose_plans
 from fxhost.devices import Device, ask_pipewire, choose_device, takes_rate
-from fxhost.engine import build_chain
+from fxhost.engine.calibration import choose_gains
+from fxhost.engine.chain import build_chain
+from fxhost.engine.knobs import KnobBoard
+from fxhost.engine.rack import Rack
+from fxhost.engine.rate_choice import choose_plans
+from fxhost.engine.rate_plan import Plan
 from fxhost.errors import DeviceError, FileError, FxhostError
-from fxhost.knobs import KnobBoard
-from fxhost.levels import choose_gains
-from fxhost.plans import Plan
 from fxhost.portaudio import BLOCK_FRAMES, DeviceStream
 from fxhost.preset.effect import Preset
-from fxhost.rack import Rack
 from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
 from fxhost.sound_writing import Writer, writing

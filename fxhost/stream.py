@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from fxhost.callback import OUTPUT_UNDERFLOW
+from fxhost.engine.callback import OUTPUT_UNDERFLOW
+from fxhost.engine.rack import Rack
 from fxhost.latency import Latency
-from fxhost.rack import Rack
 
 VIRTUAL = "virtual"
 VIRTUAL_BLOCK_FRAMES = 64

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from fxhost.engine.rack import Statistics
 from fxhost.errors import FxhostError
-from fxhost.rack import Statistics
 from fxhost.realtime import HOW_TO_ALLOW, Scheduling
 from fxhost.stream import VirtualStream
 

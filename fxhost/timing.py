@@ -12,10 +12,10 @@ from numba import carray
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float64Array, aligned_zeros
-from fxhost.callback import callback_signature
+from fxhost.engine.callback import callback_signature
+from fxhost.engine.rack import Rack
 from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.intrinsics import address_of, call_callback, now_ns, words_at
-from fxhost.rack import Rack
 
 CAPACITY = 1 << 20  # blocks whose times are kept, the first ones: 23 minutes of 64 frames at 48 kHz
 

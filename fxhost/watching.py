@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.jack import HOST_API
-from fxhost.rack import Rack
 from fxhost.realtime import ask_for_priority
 from fxhost.stream import Stream, VirtualStream
 from fxhost.suspending import Suspension

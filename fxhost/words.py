@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from fxhost.plans import Plan
+    from fxhost.engine.rate_plan import Plan
     from fxhost.preset.effect import Preset
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from fxhost.arrays import to_db
 from fxhost.bench import time_blocks
-from fxhost.choosing import choose_plan
-from fxhost.engine import planned_stage
+from fxhost.engine.chain import planned_stage
+from fxhost.engine.rate_choice import choose_plan
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset, shipped_presets_folder
 from fxhost.riff import synthesise_riff

@@ -36,9 +36,9 @@ PYTHON_CALLBACK = """
 import json, sys, threading, time
 from pathlib import Path
 import numpy as np, sounddevice
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.preset.archive import read_preset
-from fxhost.rack import Rack
+from fxhost.engine.rack import Rack
 
 def work():
     n = 0

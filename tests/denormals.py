@@ -13,7 +13,7 @@ import numpy as np
 from conftest import RATE
 from test_denormals import STAGES, Float32Array, Stage
 
-from fxhost.rack import Rack
+from fxhost.engine.rack import Rack
 
 
 def measure(stage: Stage, audio: Float32Array, frames: int, *, in_callback: bool) -> float:

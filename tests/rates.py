@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.choosing import USUAL_RATES, choose_plan
+from fxhost.engine.rate_choice import USUAL_RATES, choose_plan
+from fxhost.engine.rate_plan import Plan
 from fxhost.errors import FxhostError
-from fxhost.plans import Plan
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.words import make_console, make_table

@@ -23,7 +23,8 @@ from fxhost import benching, session
 from fxhost.arrays import Float32Array
 from fxhost.bench import Timing, stressing
 from fxhost.cli import main
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
+from fxhost.engine.rack import Rack
 from fxhost.jitter import measure_jitter
 from fxhost.limits import bisect_largest, find_largest_hidden, find_smallest_block, make_random_preset
 from fxhost.loopback import LEAST_CONFIDENCE, PERIOD_S, find_burst, make_burst
@@ -31,7 +32,6 @@ from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
-from fxhost.rack import Rack
 from fxhost.riff import synthesise_riff
 from fxhost.session import Options
 from fxhost.stages.base import Stage

@@ -12,20 +12,19 @@ import pytest
 from aliasing import measure_aliasing
 from conftest import RATE
 
-from fxhost import choosing
-from fxhost.choosing import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
 from fxhost.cli import main
-from fxhost.engine import own_plan, planned_stage
+from fxhost.engine.chain import own_plan, planned_stage, rate_choice
+from fxhost.engine.rate_accuracy import limit_band, measure_esr, measure_worst_esr, resample
+from fxhost.engine.rate_choice import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
+from fxhost.engine.rate_plan import Plan
+from fxhost.engine.rate_stability import modes_on_silence, spectral_radius, step_network
 from fxhost.errors import EngineError
-from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.native import tuning_cache
-from fxhost.plans import Plan
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.riff import synthesise_riff
-from fxhost.stability import modes_on_silence, spectral_radius, step_network
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
 
 MakePreset = Callable[..., Path]
@@ -177,7 +176,7 @@ def test_the_promise_holds_on_loud_and_soft_playing_that_the_choice_never_saw(le
     preset, rate = read_preset(find_preset("ts-overdrive")), 88_200
     plan = choose_plan(preset, rate)
     assert plan.order and plan.esr is not None
-    edge = choosing.BAND * RATE / 2
+    edge = rate_choice.BAND * RATE / 2
     part = synthesise_riff(RATE)[start_s * RATE :][: 2 * RATE] * np.hanning(2 * RATE)
     part = limit_band(part, RATE, edge)
     part *= 10.0 ** (level_db / 20.0) / np.abs(part).max()
@@ -237,7 +236,7 @@ def test_what_was_measured_is_not_measured_again(
     preset = read_preset(make_preset(1, 8))
     plans = [choose_plan(preset, rate) for rate in (44_100, 96_000)]
     assert len(kept_plans(store)) == 2
-    monkeypatch.setattr(choosing, "measure_ways", refuse_to_measure)
+    monkeypatch.setattr(rate_choice, "measure_ways", refuse_to_measure)
     assert [choose_plan(preset, rate) for rate in (44_100, 96_000)] == plans
     other = replace(preset, weights={**preset.weights, "head_bias": preset.weights["head_bias"] + np.float32(1e-6)})
     assert digest_of(other) != digest_of(preset)

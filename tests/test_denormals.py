@@ -10,10 +10,10 @@ from conftest import RATE, make_module
 from numba import carray, njit
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
+from fxhost.engine.rack import Rack
 from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
 from fxhost.preset.archive import read_preset
-from fxhost.rack import Rack
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain

@@ -20,9 +20,9 @@ from test_formats import TOLERANCE, excite, play
 from test_preset import rewrite
 
 from fxhost import torchscript
+from fxhost.engine.knobs import set_knobs
 from fxhost.errors import FileError, PresetError, TrainingError
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
-from fxhost.knobs import set_knobs
 from fxhost.modules import EffectGRU
 from fxhost.preset import probe
 from fxhost.preset.archive import read_preset

@@ -28,11 +28,12 @@ from mutations import make_wavenets
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import engine, torchscript
-from fxhost.choosing import choose_plan
+from fxhost import torchscript
+from fxhost.engine.chain import chain
+from fxhost.engine.knobs import set_knobs
+from fxhost.engine.rate_choice import choose_plan
 from fxhost.errors import PresetError
 from fxhost.exchange import export_preset, import_capture
-from fxhost.knobs import set_knobs
 from fxhost.networks.architecture import Architecture
 from fxhost.preset import network_stage, probe
 from fxhost.preset.archive import read_preset
@@ -48,7 +49,7 @@ needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="there are no 
 
 def play(preset: Preset, audio: np.ndarray, block: int = 17) -> np.ndarray:
     """What the compiled engine makes of audio, in odd blocks, without the DC blocker."""
-    stages = [stage for stage in engine.build_chain([preset], "compiled") if not isinstance(stage, DcBlocker)]
+    stages = [stage for stage in chain.build_chain([preset], "compiled") if not isinstance(stage, DcBlocker)]
     out = audio.astype(np.float32)
     for start in range(0, len(out), block):
         for stage in stages:

@@ -17,10 +17,10 @@ import pytest
 from conftest import RATE, ROOT, jack_server, without_waits
 from numba import njit
 
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
+from fxhost.engine.rack import Rack
 from fxhost.native.intrinsics import call_callback, floats_at
 from fxhost.preset.archive import read_preset
-from fxhost.rack import Rack
 from fxhost.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 
 MakePreset = Callable[..., Path]

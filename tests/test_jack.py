@@ -17,9 +17,9 @@ import soundfile
 from conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost, without_waits
 
 from fxhost.arrays import Float32Array
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
+from fxhost.engine.rack import Rack
 from fxhost.preset.archive import read_preset
-from fxhost.rack import Rack
 
 MakePreset = Callable[..., Path]
 PERIOD = 1024  # the client at the other end is Python: give it time

@@ -11,9 +11,9 @@ import pytest
 from conftest import RATE
 
 from fxhost import jack, roundtrips
+from fxhost.engine.rack import Rack
 from fxhost.latency import UNKNOWN, Latency, add_ways
 from fxhost.portaudio import choose_block_frames
-from fxhost.rack import Rack
 from fxhost.roundtrips import Setup, keep_trip, recall_trip
 
 BLOCK_S = 256 / RATE

@@ -11,8 +11,9 @@ from foreign import make_convnet, make_linear, make_nam, play_convnet, play_line
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import choosing, torchscript
-from fxhost.choosing import choose_plan
+from fxhost import torchscript
+from fxhost.engine.chain import rate_choice
+from fxhost.engine.rate_choice import choose_plan
 from fxhost.exchange import export_preset, import_capture
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset
@@ -162,6 +163,6 @@ def test_a_network_too_large_to_tell_its_stability_is_resampled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preset = read_preset(write(tmp_path / "a.nam", make_nam(2, 3)))
-    assert choosing.measure_ways(preset, 44_100, 1).order > 0
-    monkeypatch.setattr(choosing, "MOST_MODES", 11)
-    assert choosing.measure_ways(preset, 44_100, 1).way == "resampled to 48000 Hz"
+    assert rate_choice.measure_ways(preset, 44_100, 1).order > 0
+    monkeypatch.setattr(rate_choice, "MOST_MODES", 11)
+    assert rate_choice.measure_ways(preset, 44_100, 1).way == "resampled to 48000 Hz"

@@ -7,9 +7,9 @@ import pytest
 import torch
 from conftest import RATE, make_module
 
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
+from fxhost.engine.dc_offset import carries_offset
 from fxhost.modules import architecture_of
-from fxhost.offsets import carries_offset
 from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages.base import Stage

@@ -9,11 +9,11 @@ from conftest import RATE
 from numba import carray
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.callback import BUCKETS, count_in, percentiles
-from fxhost.engine import build_chain
+from fxhost.engine.callback import BUCKETS, count_in, percentiles
+from fxhost.engine.chain import build_chain
+from fxhost.engine.rack import FADE_IN_MS, Rack
 from fxhost.errors import EngineError
 from fxhost.preset.archive import read_preset
-from fxhost.rack import FADE_IN_MS, Rack
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain

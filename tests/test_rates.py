@@ -9,16 +9,16 @@ import pytest
 from conftest import RATE
 
 from fxhost.arrays import Float32Array
-from fxhost.choosing import make_test_signal
-from fxhost.engine import build_chain, planned_stage
+from fxhost.engine.chain import build_chain, planned_stage
+from fxhost.engine.rack import FADE_IN_MS, Rack
+from fxhost.engine.rate_accuracy import limit_band, measure_esr, resample
+from fxhost.engine.rate_choice import make_test_signal
+from fxhost.engine.rate_plan import Plan
 from fxhost.errors import EngineError
-from fxhost.fidelity import limit_band, measure_esr, resample
-from fxhost.plans import Plan
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
 from fxhost.preset.network_stage import compiled_stage
-from fxhost.rack import FADE_IN_MS, Rack
 from fxhost.riff import synthesise_riff
 from fxhost.stages.base import Stage
 from fxhost.stages.gain import Gain

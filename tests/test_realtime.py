@@ -16,7 +16,7 @@ COMPILE = """
 import json, numpy as np
 from dataclasses import replace
 from numba import carray
-from fxhost.callback import callback
+from fxhost.engine.callback import callback
 from fxhost.stages.base import stage_function
 from fxhost.stages.base import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
 from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
@@ -134,9 +134,9 @@ GROWTH = """
 import gc, os, sys
 from pathlib import Path
 import numpy as np
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.preset.archive import read_preset
-from fxhost.rack import Rack
+from fxhost.engine.rack import Rack
 
 def resident_bytes():
     gc.collect()

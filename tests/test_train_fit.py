@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 import train.fit
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset

@@ -17,7 +17,7 @@ from conftest import make_module
 
 import train.report
 from fxhost.arrays import Float32Array
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff

@@ -9,10 +9,10 @@ import pytest
 from conftest import RATE
 
 from fxhost import watching
+from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.jack import HOST_API
 from fxhost.latency import UNKNOWN, Latency
-from fxhost.rack import Rack
 from fxhost.suspending import Suspension
 from fxhost.watching import Watch
 

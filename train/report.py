@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.files import check_output, explain_refusal
 from fxhost.preset.archive import read_preset

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fxhost.arrays import Float32Array
-from fxhost.engine import build_chain
+from fxhost.engine.chain import build_chain
 from fxhost.preset.effect import Preset
 from fxhost.stages.base import Stage
 from fxhost.stages.recurrent.stage import Lstm

@@ -28,15 +28,15 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array, Float64Array
-from fxhost.engine import own_plan, planned_stage
+from fxhost.engine.chain import own_plan, planned_stage
+from fxhost.engine.rate_accuracy import limit_band, measure_esr, measure_worst_esr, resample
+from fxhost.engine.rate_plan import Plan
+from fxhost.engine.rate_stability import modes_on_silence, spectral_radius
 from fxhost.errors import EngineError
-from fxhost.fidelity import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.native import tuning_cache
 from fxhost.native.slow_steps import tell_wait
-from fxhost.plans import Plan
 from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
-from fxhost.stability import modes_on_silence, spectral_radius
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
 
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)

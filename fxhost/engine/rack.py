@@ -1,6 +1,6 @@
 """The rack: the chain of stages and the callback's memory, owned by Python and played by the audio thread.
 
-Python sets it up, turns knobs, and reads counters; `fxhost.callback` does the work. Whoever hands `callback_address`
+Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` does the work. Whoever hands `callback_address`
 and `control_address` to an audio library keeps the rack alive for as long as that library may call.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros, to_db
-from fxhost.callback import (
+from fxhost.engine.callback import (
     AT_RING_READ,
     AT_TABLE,
     BUCKETS,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from fxhost.levels import Gains, choose_gains
-from fxhost.offsets import carries_offset
-from fxhost.plans import Plan
+from fxhost.engine.calibration import Gains, choose_gains
+from fxhost.engine.dc_offset import carries_offset
+from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage, network_stage, settle_wavenet
 from fxhost.stages.base import Stage

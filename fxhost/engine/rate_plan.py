@@ -21,7 +21,7 @@ class Plan:
     order : int
         Of the interpolation of the network's state, 1 to 3; 0 where there is none.
     esr : float or None
-        The error-to-signal ratio that decided, where it was measured: see `fxhost.choosing`.
+        The error-to-signal ratio that decided, where it was measured: see `fxhost.engine.rate_choice`.
     esr_band : float or None
         The same against the preset at its own rate, with all that aliases otherwise at this one.
     radius : float or None

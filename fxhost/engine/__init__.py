@@ -1,0 +1,1 @@
+"""The audio thread and what is prepared for it."""
