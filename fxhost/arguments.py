@@ -46,7 +46,7 @@ def delay(text: str) -> str | float:
 
 def channel(text: str) -> int | None:
     """An argument type: a channel, from 0; None for 'auto'."""
-    from fxhost.channels import parse_channel
+    from fxhost.io.channels import parse_channel
 
     try:
         return parse_channel(text)
@@ -56,7 +56,7 @@ def channel(text: str) -> int | None:
 
 def channels(text: str) -> str:
     """An argument type: the channel of a pair of recordings, or those of dry and wet."""
-    from fxhost.channels import parse_channels
+    from fxhost.io.channels import parse_channels
 
     try:
         parse_channels(text)

@@ -12,6 +12,7 @@ from rich.text import Text
 from fxhost.bench import BLOCK_FRAMES, Stopped, Timing, describe_machine, join_names, time_blocks
 from fxhost.engine.rate_choice import choose_plans
 from fxhost.errors import FxhostError
+from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
 from fxhost.jitter import Jitter, measure_jitter
 from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time
 from fxhost.loopback import RoundTrip, measure_round_trip
@@ -20,7 +21,6 @@ from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
 from fxhost.session import Options
-from fxhost.stream import VIRTUAL_BLOCK_FRAMES
 from fxhost.tables import (
     format_jitter,
     format_largest_hidden,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxhost.arguments import build_parser
 from fxhost.errors import FxhostError
-from fxhost.surroundings import check_surroundings
+from fxhost.io.environment import check_surroundings
 from fxhost.words import (
     end_like_ctrl_c,
     flatten,
@@ -59,8 +59,8 @@ def run_run(options: argparse.Namespace) -> int:
     """`fxhost run`."""
     presets = read_chain(options)
 
+    from fxhost.io.suspension import hearing_suspension
     from fxhost.session import Options, Session
-    from fxhost.suspending import hearing_suspension
 
     chosen = Options(
         engine=options.engine,
@@ -124,8 +124,8 @@ def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> Non
 def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
     """Refuse an output file that could not be written before anything is opened."""
     if options.output_file is not None:
-        from fxhost.files import check_output
-        from fxhost.sound_writing import check_format
+        from fxhost.io.files import check_output
+        from fxhost.io.sound_writing import check_format
 
         check_format(options.output_file)
         inputs = [options.input_file, *(preset.path for preset in presets)]
@@ -203,13 +203,13 @@ def play_in_window(session: "Session", console: "Console") -> Any:
 
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
-    from fxhost.audio import Recording
-    from fxhost.channels import choose_channel
     from fxhost.engine.calibration import choose_gains
     from fxhost.engine.chain import build_chain
     from fxhost.engine.rate_choice import choose_plans
-    from fxhost.files import check_output
-    from fxhost.sound_writing import check_format
+    from fxhost.io.channels import choose_channel
+    from fxhost.io.files import check_output
+    from fxhost.io.recordings import Recording
+    from fxhost.io.sound_writing import check_format
 
     presets = read_chain(options)
     check_format(options.output)
@@ -292,7 +292,7 @@ def run_devices(options: argparse.Namespace) -> int:
     """`fxhost devices`."""
     from dataclasses import asdict
 
-    from fxhost.devices import ask_latencies, list_devices
+    from fxhost.io.devices import ask_latencies, list_devices
 
     devices = ask_latencies(list_devices())
     if options.json:
@@ -377,7 +377,7 @@ def run_info(options: argparse.Namespace) -> int:
 
 def run_import(options: argparse.Namespace) -> int:
     """`fxhost import`."""
-    from fxhost.interruption import Interruption
+    from fxhost.io.interruption import Interruption
 
     end_like_ctrl_c()
     interruption = Interruption(say=print_error)

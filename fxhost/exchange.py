@@ -11,7 +11,8 @@ import numpy as np
 
 from fxhost.arrays import linear
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
-from fxhost.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
+from fxhost.io.environment import TORCH, require_room
+from fxhost.io.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.networks.recurrent import play_recurrence
 from fxhost.preset.archive import read_preset
 from fxhost.preset.archive_members import Answers, Description, choose_probe, compose_members
@@ -22,7 +23,6 @@ from fxhost.preset.network_stage import compiled_stage
 from fxhost.preset.probe import probe_error, probe_tolerance
 from fxhost.preset.torchscript_text import write_archive
 from fxhost.riff import synthesise_riff
-from fxhost.surroundings import TORCH, require_room
 
 FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}
 FORMAT_OF_ENDING = {".nam": "nam", ".json": "proteus", ".aidax": "aidax"}

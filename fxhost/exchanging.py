@@ -7,7 +7,7 @@ from pathlib import Path
 from fxhost.errors import DiskFullError, FxhostError
 from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
-from fxhost.interruption import Interruption
+from fxhost.io.interruption import Interruption
 from fxhost.native.slow_steps import hearing_waits
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.bench import Stopped, Timing
+from fxhost.io.streams import VIRTUAL
 from fxhost.jitter import measure_jitter
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
 from fxhost.preset.effect import Preset
 from fxhost.session import Options
-from fxhost.stream import VIRTUAL
 
 LARGEST_BLOCK = 1024
 TURNS = 2  # before something is taken not to fit: the machine may be busy with something else now and then

@@ -14,15 +14,15 @@ import numpy as np
 
 from fxhost.arrays import Float32Array, to_db
 from fxhost.bench import Stopped, read_cpu_model
-from fxhost.devices import choose_device
 from fxhost.errors import DeviceError
-from fxhost.portaudio import DeviceStream
+from fxhost.io.device_stream import DeviceStream
+from fxhost.io.devices import choose_device
+from fxhost.io.round_trips import keep_trip
+from fxhost.io.streams import VIRTUAL
 from fxhost.preset.effect import Preset
-from fxhost.roundtrips import keep_trip
 from fxhost.session import Options, Session
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
-from fxhost.stream import VIRTUAL
 
 LEAD_S = 0.25  # silence before the first burst, for the fade-in of the rack
 BURST_S = 0.25

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.audio import Recording
 from fxhost.engine.rack import Rack, Statistics
-from fxhost.sound_writing import writing
+from fxhost.io.recordings import Recording
+from fxhost.io.sound_writing import writing
 
 
 def render(

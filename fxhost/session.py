@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from fxhost.audio import Recording
-from fxhost.channels import choose_channel
-from fxhost.devices import Device, ask_pipewire, choose_device, takes_rate
 from fxhost.engine.calibration import choose_gains
 from fxhost.engine.chain import build_chain
 from fxhost.engine.knobs import KnobBoard
@@ -19,17 +16,20 @@ from fxhost.engine.rack import Rack
 from fxhost.engine.rate_choice import choose_plans
 from fxhost.engine.rate_plan import Plan
 from fxhost.errors import DeviceError, FileError, FxhostError
-from fxhost.portaudio import BLOCK_FRAMES, DeviceStream
+from fxhost.io.channels import choose_channel
+from fxhost.io.device_stream import BLOCK_FRAMES, DeviceStream
+from fxhost.io.devices import Device, ask_pipewire, choose_device, takes_rate
+from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
+from fxhost.io.recordings import Recording
+from fxhost.io.sound_writing import Writer, writing
+from fxhost.io.stream_watch import Watch
+from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
+from fxhost.io.suspension import hearing_suspension
 from fxhost.preset.effect import Preset
-from fxhost.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.riff import synthesise_riff
-from fxhost.sound_writing import Writer, writing
 from fxhost.stages.base import Stage
 from fxhost.stages.rate.resampler import convert
-from fxhost.stream import VIRTUAL, Stream, VirtualStream
 from fxhost.summary import Summary
-from fxhost.suspending import hearing_suspension
-from fxhost.watching import Watch
 
 POLL_S = 0.05
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording

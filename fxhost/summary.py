@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from fxhost.engine.rack import Statistics
 from fxhost.errors import FxhostError
-from fxhost.realtime import HOW_TO_ALLOW, Scheduling
-from fxhost.stream import VirtualStream
+from fxhost.io.realtime import HOW_TO_ALLOW, Scheduling
+from fxhost.io.streams import VirtualStream
 
 if TYPE_CHECKING:
     from fxhost.session import Session

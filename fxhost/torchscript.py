@@ -22,7 +22,7 @@ from torch import nn
 
 from fxhost.arrays import Float32Array, aligned_zeros, linear
 from fxhost.errors import PresetError
-from fxhost.files import replacing
+from fxhost.io.files import replacing
 from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
 from fxhost.networks.architecture import Architecture
 from fxhost.preset.archive import MOST_PROBE_ERROR

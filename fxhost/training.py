@@ -171,7 +171,7 @@ def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
 
 def _holds_both(path: Path) -> bool:
     """Whether a recording has room for both sides of a pair."""
-    from fxhost.audio import Recording
+    from fxhost.io.recordings import Recording
 
     if not path.exists():
         return False

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxhost.audio import Recording
 from fxhost.errors import AudioError
+from fxhost.io.recordings import Recording
 
 RATE = 8000
 FRAMES = 40_009

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxhost.channels import choose_channel, parse_channel, parse_channels
 from fxhost.cli import main
 from fxhost.errors import AudioError
+from fxhost.io.channels import choose_channel, parse_channel, parse_channels
 from fxhost.preset.archive import read_preset
 from fxhost.session import Options, Session
 from train.pair import read_pair

@@ -17,9 +17,9 @@ from conftest import RATE
 from fxhost.cli import main
 from fxhost.errors import DiskFullError
 from fxhost.exchange import export_preset
-from fxhost.files import ask_for_room
+from fxhost.io.files import ask_for_room
+from fxhost.io.sound_writing import SUBTYPES, writing
 from fxhost.preset.archive import read_preset
-from fxhost.sound_writing import SUBTYPES, writing
 
 MakePreset = Callable[..., Path]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")

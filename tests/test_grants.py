@@ -19,9 +19,9 @@ from numba import njit
 
 from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
+from fxhost.io.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 from fxhost.native.intrinsics import call_callback, floats_at
 from fxhost.preset.archive import read_preset
-from fxhost.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 
 MakePreset = Callable[..., Path]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import RATE, ROOT, jack_server, run_fxhost, without_waits
 
-from fxhost.jack import _library
+from fxhost.io.jack import _library
 
 MakePreset = Callable[..., Path]
 PERIOD = 256
@@ -85,7 +85,7 @@ def state_of(process: int) -> str:
 
 def test_without_a_server_nobody_answers_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
     assert _library() is not None
-    script = "from fxhost.jack import ask_server; from fxhost.devices import quiet_libraries\n"
+    script = "from fxhost.io.jack import ask_server; from fxhost.io.devices import quiet_libraries\n"
     script += "with quiet_libraries():\n    print(ask_server())"
     env = {**os.environ, "JACK_DEFAULT_SERVER": "nobody", "JACK_NO_START_SERVER": "1"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, cwd=ROOT, check=True)

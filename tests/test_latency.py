@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import RATE
 
-from fxhost import jack, roundtrips
 from fxhost.engine.rack import Rack
-from fxhost.latency import UNKNOWN, Latency, add_ways
-from fxhost.portaudio import choose_block_frames
-from fxhost.roundtrips import Setup, keep_trip, recall_trip
+from fxhost.io import jack, round_trips
+from fxhost.io.device_stream import choose_block_frames
+from fxhost.io.latency import UNKNOWN, Latency, add_ways
+from fxhost.io.round_trips import Setup, keep_trip, recall_trip
 
 BLOCK_S = 256 / RATE
 WRAPPED_S = (2**32 - 1024) / RATE  # 89478 s
@@ -26,7 +26,7 @@ SETUP = Setup("system", jack.HOST_API, RATE, 256, "low")
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "data" / "round-trips.json"
-    monkeypatch.setattr(roundtrips, "store_path", lambda: path)
+    monkeypatch.setattr(round_trips, "store_path", lambda: path)
     return path
 
 

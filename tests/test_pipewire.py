@@ -47,7 +47,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pw_cli(env, "create-node", "adapter", NULL_SINK)
         deadline = time.monotonic() + 10
         while "nowhere" not in subprocess.run(
-            ["pw-jack", sys.executable, "-c", "from fxhost.jack import ask_server; print(ask_server())"],
+            ["pw-jack", sys.executable, "-c", "from fxhost.io.jack import ask_server; print(ask_server())"],
             env=env, cwd=ROOT, capture_output=True, text=True, check=False,
         ).stdout:  # fmt: skip
             if time.monotonic() > deadline:

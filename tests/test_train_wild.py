@@ -8,8 +8,8 @@ import soundfile
 from test_train_align import RATE, pluck
 from test_train_check import play
 
-from fxhost.channels import choose_channel
 from fxhost.errors import AudioError
+from fxhost.io.channels import choose_channel
 from train.pair import read_pair
 from train.wild import mend_wild_samples
 

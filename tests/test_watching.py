@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from conftest import RATE
 
-from fxhost import watching
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
-from fxhost.jack import HOST_API
-from fxhost.latency import UNKNOWN, Latency
-from fxhost.suspending import Suspension
-from fxhost.watching import Watch
+from fxhost.io import stream_watch
+from fxhost.io.jack import HOST_API
+from fxhost.io.latency import UNKNOWN, Latency
+from fxhost.io.stream_watch import Watch
+from fxhost.io.suspension import Suspension
 
 BLOCK = 64
 
@@ -85,7 +85,7 @@ def watching_of(monkeypatch: pytest.MonkeyPatch) -> Watching:
     for name, value in {
         "PAUSE_S": 0.002, "FIRST_BLOCK_S": (0.2,), "STALL_S": 0.3, "PROVEN_S": 0.15, "SETTLING_S": 1.0,
     }.items():  # fmt: skip
-        monkeypatch.setattr(watching, name, value)
+        monkeypatch.setattr(stream_watch, name, value)
 
     def make(*script: str) -> tuple[Watch, ScriptedStream, list[str]]:
         rack, notes = Rack([], RATE), list[str]()
@@ -131,7 +131,7 @@ def test_a_stream_that_never_plays_is_given_up_in_one_line(watching_of: Watching
     with pytest.raises(DeviceError, match=message):
         watch.start()
         look_for(watch, 5.0)
-    assert len(stream.starts) == 1 + watching.TRIES
+    assert len(stream.starts) == 1 + stream_watch.TRIES
 
 
 def test_a_stream_that_ends_in_the_middle_is_opened_again_with_a_word(watching_of: Watching) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import replacing
+from fxhost.io.files import replacing
 
 VERSION = 4  # one more with every change of the settings or of what is kept
 SUFFIX = ".training"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import check_output, refuse_inputs
+from fxhost.io.files import check_output, refuse_inputs
 from fxhost.preset.archive import read_preset
 from fxhost.torchscript import EffectLSTM
 from train.augment import prepare_augmentation

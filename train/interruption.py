@@ -1,6 +1,6 @@
 """What Ctrl-C does in each phase of a training: while the network learns, it ends between two updates."""
 
-from fxhost.interruption import Interruption, Phase
+from fxhost.io.interruption import Interruption, Phase
 
 __all__ = ["LEARNING", "MEASURING", "WRITING", "Interruption"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.arrays import Float32Array
-from fxhost.channels import name_channel
 from fxhost.errors import TrainingError
+from fxhost.io.channels import name_channel
 from train.align import choose_correction, close_steps, take_out
 from train.check import describe_levels, inspect_pair, note_findings
 from train.delay import Delay, find_delay
@@ -82,7 +82,7 @@ def read_pair(
         wav, flac or aiff; one channel is used, or of one file two; 16, 24 or 32 bit, or float. What lasts longer than
         20 minutes is kept in a temporary file instead of in memory.
     channel : str
-        Which one; see `fxhost.channels.parse_channels`.
+        Which one; see `fxhost.io.channels.parse_channels`.
     delay_frames : float, optional
         How many frames late the wet side is, to be taken out whatever is found; negative if it is early.
     force : bool

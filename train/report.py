@@ -15,7 +15,7 @@ import numpy as np
 from fxhost.arrays import Float32Array
 from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
-from fxhost.files import check_output, explain_refusal
+from fxhost.io.files import check_output, explain_refusal
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage

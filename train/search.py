@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxhost.errors import TrainingError
-from fxhost.files import check_output, replacing
+from fxhost.io.files import check_output, replacing
 from train.fit import fit, refuse_recording
 from train.interruption import Interruption
 from train.progress import Progress, Result

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from fxhost.channels import parse_channels
 from fxhost.errors import TrainingError
+from fxhost.io.channels import parse_channels
 
 DEFAULT_MINUTES = 10.0
 MAX_HIDDEN_SIZE = 128  # of what is trained; larger networks are played
@@ -34,7 +34,7 @@ class Settings:
     device: str = "cpu"  # cpu or cuda
     threads: int = 0  # of the fused kernels on the CPU, which change nothing but the time; 0 for one a core
     # what it learns from
-    channel: str = "auto"  # of the recordings, or dry and wet with a comma between; see `fxhost.channels`
+    channel: str = "auto"  # of the recordings, or dry and wet with a comma between; see `fxhost.io.channels`
     delay: float | None = None  # frames that every wet recording is late; None: as is found in each
     augment: str = ""  # names of `train.augment.AUGMENTATIONS`, with spaces between them
     # truncated backpropagation through time

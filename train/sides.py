@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.audio import Recording
-from fxhost.channels import Choice, choose_sides, parse_channels
 from fxhost.errors import AudioError
+from fxhost.io.channels import Choice, choose_sides, parse_channels
+from fxhost.io.recordings import Recording
 from train.hum import find_hum
 from train.levels import AT_FULL_SCALE, FULL_SCALE, TENTH_S, Levels, measure_levels, to_db
 from train.source import Source, read_source
@@ -26,7 +26,7 @@ def read_sides(dry: Path, wet: Path, channel: str = "auto") -> tuple[Source, Sou
     dry, wet : Path
         The same file twice if it holds dry on one channel and wet on another.
     channel : str
-        See `fxhost.channels.parse_channels`. One word alone speaks of the files that have several channels.
+        See `fxhost.io.channels.parse_channels`. One word alone speaks of the files that have several channels.
 
     Returns
     -------

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import AudioError, TrainingError
-from fxhost.files import check_output
+from fxhost.io.files import check_output
+from fxhost.io.sound_writing import writing
 from fxhost.preset.effect import SAMPLE_RATES
-from fxhost.sound_writing import writing
 from train.splits import HELD_OUT, MAX_PARTS, PART_S
 
 __all__ = ["KINDS", "Piece", "make_signal", "plan_signal", "write_signal"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.audio import Recording
-from fxhost.channels import Choice, choose_channel
 from fxhost.errors import AudioError, FileError
+from fxhost.io.channels import Choice, choose_channel
+from fxhost.io.recordings import Recording
 from fxhost.preset.effect import SAMPLE_RATES
 
 LONGEST_S = 7200.0  # 1.4 GB a file at 48 kHz, on disk
@@ -59,7 +59,7 @@ def read_source(path: Path, channel: int | Choice | None = None) -> Source:
     path : Path
         wav, flac, aiff or what else libsndfile reads; 16, 24 or 32 bit, or float; up to two hours.
     channel : int or Choice, optional
-        From 0. Without it the one that carries the signal; see `fxhost.channels`.
+        From 0. Without it the one that carries the signal; see `fxhost.io.channels`.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from types import TracebackType
 
-from fxhost.surroundings import GONE, has_current_folder
+from fxhost.io.environment import GONE, has_current_folder
 
 # How the libraries below Python say that there is no memory, in any error of theirs; threads need some too.
 MEMORY_WORDS = (

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
-from fxhost.jack import HOST_API
-from fxhost.realtime import ask_for_priority
-from fxhost.stream import Stream, VirtualStream
-from fxhost.suspending import Suspension
+from fxhost.io.jack import HOST_API
+from fxhost.io.realtime import ask_for_priority
+from fxhost.io.streams import Stream, VirtualStream
+from fxhost.io.suspension import Suspension
 
 logger = logging.getLogger(__name__)
 

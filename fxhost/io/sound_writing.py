@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import AudioError, FileError
-from fxhost.files import ask_for_room, explain_refusal, native_name, replacing
+from fxhost.io.files import ask_for_room, explain_refusal, native_name, replacing
 
 # What a file is written as, by its ending: float32 where the format has it.
 SUBTYPES = {

@@ -16,7 +16,7 @@ from typing import Any
 from numba.misc.appdirs import AppDirs
 
 from fxhost.errors import FileError
-from fxhost.files import replacing
+from fxhost.io.files import replacing
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import cache
 
-from fxhost.deadlines import finishes
+from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from fxhost.deadlines import finishes
 from fxhost.errors import DeviceError
-from fxhost.jack import HOST_API, ask_server, speaks_pipewire
-from fxhost.latency import LONGEST_S
+from fxhost.io.jack import HOST_API, ask_server, speaks_pipewire
+from fxhost.io.latency import LONGEST_S
+from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
 

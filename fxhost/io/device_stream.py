@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from fxhost import jack
-from fxhost.deadlines import finishes
-from fxhost.devices import (
+from fxhost.engine.rack import Rack
+from fxhost.errors import DeviceError
+from fxhost.io import jack
+from fxhost.io.devices import (
     INVALID_SAMPLE_RATE,
     Device,
     find_again,
@@ -17,10 +18,9 @@ from fxhost.devices import (
     stop_portaudio,
     user_asks_pipewire,
 )
-from fxhost.engine.rack import Rack
-from fxhost.errors import DeviceError
-from fxhost.latency import UNKNOWN, Latency, add_ways
-from fxhost.roundtrips import Setup, recall_trip
+from fxhost.io.latency import UNKNOWN, Latency, add_ways
+from fxhost.io.round_trips import Setup, recall_trip
+from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
 

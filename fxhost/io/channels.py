@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.audio import Recording
 from fxhost.errors import AudioError
+from fxhost.io.recordings import Recording
 
 NAMES = ("left", "right")  # of the channels of a stereo file
 AUTO = "auto"

@@ -1,6 +1,6 @@
 """What drives a rack: the stream of a device, or of a virtual one for machines without sound.
 
-Both call the same compiled callback. The one of a real device is in `fxhost.portaudio`.
+Both call the same compiled callback. The one of a real device is in `fxhost.io.device_stream`.
 """
 
 import threading
@@ -11,7 +11,7 @@ import numpy as np
 
 from fxhost.engine.callback import OUTPUT_UNDERFLOW
 from fxhost.engine.rack import Rack
-from fxhost.latency import Latency
+from fxhost.io.latency import Latency
 
 VIRTUAL = "virtual"
 VIRTUAL_BLOCK_FRAMES = 64

@@ -8,10 +8,10 @@ import numpy as np
 import soundfile
 
 from fxhost.arrays import Float32Array
-from fxhost.decoders import quiet_decoders
 from fxhost.errors import AudioError
-from fxhost.files import native_name
-from fxhost.headers import Patch, Patched, read_header
+from fxhost.io.decoders import quiet_decoders
+from fxhost.io.files import native_name
+from fxhost.io.sound_headers import Patch, Patched, read_header
 
 READ_FRAMES = 1 << 14
 MAX_CHANNELS = 64
@@ -51,7 +51,7 @@ class Recording:
     ----------
     path : Path
         Any format that libsndfile reads, also with a header that was never finished or tells another length than the
-        file has; see `fxhost.headers`.
+        file has; see `fxhost.io.sound_headers`.
     channel : int, optional
         The one to read, from 0; without it all of them.
 

@@ -1,0 +1,1 @@
+"""Sound devices, streams, sound files and the operating system."""
