@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.engine.chain import chain
 from fxhost.errors import FxhostError
 from fxhost.exchange import find_captures
 from fxhost.preset.archive import read_preset
@@ -23,7 +22,7 @@ SECONDS = 3
 def measure(path: Path) -> str:
     preset = read_preset(path)
     started = time.perf_counter()
-    chain = chain.build_chain([preset], "compiled")
+    chain = build_chain([preset], "compiled")
     built_s = time.perf_counter() - started
     audio = np.resize(synthesise_riff(preset.sample_rate), SECONDS * preset.sample_rate // BLOCK * BLOCK)
     times = []

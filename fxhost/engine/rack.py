@@ -1,7 +1,7 @@
 """The rack: the chain of stages and the callback's memory, owned by Python and played by the audio thread.
 
-Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` does the work. Whoever hands `callback_address`
-and `control_address` to an audio library keeps the rack alive for as long as that library may call.
+Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` does the work. Whoever hands
+`callback_address` and `control_address` to an audio library keeps the rack alive for as long as that library may call.
 """
 
 import math

@@ -4,7 +4,8 @@ With h and c the state, `delay` = M = outer rate ÷ the network's, and Lagrange 
 
     h, c at n − M  ≈  Σ w_k (h, c at n − first − k)        h, c at n  =  cell(x at n, h, c at n − M)
 
-Below M = 1 this is an extrapolation. No latency is added. Whether it is stable, `fxhost.engine.rate_stability` tells beforehand.
+Below M = 1 this is an extrapolation. No latency is added. `fxhost.engine.rate_stability` tells beforehand whether it
+is stable.
 
 References
 ----------
