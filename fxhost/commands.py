@@ -337,8 +337,8 @@ def run_info(options: argparse.Namespace) -> int:
     if options.check and not preset.probe:
         raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
     if options.check:
-        from fxhost import torchscript
         from fxhost.preset import probe
+        from fxhost.reference import torchscript
 
         result["check"] = {"compiled": probe.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
         errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}

@@ -95,7 +95,7 @@ def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None
     if not a.is_plain:
         require_room(TORCH, f"a preset of {a.label}")
 
-        from fxhost.torchscript import build_module, save_preset
+        from fxhost.reference.torchscript import build_module, save_preset
 
         save_preset(
             path,

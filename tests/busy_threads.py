@@ -16,7 +16,7 @@ from pathlib import Path
 
 from conftest import RATE, ROOT, jack_server, make_module
 
-from fxhost.torchscript import save_preset
+from fxhost.reference.torchscript import save_preset
 
 HOST = """
 import sys, threading

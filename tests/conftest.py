@@ -16,8 +16,8 @@ import torch
 
 from fxhost.arrays import Float32Array
 from fxhost.preset.effect import Knob
+from fxhost.reference.torchscript import EffectLSTM, save_preset
 from fxhost.riff import synthesise_riff
-from fxhost.torchscript import EffectLSTM, save_preset
 
 torch.set_num_threads(1)  # on a busy machine its threads wait for each other a thousand times as long as they work
 

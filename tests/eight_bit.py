@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.preset.archive import read_preset
-from fxhost.torchscript import build_module
+from fxhost.reference.torchscript import build_module
 from train.fit import fit
 from train.losses import esr
 from train.pair import Pair, read_pair

@@ -22,8 +22,8 @@ import numpy as np
 import soundfile
 from conftest import RATE, ROOT, jack_server, make_module, run_fxhost
 
+from fxhost.reference.torchscript import save_preset
 from fxhost.riff import synthesise_riff
-from fxhost.torchscript import save_preset
 
 HOST = """
 import sys

@@ -276,7 +276,7 @@ def test_a_preset_that_does_not_exist_is_one_clear_line() -> None:
 def test_a_name_that_is_markup_is_shown_as_it_is(make_preset: MakePreset, tmp_path: Path) -> None:
     from conftest import make_module
 
-    from fxhost.torchscript import save_preset
+    from fxhost.reference.torchscript import save_preset
 
     path = tmp_path / "markup.pt"
     save_preset(path, make_module(1, 2), name="amp [/b]", author="[/x]", sample_rate=RATE)

@@ -14,12 +14,12 @@ from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
 from fxhost.preset.archive import read_preset
+from fxhost.reference.torchscript import named_weights
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
 from fxhost.stages.recurrent.stage import Lstm
-from fxhost.torchscript import named_weights
 
 read_mode = njit(lambda: float_mode())
 write_mode = njit(lambda mode: set_float_mode(mode))

@@ -19,15 +19,15 @@ from mutations import make_wavenets
 from test_formats import TOLERANCE, excite, play
 from test_preset import rewrite
 
-from fxhost import torchscript
 from fxhost.engine.knobs import set_knobs
 from fxhost.errors import FileError, PresetError, TrainingError
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
-from fxhost.modules import EffectGRU
 from fxhost.preset import probe
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Knob, Levels
-from fxhost.torchscript import save_preset
+from fxhost.reference import torchscript
+from fxhost.reference.modules import EffectGRU
+from fxhost.reference.torchscript import save_preset
 from train.start import load_start
 
 FILES: dict[str, tuple[str, dict[str, Any]]] = {

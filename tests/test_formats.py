@@ -28,7 +28,6 @@ from mutations import make_wavenets
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import torchscript
 from fxhost.engine.chain import chain
 from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rate_choice import choose_plan
@@ -40,6 +39,7 @@ from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
 from fxhost.preset.effect import Levels, Preset
 from fxhost.preset.settled_state import WARM_UP_S
+from fxhost.reference import torchscript
 from fxhost.stages.dc_blocker import DcBlocker
 
 CAPTURES = SHARED / "captures"

@@ -17,8 +17,8 @@ from fxhost.networks.architecture import Architecture
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import shipped_presets_folder
 from fxhost.preset.network_stage import compiled_stage
+from fxhost.reference.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from fxhost.stages.recurrent.stage import Lstm
-from fxhost.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from train.fused import FusedLSTM
 
 TOLERANCE_COMPILED = 5e-7

@@ -11,13 +11,13 @@ from foreign import make_convnet, make_linear, make_nam, play_convnet, play_line
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
-from fxhost import torchscript
 from fxhost.engine.chain import rate_choice
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.exchange import export_preset, import_capture
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
+from fxhost.reference import torchscript
 
 TOLERANCE = 2e-6
 SLOPES = {"type": "PReLU", "negative_slopes": [0.3, -0.2, 0.1, 0.0, 0.7]}

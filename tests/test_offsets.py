@@ -9,13 +9,13 @@ from conftest import RATE, make_module
 
 from fxhost.engine.chain import build_chain
 from fxhost.engine.dc_offset import carries_offset
-from fxhost.modules import architecture_of
 from fxhost.preset.archive import read_preset
+from fxhost.reference.modules import architecture_of
+from fxhost.reference.torchscript import EffectLSTM, Knob, save_preset, settle
 from fxhost.riff import synthesise_riff
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
-from fxhost.torchscript import EffectLSTM, Knob, save_preset, settle
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit\.\w+` is (deprecated|not supported):DeprecationWarning")
 

@@ -16,13 +16,13 @@ from conftest import ROOT, make_module
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxhost import torchscript
 from fxhost.errors import FileError, PresetError
 from fxhost.networks.architecture import Architecture
 from fxhost.preset import probe
 from fxhost.preset.archive import read_metadata, read_preset
 from fxhost.preset.library import find_preset
-from fxhost.torchscript import named_weights, play_module, save_preset
+from fxhost.reference import torchscript
+from fxhost.reference.torchscript import named_weights, play_module, save_preset
 
 MakePreset = Callable[..., Path]
 Change = Callable[[dict[str, bytes]], None]

@@ -10,16 +10,17 @@ import torch
 from conftest import assert_torch_stays_out
 from foreign import make_aidax, make_nam, make_proteus, write
 
-from fxhost import exchange, torchscript
+from fxhost import exchange
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.modules import build_module
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.recurrent import play_recurrence
 from fxhost.preset.archive import read_preset
 from fxhost.preset.probe import probe_error
 from fxhost.preset.torchscript_text import write_archive
-from fxhost.torchscript import play_module
+from fxhost.reference import torchscript
+from fxhost.reference.modules import build_module
+from fxhost.reference.torchscript import play_module
 
 NETWORKS = [(1, 8, 1, False, "lstm"), (3, 5, 4, True, "lstm"), (1, 7, 2, True, "gru"), (2, 9, 1, False, "gru")]
 

@@ -20,7 +20,7 @@ from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import shipped_presets_folder
-from fxhost.torchscript import EffectLSTM, probe_error
+from fxhost.reference.torchscript import EffectLSTM, probe_error
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
 from train.losses import LossWeights

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import make_module
 
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.fused import FusedLSTM
 from train.losses import LossWeights
 from train.plain import PlainLSTM

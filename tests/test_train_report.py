@@ -20,8 +20,8 @@ from fxhost.arrays import Float32Array
 from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_preset
+from fxhost.reference.torchscript import save_preset
 from fxhost.riff import synthesise_riff
-from fxhost.torchscript import save_preset
 from train.progress import Progress
 from train.report import check_report_folder, write_report
 from train.report_figures import join_bins, welch

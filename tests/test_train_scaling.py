@@ -11,7 +11,7 @@ from test_train_fit import RATE, TINY, write_pair
 
 from fxhost.errors import TrainingError
 from fxhost.preset.archive import read_preset
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.fit import fit
 from train.losses import LossWeights, training_loss
 from train.model import make_model

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import train.segments
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.model import make_model
 from train.segments import Feed, Material, compile_model, measure_esr, place_segments, play_stretch
 from train.settings import Settings

@@ -13,11 +13,11 @@ from numba import carray
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.native import tuning_cache
 from fxhost.native.vectors import register_lanes
+from fxhost.reference.torchscript import named_weights, play_module
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.recurrent import variants
 from fxhost.stages.recurrent.stage import Lstm
 from fxhost.stages.recurrent.variants import Variant, choose_variant, find_fastest, list_variants
-from fxhost.torchscript import named_weights, play_module
 
 WORK = np.dtype([("turns", "i8"), ("sum", "f8")], align=True)
 NETWORK = ("lstm", 1, 7, 1, False)

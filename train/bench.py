@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.fused import FusedLSTM
 from train.losses import LossWeights, weigh_losses
 from train.model import make_model

@@ -19,7 +19,7 @@ from torch import Tensor
 from fxhost.errors import FileError, TrainingError
 from fxhost.io.files import check_output, refuse_inputs
 from fxhost.preset.archive import read_preset
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.augment import prepare_augmentation
 from train.checkpoint import checkpoint_path, read_checkpoint, refuse_other_recordings, write_checkpoint
 from train.fused import FusedLSTM

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.kernel import BACK_ROWS, LAYER, UNITS, LayerKernels, compile_layer
 from train.lanes import compile_groups, pack_backward, pack_forward
 from train.losses import LossWeights

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 
 SMALL_SIGNAL = 0.1  # of the usual input weights, so that the network begins where its gates are almost linear
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.losses import LossWeights, training_loss
 
 

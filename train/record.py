@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fxhost.torchscript import EffectLSTM, save_preset
+from fxhost.reference.torchscript import EffectLSTM, save_preset
 from train.pair import Pair
 from train.settings import Settings
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fxhost.errors import TrainingError
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.losses import LossWeights
 from train.segments import Material
 from train.source import audio_blocks

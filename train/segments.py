@@ -11,9 +11,9 @@ from torch import Tensor
 from fxhost.arrays import Float32Array
 from fxhost.engine.chain import build_chain
 from fxhost.preset.effect import Preset
+from fxhost.reference.torchscript import EffectLSTM, named_weights
 from fxhost.stages.base import Stage
 from fxhost.stages.recurrent.stage import Lstm
-from fxhost.torchscript import EffectLSTM, named_weights
 from train.settings import Settings
 from train.splits import Stretch, cut_warmed
 

@@ -10,7 +10,7 @@ import copy
 import numpy as np
 import torch
 
-from fxhost.torchscript import EffectLSTM
+from fxhost.reference.torchscript import EffectLSTM
 from train.segments import zero_state
 
 PROBE_S = 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fxhost.errors import TrainingError
 from fxhost.preset.archive import read_preset
-from fxhost.torchscript import EffectLSTM, build_module
+from fxhost.reference.torchscript import EffectLSTM, build_module
 from train.segments import Material
 from train.settings import Settings
 from train.source import audio_blocks

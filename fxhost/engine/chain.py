@@ -82,6 +82,6 @@ def planned_stage(preset: Preset, plan: Plan) -> Stage:
 
 
 def _torchscript_stage(preset: Preset) -> Stage:
-    from fxhost.torchscript import TorchScriptStage
+    from fxhost.reference.torchscript import TorchScriptStage
 
     return TorchScriptStage(preset)

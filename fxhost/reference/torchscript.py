@@ -23,11 +23,11 @@ from torch import nn
 from fxhost.arrays import Float32Array, aligned_zeros, linear
 from fxhost.errors import PresetError
 from fxhost.io.files import replacing
-from fxhost.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
 from fxhost.networks.architecture import Architecture
 from fxhost.preset.archive import MOST_PROBE_ERROR
 from fxhost.preset.archive_members import Answers, Description, choose_probe, compose_members
 from fxhost.preset.effect import Knob, Levels, Preset
+from fxhost.reference.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
 from fxhost.riff import synthesise_riff
 from fxhost.stages.base import Stage, first_words
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.arrays import Float32Array
-from fxhost.modules_wavenet import EffectWaveNet, build_wavenet, flat_weights
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import NONE, Dense, DenseLayers
+from fxhost.reference.modules_wavenet import EffectWaveNet, build_wavenet, flat_weights
 
 
 class DenseLayer(nn.Module):

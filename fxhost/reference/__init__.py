@@ -1,0 +1,1 @@
+"""The networks in torch: the TorchScript writer and engine."""
