@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from rich.live import Live
 from rich.text import Text
 
-from fxhost.bench import BLOCK_FRAMES, Stopped, Timing, describe_machine, join_names, time_blocks
+from fxhost.bench.blocks import BLOCK_FRAMES, Stopped, Timing, join_names, time_blocks
+from fxhost.bench.jitter import Jitter, measure_jitter
+from fxhost.bench.limits import find_largest_hidden, find_smallest_block, play_in_real_time
+from fxhost.bench.machine import describe_machine
+from fxhost.bench.round_trip import RoundTrip, measure_round_trip
 from fxhost.engine.rate_choice import choose_plans
 from fxhost.errors import FxhostError
 from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
-from fxhost.jitter import Jitter, measure_jitter
-from fxhost.limits import find_largest_hidden, find_smallest_block, play_in_real_time
-from fxhost.loopback import RoundTrip, measure_round_trip
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset

@@ -7,14 +7,14 @@ import numpy as np
 from rich.table import Table
 
 from fxhost.arrays import Float64Array
-from fxhost.bench import Timing, join_names
-from fxhost.jitter import Jitter
-from fxhost.limits import LARGEST_BLOCK
+from fxhost.bench.blocks import Timing, join_names
+from fxhost.bench.jitter import Jitter
+from fxhost.bench.limits import LARGEST_BLOCK
+from fxhost.bench.round_trip import RoundTrip
+from fxhost.bench.timed_rack import Spread
 from fxhost.live import format_grants
-from fxhost.loopback import RoundTrip
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.effect import Preset
-from fxhost.timing import Spread
 from fxhost.words import make_table
 
 HISTOGRAM_DECADES = (-3, 0)  # of the load: from a thousandth of the budget to all of it

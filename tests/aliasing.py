@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from fxhost.arrays import to_db
-from fxhost.bench import time_blocks
+from fxhost.bench.blocks import time_blocks
 from fxhost.engine.chain import planned_stage
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.preset.archive import read_preset

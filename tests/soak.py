@@ -27,7 +27,7 @@ from fxhost.riff import synthesise_riff
 
 HOST = """
 import sys
-from fxhost.bench import stressing
+from fxhost.bench.blocks import stressing
 from fxhost.cli import main
 with stressing(int(sys.argv[1])):
     code = main(sys.argv[2:])

@@ -21,13 +21,14 @@ from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, jack_s
 
 from fxhost import benching, session
 from fxhost.arrays import Float32Array
-from fxhost.bench import Timing, stressing
+from fxhost.bench.blocks import Timing, stressing
+from fxhost.bench.jitter import measure_jitter
+from fxhost.bench.limits import bisect_largest, find_largest_hidden, find_smallest_block, make_random_preset
+from fxhost.bench.round_trip import LEAST_CONFIDENCE, PERIOD_S, find_burst, make_burst
+from fxhost.bench.timed_rack import TimedRack, spread_of
 from fxhost.cli import main
 from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
-from fxhost.jitter import measure_jitter
-from fxhost.limits import bisect_largest, find_largest_hidden, find_smallest_block, make_random_preset
-from fxhost.loopback import LEAST_CONFIDENCE, PERIOD_S, find_burst, make_burst
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
@@ -37,7 +38,6 @@ from fxhost.session import Options
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
 from fxhost.tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
-from fxhost.timing import TimedRack, spread_of
 
 MakePreset = Callable[..., Path]
 PERIOD = 1024
@@ -508,14 +508,14 @@ def test_blocks_are_measured_at_another_rate(make_preset: MakePreset, run_here: 
 
 
 def test_the_first_block_is_not_among_the_later_ones(make_preset: MakePreset) -> None:
-    from fxhost import bench
+    from fxhost.bench.blocks import blocks
 
     chains = iter([[make_sleeper(0, 0.05)], [make_sleeper(1, 0.05)]])
     preset = read_preset(make_preset())
     riff = np.zeros(100, np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "build_chain", lambda *_: next(chains))
-        first, later = (bench.time_blocks([preset], "compiled", 3, riff, seconds=0.01) for _ in range(2))
+        patch.setattr(blocks, "build_chain", lambda *_: next(chains))
+        first, later = (blocks.time_blocks([preset], "compiled", 3, riff, seconds=0.01) for _ in range(2))
     assert first.first_block_us >= 50_000
     assert later.spread.max_us >= 50_000
     assert later.first_block_us < later.spread.max_us

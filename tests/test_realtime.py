@@ -22,7 +22,7 @@ from fxhost.stages.base import gain, dc_blocker, interleaved, interpolated, limi
 from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
 from fxhost.networks.wavenet import Network
 from fxhost.stages.recurrent.variants import list_variants
-from fxhost.timing import timed_callback
+from fxhost.bench.timed_rack import timed_callback
 
 @stage_function(np.float32)
 def allocating(state, block, frames):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float64Array
-from fxhost.bench import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
+from fxhost.bench.blocks import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
+from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
 from fxhost.errors import DeviceError
 from fxhost.preset.effect import Preset
 from fxhost.session import Options, Session
 from fxhost.summary import Summary
-from fxhost.timing import Spread, TimedRack, spread_of
 
 
 @dataclass(frozen=True)

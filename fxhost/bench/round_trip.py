@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array, to_db
-from fxhost.bench import Stopped, read_cpu_model
+from fxhost.bench.blocks import Stopped
+from fxhost.bench.machine import read_cpu_model
 from fxhost.errors import DeviceError
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import choose_device

@@ -20,10 +20,10 @@ import numpy as np
 
 from fxhost import __version__
 from fxhost.arrays import Float32Array, Float64Array
+from fxhost.bench.timed_rack import CAPACITY, Spread, TimedRack, spread_of
 from fxhost.engine.chain import build_chain, own_plan
 from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
-from fxhost.timing import CAPACITY, Spread, TimedRack, spread_of
 
 BLOCK_FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 LARGEST_LOAD = 0.5  # of p99.9, for what counts as played

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.bench import Stopped, Timing
+from fxhost.bench.blocks import Stopped, Timing
+from fxhost.bench.jitter import measure_jitter
 from fxhost.io.streams import VIRTUAL
-from fxhost.jitter import measure_jitter
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
 from fxhost.preset.effect import Preset
 from fxhost.session import Options

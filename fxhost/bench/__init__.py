@@ -1,0 +1,1 @@
+"""Measuring: time of blocks, jitter, round trip and limits."""
