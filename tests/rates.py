@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fxhost.cli.console import make_console, make_table
 from fxhost.engine.rate_choice import USUAL_RATES, choose_plan
 from fxhost.engine.rate_plan import Plan
 from fxhost.errors import FxhostError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
-from fxhost.words import make_console, make_table
 
 
 def read_all(names: list[str]) -> list[Preset]:

@@ -19,14 +19,15 @@ import numpy as np
 import pytest
 from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, jack_server, run_fxhost, without_waits
 
-from fxhost import benching, session
+from fxhost import session
 from fxhost.arrays import Float32Array
 from fxhost.bench.blocks import Timing, stressing
 from fxhost.bench.jitter import measure_jitter
 from fxhost.bench.limits import bisect_largest, find_largest_hidden, find_smallest_block, make_random_preset
 from fxhost.bench.round_trip import LEAST_CONFIDENCE, PERIOD_S, find_burst, make_burst
 from fxhost.bench.timed_rack import TimedRack, spread_of
-from fxhost.cli import main
+from fxhost.cli import bench, main
+from fxhost.cli.bench_tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
 from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
@@ -37,7 +38,6 @@ from fxhost.riff import synthesise_riff
 from fxhost.session import Options
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
-from fxhost.tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
 
 MakePreset = Callable[..., Path]
 PERIOD = 1024
@@ -456,7 +456,7 @@ def test_a_search_that_is_interrupted_tells_its_trials(
             raise KeyboardInterrupt
         return measure(presets, frames)
 
-    monkeypatch.setattr(benching, "play_in_real_time", play)
+    monkeypatch.setattr(bench, "play_in_real_time", play)
     shown = run_here("--largest-hidden")
     assert (shown.returncode, without_waits(shown.stderr)) == ((0, "") if done else (130, "fxhost: interrupted\n"))
     assert shown.stdout.count("LSTM 1×") == done

@@ -19,11 +19,11 @@ from conftest import RATE, ROOT
 from numba.core import config
 
 from fxhost.arrays import Float32Array
+from fxhost.cli.console import telling_waits
 from fxhost.native import code_cache
 from fxhost.native.slow_steps import hearing_waits, tell_wait
 from fxhost.stages.base import stage_function
 from fxhost.stages.recurrent.variants import list_variants
-from fxhost.words import telling_waits
 
 MakePreset = Callable[..., Path]
 

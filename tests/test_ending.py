@@ -14,8 +14,7 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from fxhost import commands
-from fxhost.cli import ending, main
+from fxhost.cli import commands, ending, main
 from fxhost.errors import FxhostError
 
 SHORT = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from fxhost.keys import HELD_S, STEPS_PER_S, Decoder, Presses
+from fxhost.cli.keys import HELD_S, STEPS_PER_S, Decoder, Presses
 
 POLL_S = 0.05
 
@@ -130,7 +130,7 @@ def test_a_terminal_gives_all_that_was_typed_and_is_left_as_it_was(tmp_path: Pat
 
     script = (
         "import sys, time\n"
-        "from fxhost.keys import reading_keys\n"
+        "from fxhost.cli.keys import reading_keys\n"
         "with reading_keys() as read_keys:\n"
         "    print('ready', flush=True)\n"
         "    keys = ''\n"
@@ -163,7 +163,7 @@ def test_a_terminal_gives_all_that_was_typed_and_is_left_as_it_was(tmp_path: Pat
 
 
 def test_without_a_terminal_there_are_no_keys() -> None:
-    script = "from fxhost.keys import reading_keys\nwith reading_keys() as read_keys: print(read_keys)"
+    script = "from fxhost.cli.keys import reading_keys\nwith reading_keys() as read_keys: print(read_keys)"
     for stdin in (subprocess.DEVNULL, subprocess.PIPE):
         done = subprocess.run(
             [sys.executable, "-c", script], stdin=stdin, capture_output=True, text=True, cwd=ROOT, check=False

@@ -16,17 +16,17 @@ from conftest import RATE, ROOT
 from rich.cells import cell_len
 from rich.console import Console
 
+from fxhost.cli.console import keeping_errors, print_error
+from fxhost.cli.screen import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, describe_blocks, format_grants
+from fxhost.cli.screen_meters import PEAK_HOLD_S, Meter, draw_meter, format_db
+from fxhost.cli.screen_rows import join_in
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.rate_plan import Plan
 from fxhost.io.realtime import LockedMemory, Scheduling
 from fxhost.io.streams import VirtualStream
-from fxhost.live import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, describe_blocks, format_grants
-from fxhost.meters import PEAK_HOLD_S, Meter, draw_meter, format_db
 from fxhost.preset.archive import read_preset
 from fxhost.preset.network_stage import compiled_stage
-from fxhost.rows import join_in
-from fxhost.words import keeping_errors, print_error
 
 MakePreset = Callable[..., Path]
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from conftest import RATE, ROOT, assert_one_line, run_fxhost
 
-import fxhost.training
+import fxhost.cli.train
 from fxhost.arrays import Float32Array
 from fxhost.cli import main
 from fxhost.preset.archive import read_preset
@@ -31,7 +31,7 @@ def write(path: Path, audio: Float32Array, rate: int = RATE) -> Path:
 @pytest.fixture
 def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunHere:
     """`run_fxhost` in this process, which has torch loaded already."""
-    monkeypatch.setattr(fxhost.training, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(fxhost.cli.train, "end_like_ctrl_c", lambda: None)
 
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         code = main([str(word) for word in words])

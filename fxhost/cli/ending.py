@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from fxhost.cli.console import print_error
 from fxhost.cli.refusals import describe_refusal
-from fxhost.cli.streams import sturdy_streams
+from fxhost.cli.standard_streams import sturdy_streams
 from fxhost.errors import FxhostError
-from fxhost.words import print_error
 
 INTERRUPTED = 130
 SOON_S = 0.01
@@ -44,7 +44,7 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
     with sturdy_streams() as output, hearing_swallowed_interrupts():
         exited = False
         try:
-            from fxhost.commands import run_command
+            from fxhost.cli.commands import run_command
 
             code = run_command(arguments)
             output.flush()

@@ -9,10 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from fxhost.errors import FxhostError, TrainingError
-from fxhost.preset.archive import read_preset
-from fxhost.preset.library import find_preset
-from fxhost.words import (
+from fxhost.cli.console import (
     end_like_ctrl_c,
     format_esr,
     format_time,
@@ -22,6 +19,9 @@ from fxhost.words import (
     print_json,
     say,
 )
+from fxhost.errors import FxhostError, TrainingError
+from fxhost.preset.archive import read_preset
+from fxhost.preset.library import find_preset
 from train.augment import AUGMENTATIONS
 from train.check import format_findings
 from train.checkpoint import checkpoint_path, read_checkpoint

@@ -169,14 +169,14 @@ def print_plans(plans: Sequence["Plan"]) -> None:
 
 def make_console(*, stderr: bool = False) -> "Console":
     """The console that everything for people goes to."""
-    from fxhost.consoles import PlainConsole
+    from fxhost.cli.plain_console import PlainConsole
 
     return PlainConsole(stderr=stderr)
 
 
 def make_table(*columns: str, header: bool = True) -> Any:
     """A plain table, of cells that are text as it is."""
-    from fxhost.consoles import PlainTable
+    from fxhost.cli.plain_console import PlainTable
 
     table = PlainTable(box=None, show_header=header, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:

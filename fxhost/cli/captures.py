@@ -4,6 +4,7 @@ import argparse
 from contextlib import nullcontext
 from pathlib import Path
 
+from fxhost.cli.console import make_console, make_table, print_error, print_json, say, tell_notes
 from fxhost.errors import DiskFullError, FxhostError
 from fxhost.escaping import escape
 from fxhost.exchange import Imported, export_preset, import_capture, import_folder
@@ -12,7 +13,6 @@ from fxhost.native.slow_steps import hearing_waits
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
-from fxhost.words import make_console, make_table, print_error, print_json, say, tell_notes
 
 
 def run_import(options: argparse.Namespace, interruption: Interruption) -> int:

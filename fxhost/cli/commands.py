@@ -7,10 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fxhost.arguments import build_parser
-from fxhost.errors import FxhostError
-from fxhost.io.environment import check_surroundings
-from fxhost.words import (
+from fxhost.cli.console import (
     end_like_ctrl_c,
     flatten,
     format_esr,
@@ -26,6 +23,9 @@ from fxhost.words import (
     telling_waits,
     telling_warnings,
 )
+from fxhost.cli.parser import build_parser
+from fxhost.errors import FxhostError
+from fxhost.io.environment import check_surroundings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,7 +134,7 @@ def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
 
 def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
-    from fxhost.live import describe_blocks, format_grants, format_status
+    from fxhost.cli.screen import describe_blocks, format_grants, format_status
 
     names = [preset.name for preset in session.presets]
     if console.is_terminal and not console.is_dumb_terminal:
@@ -177,8 +177,8 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
 
 def play_in_window(session: "Session", console: "Console") -> Any:
     """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
-    from fxhost.live import Screen
-    from fxhost.window import Window
+    from fxhost.cli.screen import Screen
+    from fxhost.cli.window import Window
 
     screen = Screen(
         [preset.name for preset in session.presets],
@@ -280,9 +280,9 @@ def run_render(options: argparse.Namespace) -> int:
 
 def run_bench(options: argparse.Namespace) -> int:
     """`fxhost bench`."""
-    from fxhost import benching
+    from fxhost.cli import bench
 
-    return benching.run_bench(options)
+    return bench.run_bench(options)
 
 
 # --- what there is ---------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def run_presets(options: argparse.Namespace) -> int:
     for name, metadata in shipped.items():
         sizes, training = metadata["architecture"], metadata.get("training", {})
         network = f"{sizes['type'].upper()} {sizes['layers']}×{sizes['hidden_size']}"
-        esr = format_esr(training.get("esr_test"))
+        esr = format_esr(train.get("esr_test"))
         table.add_row(name, metadata["name"], network, f"{metadata['sample_rate']} Hz", esr)
     make_console().print(table)
     return 0
@@ -382,17 +382,17 @@ def run_import(options: argparse.Namespace) -> int:
     end_like_ctrl_c()
     interruption = Interruption(say=print_error)
     with interruption.listening():
-        from fxhost import exchanging
+        from fxhost.cli import captures
 
         interruption.check()
-        return exchanging.run_import(options, interruption)
+        return captures.run_import(options, interruption)
 
 
 def run_export(options: argparse.Namespace) -> int:
     """`fxhost export`."""
-    from fxhost import exchanging
+    from fxhost.cli import captures
 
-    return exchanging.run_export(options)
+    return captures.run_export(options)
 
 
 # --- train -----------------------------------------------------------------------------------------------------------
@@ -400,16 +400,16 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
-    from fxhost import training
+    from fxhost.cli import train
 
-    return training.run_train(options)
+    return train.run_train(options)
 
 
 def run_signal(options: argparse.Namespace) -> int:
     """`fxhost signal`."""
-    from fxhost import training
+    from fxhost.cli import train
 
-    return training.run_signal(options)
+    return train.run_signal(options)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

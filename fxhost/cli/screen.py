@@ -12,14 +12,14 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from fxhost.cli.keys import Presses
+from fxhost.cli.screen_meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
+from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Levels, Rack, Statistics
 from fxhost.engine.rate_plan import Plan
 from fxhost.io.realtime import LockedMemory, Scheduling, read_scheduling
 from fxhost.io.streams import Stream
-from fxhost.keys import Presses
-from fxhost.meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
-from fxhost.rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 
 GAIN_STEP_DB = 1.0
 GAIN_LIMIT_DB = 40.0

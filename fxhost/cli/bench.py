@@ -14,15 +14,7 @@ from fxhost.bench.jitter import Jitter, measure_jitter
 from fxhost.bench.limits import find_largest_hidden, find_smallest_block, play_in_real_time
 from fxhost.bench.machine import describe_machine
 from fxhost.bench.round_trip import RoundTrip, measure_round_trip
-from fxhost.engine.rate_choice import choose_plans
-from fxhost.errors import FxhostError
-from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
-from fxhost.preset.archive import read_preset
-from fxhost.preset.effect import Preset
-from fxhost.preset.library import find_preset
-from fxhost.riff import synthesise_riff
-from fxhost.session import Options
-from fxhost.tables import (
+from fxhost.cli.bench_tables import (
     format_jitter,
     format_largest_hidden,
     format_smallest_block,
@@ -31,7 +23,15 @@ from fxhost.tables import (
     tabulate_timings,
     tabulate_trials,
 )
-from fxhost.words import hearing_ctrl_c, make_console, print_error, print_json
+from fxhost.cli.console import hearing_ctrl_c, make_console, print_error, print_json
+from fxhost.engine.rate_choice import choose_plans
+from fxhost.errors import FxhostError
+from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Preset
+from fxhost.preset.library import find_preset
+from fxhost.riff import synthesise_riff
+from fxhost.session import Options
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
 

@@ -12,10 +12,10 @@ from fxhost.bench.jitter import Jitter
 from fxhost.bench.limits import LARGEST_BLOCK
 from fxhost.bench.round_trip import RoundTrip
 from fxhost.bench.timed_rack import Spread
-from fxhost.live import format_grants
+from fxhost.cli.console import make_table
+from fxhost.cli.screen import format_grants
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.effect import Preset
-from fxhost.words import make_table
 
 HISTOGRAM_DECADES = (-3, 0)  # of the load: from a thousandth of the budget to all of it
 BINS_PER_DECADE = 5

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from rich.live import Live
 
+from fxhost.cli.keys import reading_keys
+from fxhost.cli.screen import Screen
 from fxhost.io.suspension import is_in_background
-from fxhost.keys import reading_keys
-from fxhost.live import Screen
 
 if TYPE_CHECKING:
     from rich.console import Console
