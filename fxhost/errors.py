@@ -10,7 +10,7 @@ FxhostError
 └── TrainingError   a dry/wet pair, or settings, that nothing can be learned from
 """
 
-from fxhost.escaping import plain_line
+from fxhost.plain_text import plain_line
 
 
 class FxhostError(Exception):

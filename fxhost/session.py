@@ -27,9 +27,9 @@ from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import hearing_suspension
 from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
+from fxhost.rig.summary import Summary
 from fxhost.stages.base import Stage
 from fxhost.stages.rate.resampler import convert
-from fxhost.summary import Summary
 
 POLL_S = 0.05
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording

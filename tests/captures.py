@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fxhost.convert import find_captures
+from fxhost.engine.chain import build_chain
 from fxhost.errors import FxhostError
-from fxhost.exchange import find_captures
 from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 

@@ -11,7 +11,7 @@ import pytest
 from foreign import make_aidax, make_nam, make_proteus, play_aidax, write
 
 from fxhost.cli import main
-from fxhost.exchange import import_capture
+from fxhost.convert import import_capture
 from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import read_capture
 from fxhost.preset.effect import Levels, Preset

@@ -19,9 +19,9 @@ from mutations import make_wavenets
 from test_formats import TOLERANCE, excite, play
 from test_preset import rewrite
 
+from fxhost.convert import Imported, export_preset, import_capture, import_folder
 from fxhost.engine.knobs import set_knobs
 from fxhost.errors import FileError, PresetError, TrainingError
-from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.preset import probe
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Knob, Levels

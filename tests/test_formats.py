@@ -28,11 +28,11 @@ from mutations import make_wavenets
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
+from fxhost.convert import export_preset, import_capture
 from fxhost.engine.chain import chain
 from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.errors import PresetError
-from fxhost.exchange import export_preset, import_capture
 from fxhost.networks.architecture import Architecture
 from fxhost.preset import network_stage, probe
 from fxhost.preset.archive import read_preset

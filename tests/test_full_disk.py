@@ -15,8 +15,8 @@ import soundfile
 from conftest import RATE
 
 from fxhost.cli import main
+from fxhost.convert import export_preset
 from fxhost.errors import DiskFullError
-from fxhost.exchange import export_preset
 from fxhost.io.files import ask_for_room
 from fxhost.io.sound_writing import SUBTYPES, writing
 from fxhost.preset.archive import read_preset

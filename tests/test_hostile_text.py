@@ -17,7 +17,7 @@ from mutations import make_wavenets
 
 from fxhost.cli import main
 from fxhost.errors import PresetError
-from fxhost.escaping import LONGEST_LINE, escape, json_ready, plain_line, shorten
+from fxhost.plain_text import LONGEST_LINE, escape, json_ready, plain_line, shorten
 from fxhost.preset.json_fields import Fields
 
 SAYS = "\x1b[2J\x1b]0;mine\x07[red]X[/red] [/b] \u202egnp.\u2066 \x9b31m\x00\r\n\t\u2028\ud800\udc9b %s {0} :smile: "

@@ -11,8 +11,8 @@ import soundfile
 from conftest import RATE
 
 from fxhost.cli import main
+from fxhost.convert import export_preset, import_capture, import_folder
 from fxhost.errors import FileError, FxhostError
-from fxhost.exchange import export_preset, import_capture, import_folder
 from fxhost.io.files import check_output, refuse_inputs
 from fxhost.preset.archive import read_preset
 from train.fit import Settings, fit

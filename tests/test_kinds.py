@@ -19,8 +19,8 @@ import soundfile
 import torch
 from foreign import make_nam, make_proteus, write
 
+from fxhost.convert import find_captures
 from fxhost.errors import PresetError
-from fxhost.exchange import find_captures
 from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
 from fxhost.preset.library import find_preset

@@ -9,6 +9,7 @@ from foreign import make_aidax, make_nam, make_proteus, write
 from test_formats import excite, play
 
 from fxhost.engine.calibration import Gains, choose_gains, tell_unknown
+from fxhost.engine.chain import build_chain
 from fxhost.engine.knobs import KnobBoard, set_knobs
 from fxhost.errors import PresetError
 from fxhost.preset import network_stage

@@ -11,9 +11,9 @@ from foreign import make_convnet, make_linear, make_nam, play_convnet, play_line
 from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
+from fxhost.convert import export_preset, import_capture
 from fxhost.engine.chain import rate_choice
 from fxhost.engine.rate_choice import choose_plan
-from fxhost.exchange import export_preset, import_capture
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset

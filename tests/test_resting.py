@@ -9,7 +9,7 @@ import pytest
 from foreign import make_aidax, write
 
 from fxhost.cli import main
-from fxhost.exchange import import_capture
+from fxhost.convert import import_capture
 from fxhost.native import tuning_cache
 from fxhost.networks.architecture import Architecture
 from fxhost.preset.archive import read_preset, slow_settling

@@ -10,7 +10,7 @@ import torch
 from conftest import assert_torch_stays_out
 from foreign import make_aidax, make_nam, make_proteus, write
 
-from fxhost import exchange
+from fxhost import convert
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
@@ -78,11 +78,11 @@ def test_an_import_that_fails_leaves_nothing_and_keeps_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capture, output = write(tmp_path / "a.nam", make_nam(1, 3)), tmp_path / "a.pt"
-    monkeypatch.setattr(exchange, "probe_error", lambda preset: 1.0)
+    monkeypatch.setattr(convert, "probe_error", lambda preset: 1.0)
     for before in (None, b"a preset"):
         if before is not None:
             output.write_bytes(before)
         with pytest.raises(PresetError, match="off the network"):
-            exchange.import_capture(capture, output, overwrite=True)
+            convert.import_capture(capture, output, overwrite=True)
         assert (output.read_bytes() if output.exists() else None) == before
         assert sorted(path.name for path in tmp_path.iterdir()) == (["a.nam"] if before is None else ["a.nam", "a.pt"])

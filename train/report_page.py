@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from fxhost.arrays import Float32Array
-from fxhost.escaping import plain_line
+from fxhost.plain_text import plain_line
 from fxhost.preset.effect import Preset
 
 Facts = list[tuple[str, str]]  # name and value

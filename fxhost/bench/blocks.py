@@ -4,22 +4,17 @@ Conventions: times are in µs; the budget of a block is its duration, frames ÷ 
 first block after a start is told apart from the later ones, which alone are in the percentiles.
 """
 
-import os
-import platform
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fxhost import __version__
 from fxhost.arrays import Float32Array, Float64Array
+from fxhost.bench.machine import read_cpu_model
 from fxhost.bench.timed_rack import CAPACITY, Spread, TimedRack, spread_of
 from fxhost.engine.chain import build_chain, own_plan
 from fxhost.engine.rate_plan import Plan
@@ -141,29 +136,6 @@ def time_blocks(
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
-
-
-def read_cpu_model() -> str:
-    """What this machine's processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
-
-
-def describe_machine(engines: Sequence[str]) -> str:
-    """The processor, its cores and governor, and the versions of what computes on it."""
-    governor_file = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    governor = governor_file.read_text().strip() if governor_file.is_file() else "unknown"
-    packages = ["numba", "llvmlite", "numpy", *(["torch"] if "torchscript" in engines else [])]
-    versions = [f"{name} {version(name)}" for name in packages]
-    python = ".".join(map(str, sys.version_info[:3]))
-    return (
-        f"{read_cpu_model()}, {os.cpu_count()} cores, governor {governor}\n"
-        f"fxhost {__version__}, Python {python}, {', '.join(versions)}"
-    )
 
 
 @contextmanager

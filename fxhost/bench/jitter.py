@@ -11,8 +11,8 @@ from fxhost.bench.blocks import FEWEST_BLOCKS, Stopped, Timing, join_names, stre
 from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
 from fxhost.errors import DeviceError
 from fxhost.preset.effect import Preset
+from fxhost.rig.summary import Summary
 from fxhost.session import Options, Session
-from fxhost.summary import Summary
 
 
 @dataclass(frozen=True)

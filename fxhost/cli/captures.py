@@ -5,11 +5,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from fxhost.cli.console import make_console, make_table, print_error, print_json, say, tell_notes
+from fxhost.convert import Imported, export_preset, import_capture, import_folder
 from fxhost.errors import DiskFullError, FxhostError
-from fxhost.escaping import escape
-from fxhost.exchange import Imported, export_preset, import_capture, import_folder
 from fxhost.io.interruption import Interruption
 from fxhost.native.slow_steps import hearing_waits
+from fxhost.plain_text import escape
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset

@@ -320,7 +320,7 @@ def run_presets(options: argparse.Namespace) -> int:
     for name, metadata in shipped.items():
         sizes, training = metadata["architecture"], metadata.get("training", {})
         network = f"{sizes['type'].upper()} {sizes['layers']}×{sizes['hidden_size']}"
-        esr = format_esr(train.get("esr_test"))
+        esr = format_esr(training.get("esr_test"))
         table.add_row(name, metadata["name"], network, f"{metadata['sample_rate']} Hz", esr)
     make_console().print(table)
     return 0

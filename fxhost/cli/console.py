@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fxhost.escaping import json_ready, plain_line
 from fxhost.native.slow_steps import hearing_waits
+from fxhost.plain_text import json_ready, plain_line
 
 if TYPE_CHECKING:
     from pathlib import Path

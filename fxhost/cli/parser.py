@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fxhost import __version__
-from fxhost.escaping import plain_line
+from fxhost.plain_text import plain_line
 
 
 class Parser(argparse.ArgumentParser):

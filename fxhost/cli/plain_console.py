@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from fxhost.escaping import escape, plain_line
+from fxhost.plain_text import escape, plain_line
 
 
 class PlainConsole(Console):

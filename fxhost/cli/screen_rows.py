@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from fxhost.escaping import plain_line
+from fxhost.plain_text import plain_line
 
 GAP = "   "
 ELLIPSIS = "…"

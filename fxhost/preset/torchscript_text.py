@@ -1,8 +1,8 @@
 """The TorchScript archive of a recurrent network, written without torch, which takes some hundred MB to load.
 
-It holds what `torch.jit.save` would write of the module of `fxhost.reference.modules` (the same parameters under the same names,
-the same `forward`), but less of torch's own checks. An archive is a zip: `data.pkl` is the module as a pickle, whose
-tensors lie in `data/0` and on, and `code/` the classes in TorchScript.
+It holds what `torch.jit.save` would write of the module of `fxhost.reference.modules` (the same parameters under the
+same names, the same `forward`), but less of torch's own checks. An archive is a zip: `data.pkl` is the module as a
+pickle, whose tensors lie in `data/0` and on, and `code/` the classes in TorchScript.
 """
 
 import hashlib

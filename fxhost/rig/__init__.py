@@ -1,0 +1,1 @@
+"""What plays: the slots of a rack and the run of it."""
