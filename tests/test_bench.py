@@ -508,7 +508,7 @@ def test_blocks_are_measured_at_another_rate(make_preset: MakePreset, run_here: 
 
 
 def test_the_first_block_is_not_among_the_later_ones(make_preset: MakePreset) -> None:
-    from fxhost.bench.blocks import blocks
+    from fxhost.bench import blocks
 
     chains = iter([[make_sleeper(0, 0.05)], [make_sleeper(1, 0.05)]])
     preset = read_preset(make_preset())

@@ -20,7 +20,7 @@ from numba.core import config
 
 from fxhost.arrays import Float32Array
 from fxhost.cli.console import telling_waits
-from fxhost.native import code_cache
+from fxhost.native import code_cache, source_digest
 from fxhost.native.slow_steps import hearing_waits, tell_wait
 from fxhost.stages.base import stage_function
 from fxhost.stages.recurrent.variants import list_variants
@@ -40,7 +40,7 @@ def timed(self):
     rows[name or self.__name__] = self.cache_hits, 1e3 * (time.perf_counter() - start)
 
 code_cache.CFunc.compile = timed
-import fxhost.timing
+import fxhost.bench.timed_rack
 from fxhost.stages import dc_blocker, loopback
 from fxhost.stages.recurrent import stage, variants
 for network in [("lstm", 1, 8, 1, False), ("lstm", 1, 40, 1, False), ("lstm", 1, 128, 1, False),
@@ -100,7 +100,7 @@ class Sources:
     def compile(self, number: int) -> Any:
         """The function that multiplies by `number` and the factor, as a new process would get it."""
         code_cache.choose_folder.cache_clear()
-        code_cache.hash_sources.cache_clear()
+        source_digest.hash_sources.cache_clear()
         self._monkeypatch.delitem(sys.modules, "helper", raising=False)
         self._monkeypatch.setattr(sys, "dont_write_bytecode", True)
         spec = importlib.util.spec_from_file_location("scaling", self.folder / "scaling.py")
@@ -115,7 +115,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sources
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
     yield Sources(tmp_path / "sources", monkeypatch)
     code_cache.choose_folder.cache_clear()
-    code_cache.hash_sources.cache_clear()
+    source_digest.hash_sources.cache_clear()
 
 
 def cached_files(folder: Path) -> list[Path]:

@@ -13,7 +13,8 @@ from aliasing import measure_aliasing
 from conftest import RATE
 
 from fxhost.cli import main
-from fxhost.engine.chain import own_plan, planned_stage, rate_choice
+from fxhost.engine import rate_choice
+from fxhost.engine.chain import own_plan, planned_stage
 from fxhost.engine.rate_accuracy import limit_band, measure_esr, measure_worst_esr, resample
 from fxhost.engine.rate_choice import MOST_ESR, USUAL_RATES, choose_plan, choose_plans, digest_of
 from fxhost.engine.rate_plan import Plan

@@ -29,7 +29,7 @@ from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
 from fxhost.convert import export_preset, import_capture
-from fxhost.engine.chain import chain
+from fxhost.engine import chain
 from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.errors import PresetError

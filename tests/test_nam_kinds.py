@@ -12,7 +12,7 @@ from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
 from fxhost.convert import export_preset, import_capture
-from fxhost.engine.chain import rate_choice
+from fxhost.engine import rate_choice
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset

@@ -332,7 +332,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path) -> None:
 
 def test_reading_runs_nothing_of_the_file_and_does_not_import_torch(make_preset: MakePreset) -> None:
     script = (
-        "import sys, pathlib, pickle; from fxhost.preset.archive import read_preset; from fxhost.engine.chain import compiled_stage\n"
+        "import sys, pathlib, pickle; from fxhost.preset.archive import read_preset; from fxhost.preset.network_stage import compiled_stage\n"
         "kept = pickle.load, pickle.loads, pickle.Unpickler\n"
         "pickle.load = pickle.loads = pickle.Unpickler = eval = exec = None\n"
         "preset = read_preset(pathlib.Path(sys.argv[1]))\n"

@@ -12,7 +12,8 @@ from fxhost.cli import main
 from fxhost.convert import import_capture
 from fxhost.native import tuning_cache
 from fxhost.networks.architecture import Architecture
-from fxhost.preset.archive import read_preset, slow_settling
+from fxhost.preset import slow_settling
+from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import read_capture
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage

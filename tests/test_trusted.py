@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from numba.core import config
 
-from fxhost.native import code_cache, trusted_files, tuning_cache
+from fxhost.native import code_cache, source_digest, trusted_files, tuning_cache
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(
@@ -149,28 +150,47 @@ def test_what_somebody_else_measured_is_measured_again(
     assert tuning_cache.keep("key", {"order": 2}) == tuning_cache.recall("key") == {"order": 2}
 
 
-def test_a_source_of_any_depth_changes_the_stamp(tmp_path: Path) -> None:
-    deep = tmp_path / "package" / "stages" / "cells"
+def test_what_a_source_imports_changes_its_stamp_and_nothing_else_does(tmp_path: Path) -> None:
+    top = tmp_path / "package"
+    deep = top / "stages" / "cells"
     deep.mkdir(parents=True)
-    for folder in (deep, deep.parent, deep.parent.parent):
+    for folder in (deep, deep.parent, top):
         (folder / "__init__.py").touch()
-    source = deep / "kernel.py"
-    source.write_text("A = 1")
+    source, layout, other, text = deep / "kernel.py", deep.parent / "layout.py", top / "other.py", top / "text.py"
+    source.write_text("from package.stages import (\n    layout,  # a module\n)\nA = 1\n")
+    layout.write_text("import numpy\nfrom package.other import B\n")
+    other.write_text("B = 1\n")
+    text.write_text("C = 1\n")
 
     def stamp() -> bytes:
-        code_cache.hash_sources.cache_clear()
-        code_cache.top_package.cache_clear()
-        return code_cache.hash_sources(code_cache.top_package(deep / "__init__.py"))
+        for function in (source_digest.hash_sources, source_digest.top_package, source_digest._imported):
+            function.cache_clear()
+        return source_digest.hash_sources(source)
 
-    stamps = {stamp()}
-    for change in (
-        lambda: source.write_text("A = 2"),
-        lambda: source.rename(deep.parent / "kernel.py"),
-        lambda: (deep.parent / "kernel.py").rename(deep.parent / "moved.py"),
-        lambda: (deep.parent.parent / "other.py").write_text("B = 1"),
-    ):
-        change()
-        stamps.add(stamp())
-    code_cache.hash_sources.cache_clear()
-    code_cache.top_package.cache_clear()
-    assert len(stamps) == 5
+    stamps = [stamp()]
+    for changed in (source, layout, other, deep.parent / "__init__.py"):
+        changed.write_text(changed.read_text() + "D = 1\n")
+        stamps.append(stamp())
+    assert len(set(stamps)) == 5
+    text.write_text("C = 2\n")
+    assert stamp() == stamps[-1]
+
+
+def test_every_compiled_function_is_stamped_by_the_kernels_that_it_calls() -> None:
+    host = ROOT / "fxhost"
+    below = {host / "native" / "intrinsics.py", host / "native" / "code_cache.py"}
+    stage = host / "stages" / "recurrent" / "stage.py"
+    assert {path.name for path in imports_of(stage)} >= {"emitter.py", "layout.py", "dense.py", "vectors.py", "base.py"}
+    for kernel in (stage, host / "engine" / "callback.py", host / "stages" / "wavenet" / "stage.py"):
+        assert imports_of(kernel) >= below
+        assert not {path for path in imports_of(kernel) if path.is_relative_to(host / "cli")}
+
+
+def imports_of(source: Path) -> set[Path]:
+    """Every file of the host that a source imports, directly or not."""
+    found, waiting = {source}, [source]
+    while waiting:
+        new = set(source_digest._imported(waiting.pop(), ROOT, frozenset(source_digest.OURS))) - found
+        found |= new
+        waiting += new
+    return found

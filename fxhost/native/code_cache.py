@@ -34,6 +34,7 @@ from numba.core.sigutils import normalize_signature
 from numba.misc.appdirs import AppDirs
 
 from fxhost.native.slow_steps import tell_wait
+from fxhost.native.source_digest import hash_sources
 from fxhost.native.trusted_files import UntrustedError, find_weakness, make_folder, read_trusted, write_new
 
 logger = logging.getLogger(__name__)
@@ -165,9 +166,8 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
 
     @property
     def _stamp(self) -> str:
-        # what a function calls is compiled into it: the sources around it count, not its own alone
-        stamps = hash_sources(Path(__file__).parents[1]) + hash_sources(top_package(self._source))
-        return hashlib.sha256(stamps).hexdigest()[:12]
+        # what a function calls is compiled into it: the sources that it imports count, not its own alone
+        return hash_sources(self._source).hex()[:12]
 
     def _remove_outdated(self) -> None:
         """Remove what was made from sources that are no more."""
@@ -176,25 +176,6 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         for path in self._folder.glob(f"{stem}-*.nbc"):
             if f".{self._stamp}-" not in path.name:
                 path.unlink(missing_ok=True)
-
-
-@cache
-def hash_sources(folder: Path) -> bytes:
-    """A digest of all Python files in a folder and in those below it, with their places."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(str(path.relative_to(folder)).encode("utf-8", "surrogateescape") + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.digest()
-
-
-@cache
-def top_package(source: Path) -> Path:
-    """The folder of the outermost package that a source belongs to, or that it lies in if it belongs to none."""
-    folder = source.parent
-    while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
-        folder = folder.parent
-    return folder
 
 
 @cache

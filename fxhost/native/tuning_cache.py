@@ -11,10 +11,12 @@ import logging
 import os
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fxhost.native.code_cache import choose_folder, hash_sources, warn_once
+from fxhost.native.code_cache import choose_folder, warn_once
+from fxhost.native.source_digest import hash_files
 from fxhost.native.trusted_files import UntrustedError, read_trusted
 
 logger = logging.getLogger(__name__)
@@ -28,9 +30,17 @@ def store_folder() -> Path | None:
     return choose_folder(Path(__file__).parents[1])
 
 
+@cache
 def revision() -> str:
-    """Changes with everything that is measured or measures."""
-    return hash_sources(Path(__file__).parents[1]).hex()[:12]
+    """A digest of the sources of everything that is measured or measures, 12 hexadecimal digits."""
+    package = Path(__file__).parents[1]
+    folders = (package / name for name in ("native", "networks", "stages", "preset", "engine"))
+    sources = [
+        package / "arrays.py",
+        package / "riff.py",
+        *(path for folder in folders for path in folder.rglob("*.py")),
+    ]
+    return hash_files(sources, package).hex()[:12]
 
 
 def recall(key: str) -> dict[str, Any] | None:
