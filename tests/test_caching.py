@@ -337,8 +337,8 @@ def test_the_program_plays_where_no_folder_can_be_written(make_preset: MakePrese
     installed, regular, out = tmp_path / "site-packages", tmp_path / "a-file", tmp_path / "out.wav"
     shutil.copytree(ROOT / "fxhost", installed / "fxhost", ignore=shutil.ignore_patterns("__pycache__"))
     regular.write_text("")
-    for package in ("fxhost", "fxhost/stages"):
-        (installed / package / "__pycache__").write_text("")  # for root too, this is a folder that cannot be written
+    for init in (installed / "fxhost").rglob("__init__.py"):
+        (init.parent / "__pycache__").write_text("")  # for root too, this is a folder that cannot be written
     env = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
     env |= {"HOME": str(regular), "NUMBA_CACHE_DIR": str(regular), "PYTHONPATH": str(installed)}
     code = (
