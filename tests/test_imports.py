@@ -1,6 +1,8 @@
 """Who may import whom: what the design of the house allows, read from the sources."""
 
 import ast
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,6 +42,17 @@ def all_imports(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return named | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_every_room_imports_only_from_the_rooms_below_it() -> None:
+    done = subprocess.run(
+        [shutil.which("lint-imports") or "lint-imports", "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("library", HEAVY)
