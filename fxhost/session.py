@@ -18,7 +18,8 @@ from fxhost.engine.rate_plan import Plan
 from fxhost.errors import DeviceError, FileError, FxhostError
 from fxhost.io.channels import choose_channel
 from fxhost.io.device_stream import BLOCK_FRAMES, DeviceStream
-from fxhost.io.devices import Device, ask_pipewire, choose_device, takes_rate
+from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
+from fxhost.io.jack_client import CLIENT_NAME, USUAL, Connections
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.io.recordings import Recording
 from fxhost.io.sound_writing import Writer, writing
@@ -55,6 +56,8 @@ class Options:
     interface_dbu: float | None = None  # the analogue level of full scale at the input; None leaves it uncalibrated
     oversample: int = 1  # how many times the stream's rate the networks run at
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
+    client_name: str = CLIENT_NAME  # in a JACK graph
+    connections: Connections = USUAL  # of the ports in a JACK graph
 
 
 class Session:
@@ -98,6 +101,7 @@ class Session:
         if VIRTUAL in named and len(named) > 1:
             raise DeviceError("the virtual device has both input and output; give --device virtual alone")
         if VIRTUAL not in named:
+            name_jack_client(options.client_name)
             ask_pipewire(options.block_frames or BLOCK_FRAMES)
         devices = None if VIRTUAL in named else self._choose_devices(notice)
         self.sample_rate = options.sample_rate or self._choose_sample_rate(devices, source_rate, notice)
@@ -128,6 +132,7 @@ class Session:
                 block_frames=options.block_frames,
                 latency=options.latency,
                 input_channel=options.input_channel or 0,
+                connections=options.connections,
             )
 
     @property

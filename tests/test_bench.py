@@ -208,7 +208,7 @@ def wait_for_ports(server: str) -> None:
     client = jack.Client("watcher", no_start_server=True, servername=server)
     try:
         deadline = time.monotonic() + 30
-        while len(client.get_ports("PortAudio", is_audio=True)) < 3:
+        while len(client.get_ports("fxhost:", is_audio=True)) < 3:
             assert time.monotonic() < deadline, "the host's ports did not appear"
             time.sleep(0.02)
     finally:

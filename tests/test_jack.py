@@ -76,7 +76,7 @@ class Player:
         """Wait for the host's ports and put this client where the sound card was."""
         self.client.activate()
         deadline = time.monotonic() + timeout_s
-        while not (ports := self.client.get_ports("PortAudio", is_audio=True)) or len(ports) < 3:
+        while not (ports := self.client.get_ports("fxhost:", is_audio=True)) or len(ports) < 3:
             assert time.monotonic() < deadline, "the host's ports did not appear"
             time.sleep(0.02)
         host_in = next(port for port in ports if port.is_input)

@@ -54,13 +54,13 @@ def test_a_host_that_is_stopped_leaves_the_graph_and_comes_back(make_preset: Mak
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT, process_group=0
             ) as run:
-                wait_until(lambda: len(client.get_ports("PortAudio")) == 3)
+                wait_until(lambda: len(client.get_ports("fxhost:")) == 3)
                 time.sleep(0.5)
                 os.kill(run.pid, signal.SIGTSTP)
-                wait_until(lambda: not client.get_ports("PortAudio"))
-                wait_until(lambda: state_of(run.pid) == "T" or client.get_ports("PortAudio"))  # or nobody lets it stop
+                wait_until(lambda: not client.get_ports("fxhost:"))
+                wait_until(lambda: state_of(run.pid) == "T" or client.get_ports("fxhost:"))  # or nobody lets it stop
                 os.kill(run.pid, signal.SIGCONT)
-                wait_until(lambda: len(client.get_ports("PortAudio")) == 3)
+                wait_until(lambda: len(client.get_ports("fxhost:")) == 3)
                 time.sleep(0.5)
                 run.send_signal(signal.SIGINT)
                 stdout, stderr = run.communicate(timeout=30)
@@ -70,6 +70,69 @@ def test_a_host_that_is_stopped_leaves_the_graph_and_comes_back(make_preset: Mak
     result: dict[str, Any] = json.loads(stdout)
     assert result["stream_restarts"] == 1
     assert result["blocks"] * PERIOD / RATE > 0.9
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((), {"fxhost:in_0": ["system:capture_1"], "fxhost:out_0": ["system:playback_1"]}),
+        (("--client-name", "amp"), {"amp:in_0": ["system:capture_1"], "amp:out_1": ["system:playback_2"]}),
+        (("--no-connect",), {"fxhost:in_0": [], "fxhost:out_0": [], "fxhost:out_1": []}),
+        (("--connect-to", "system:playback_2"), {"fxhost:in_0": ["system:capture_1"], "fxhost:out_1": []}),
+        (("--no-connect", "--connect-to", "asks"), {"fxhost:in_0": [], "fxhost:out_0": ["asks:ear"]}),
+    ],
+    ids=["usual", "name", "no-connect", "port", "client"],
+)
+def test_the_client_has_the_name_and_the_connections_that_were_asked_for(
+    asked: tuple[str, ...], expected: dict[str, list[str]], make_preset: MakePreset
+) -> None:
+    import jack
+
+    command = [sys.executable, "-m", "fxhost.cli", "run", make_preset(1, 8), "--device", "system", "--json", *asked]
+    with jack_server(PERIOD) as env:
+        client = jack.Client("asks", no_start_server=True, servername=env["JACK_DEFAULT_SERVER"])
+        client.inports.register("ear")
+        client.activate()
+
+        def connections() -> dict[str, list[str]]:
+            ports = [port for port in client.get_ports() if port.name in expected]
+            return {port.name: [other.name for other in client.get_all_connections(port)] for port in ports}
+
+        try:
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
+            ) as run:
+                try:
+                    wait_until(lambda: connections() == expected)
+                    time.sleep(1)  # PortAudio connects when it starts, after its ports have appeared
+                    assert connections() == expected
+                finally:
+                    run.send_signal(signal.SIGINT)
+                    _, stderr = run.communicate(timeout=30)
+        finally:
+            client.deactivate()
+            client.close()
+    assert (run.returncode, without_waits(stderr)) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            ("--connect-to", "systm"),
+            "no JACK input port 'systm' (did you mean 'system'?); there are: system:playback_1",
+        ),
+        (("--client-name", "a:b"), "'a:b' cannot name a JACK client: give 1 to 32 characters without a colon"),
+        (("--client-name", "x" * 33), "cannot name a JACK client"),
+    ],
+)
+def test_a_port_or_name_that_cannot_be_is_one_line_before_anything_sounds(
+    asked: tuple[str, ...], told: str, make_preset: MakePreset
+) -> None:
+    with jack_server(PERIOD) as env:
+        done = run_fxhost("run", make_preset(1, 8), "--device", "system", *asked, "--duration", 1, env=env)
+    assert done.returncode == 1 and done.stdout == ""
+    assert told in without_waits(done.stderr) and without_waits(done.stderr).count("\n") == 1
 
 
 def wait_until(is_so: Callable[[], object]) -> None:

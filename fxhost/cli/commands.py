@@ -59,6 +59,7 @@ def run_run(options: argparse.Namespace) -> int:
     """`fxhost run`."""
     presets = read_chain(options)
 
+    from fxhost.io.jack_client import Connections
     from fxhost.io.suspension import hearing_suspension
     from fxhost.session import Options, Session
 
@@ -79,6 +80,8 @@ def run_run(options: argparse.Namespace) -> int:
         interface_dbu=options.interface_dbu,
         oversample=options.oversample,
         sample_rate=options.sample_rate,
+        client_name=options.client_name,
+        connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")

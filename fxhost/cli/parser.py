@@ -172,6 +172,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
     )
     add_sample_rate(run, "the input file's, the presets', or the device's")
+    run.add_argument("--client-name", default="fxhost", metavar="NAME", help="in a JACK graph (default fxhost)")
+    run.add_argument("--no-connect", action="store_true", help="leave the JACK ports unconnected")
+    run.add_argument(
+        "--connect-to",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="connect the output to this JACK port or client instead of the device; repeatable",
+    )
     add_playing(run)
 
     render = add("render", "Play a recording through a preset into a file, as fast as it goes.")

@@ -18,6 +18,7 @@ from fxhost.io.devices import (
     stop_portaudio,
     user_asks_pipewire,
 )
+from fxhost.io.jack_client import USUAL, Connections, apply_connections, check_connections
 from fxhost.io.latency import UNKNOWN, Latency, add_ways
 from fxhost.io.round_trips import Setup, recall_trip
 from fxhost.io.time_limit import finishes
@@ -79,11 +80,13 @@ class DeviceStream:
         What to ask PortAudio for; a number is in seconds.
     input_channel : int
         From 0.
+    connections : Connections
+        What the ports are connected to, where JACK plays.
 
     Raises
     ------
     DeviceError
-        If the device refuses.
+        If the device refuses, or connections are asked for and it is none of JACK.
     """
 
     def __init__(
@@ -96,8 +99,17 @@ class DeviceStream:
         block_frames: int = 0,
         latency: str | float = "low",
         input_channel: int = 0,
+        connections: Connections = USUAL,
     ) -> None:
         self._rack = rack
+        self._connections = connections
+        if not connections.is_usual and output_device.host_api != jack.HOST_API:
+            raise DeviceError(
+                f"{output_device} is no JACK device, so that there are no ports to connect; choose one of JACK with "
+                "--device, or leave out --no-connect and --connect-to"
+            )
+        with quiet_libraries():
+            check_connections(connections)
         self._devices = input_device, output_device
         self._block_frames, self._input_channel, self._latency = block_frames, input_channel, latency
         self._may_ask_for_more = isinstance(latency, str) and output_device.host_api != jack.HOST_API
@@ -172,6 +184,8 @@ class DeviceStream:
                 self._stream.start()
         except sounddevice.PortAudioError as err:
             raise DeviceError(f"'{self.name}' cannot be started: {err.args[0]}") from err
+        with quiet_libraries():
+            apply_connections(self._connections)
 
     def has_stopped(self) -> bool:
         """Whether the stream has ended by itself: the server went away, or the device was unplugged."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from fxhost.errors import DeviceError
 from fxhost.io.jack import HOST_API, ask_server, speaks_pipewire
+from fxhost.io.jack_client import choose_client_name, tell_portaudio_the_name
 from fxhost.io.latency import LONGEST_S
 from fxhost.io.time_limit import finishes
 
@@ -54,6 +55,8 @@ def import_sounddevice() -> Any:
     """
     try:
         with quiet_libraries():
+            if "sounddevice" not in sys.modules or not sys.modules["sounddevice"]._initialized:
+                tell_portaudio_the_name()
             import sounddevice
 
             if not sounddevice._initialized:  # it was stopped
@@ -93,6 +96,18 @@ def stop_portaudio() -> bool:
 def forget_portaudio() -> None:
     """Do not wait for PortAudio when the process ends: it would hang, or abort, on a dead server."""
     atexit.unregister(import_sounddevice()._exit_handler)
+
+
+def name_jack_client(name: str) -> None:
+    """Appear in a JACK graph under this name; a PortAudio that runs under another one starts anew.
+
+    Raises
+    ------
+    DeviceError
+        If JACK would not take the name.
+    """
+    if choose_client_name(name):
+        stop_portaudio()
 
 
 def user_asks_pipewire() -> bool:

@@ -8,9 +8,12 @@ one that PortAudio uses; it may be PipeWire's, which speaks for a graph whose pe
 import ctypes
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+from fxhost.errors import DeviceError
 from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
@@ -18,9 +21,10 @@ logger = logging.getLogger(__name__)
 HOST_API = "JACK Audio Connection Kit"  # as PortAudio names it
 ANSWER_S = 2.0  # a server that takes longer hangs
 NO_START_SERVER = 1
-IS_OUTPUT = 2
+IS_INPUT, IS_OUTPUT = 1, 2
 CAPTURE, PLAYBACK = 0, 1
 AUDIO = b"32 bit float mono audio"
+ALREADY = 17  # EEXIST: the two ports were connected before
 MOST_FRAMES = 1 << 24  # more than any device holds: a count that wrapped around
 
 
@@ -60,40 +64,74 @@ def speaks_pipewire() -> bool:
 
 def ask_server() -> Server | None:
     """What the server says, or None where there is none, or none that answers within two seconds."""
-    library = _library()
-    if library is None:
+    if _library() is None:
         return None
     answers: list[Server | None] = []
-    if not finishes(lambda: answers.append(_ask(library)), ANSWER_S):
+    if not finishes(lambda: answers.append(_ask()), ANSWER_S):
         logger.info("the JACK server does not answer")
     return answers[0] if answers else None
 
 
-def _ask(library: ctypes.CDLL) -> Server | None:
-    client = library.jack_client_open(b"fxhost-asks", NO_START_SERVER, ctypes.byref(ctypes.c_int()))
-    if not client:
-        return None
-    names = library.jack_get_ports(client, None, AUDIO, 0)
+@contextmanager
+def asking_client() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """Libjack and a client of the server that only asks and connects.
+
+    Raises
+    ------
+    DeviceError
+        If there is no server.
+    """
+    library = _library()
+    client = library and library.jack_client_open(b"fxhost-asks", NO_START_SERVER, ctypes.byref(ctypes.c_int()))
+    if not library or not client:
+        raise DeviceError("no JACK server answers; start it")
     try:
-        ways: tuple[dict[str, int], dict[str, int]] = {}, {}
-        index = 0
-        while names and names[index]:
-            port = library.jack_port_by_name(client, names[index])
-            device = names[index].decode(errors="replace").partition(":")[0]
-            index += 1
-            if not port:
-                continue  # it has gone in between
-            way = CAPTURE if library.jack_port_flags(port) & IS_OUTPUT else PLAYBACK
-            latency = _LatencyRange()
-            library.jack_port_get_latency_range(port, way, ctypes.byref(latency))
-            if latency.max < MOST_FRAMES:
-                ways[way][device] = max(latency.max, ways[way].get(device, 0))
-        rate, period = library.jack_get_sample_rate(client), library.jack_get_buffer_size(client)
-        return Server(rate, period, speaks_pipewire(), *ways)
+        yield library, client
     finally:
-        if names:
-            library.jack_free(names)
         library.jack_client_close(client)
+
+
+def list_ports(library: ctypes.CDLL, client: int, flags: int = 0) -> list[str]:
+    """The names of all audio ports that have these flags, in the server's order."""
+    names = library.jack_get_ports(client, None, AUDIO, flags)
+    found: list[str] = []
+    while names and names[len(found)]:
+        found.append(names[len(found)].decode(errors="replace"))
+    if names:
+        library.jack_free(names)
+    return found
+
+
+def connect(library: ctypes.CDLL, client: int, source: str, target: str) -> bool:
+    """Connect two ports; tell whether they are connected now."""
+    return library.jack_connect(client, source.encode(), target.encode()) in (0, ALREADY)
+
+
+def disconnect_all(library: ctypes.CDLL, client: int, port: str) -> None:
+    """Cut every connection of a port."""
+    handle = library.jack_port_by_name(client, port.encode())
+    if handle:
+        library.jack_port_disconnect(client, handle)
+
+
+def _ask() -> Server | None:
+    try:
+        with asking_client() as (library, client):
+            ways: tuple[dict[str, int], dict[str, int]] = {}, {}
+            for name in list_ports(library, client):
+                port = library.jack_port_by_name(client, name.encode())
+                if not port:
+                    continue  # it has gone in between
+                device = name.partition(":")[0]
+                way = CAPTURE if library.jack_port_flags(port) & IS_OUTPUT else PLAYBACK
+                latency = _LatencyRange()
+                library.jack_port_get_latency_range(port, way, ctypes.byref(latency))
+                if latency.max < MOST_FRAMES:
+                    ways[way][device] = max(latency.max, ways[way].get(device, 0))
+            rate, period = library.jack_get_sample_rate(client), library.jack_get_buffer_size(client)
+            return Server(rate, period, speaks_pipewire(), *ways)
+    except DeviceError:
+        return None
 
 
 @cache
@@ -112,6 +150,8 @@ def _library() -> ctypes.CDLL | None:
             "jack_get_ports": (ctypes.POINTER(text), pointer, text, text, ctypes.c_ulong),
             "jack_port_by_name": (pointer, pointer, text),
             "jack_port_flags": (ctypes.c_int, pointer),
+            "jack_connect": (ctypes.c_int, pointer, text, text),
+            "jack_port_disconnect": (ctypes.c_int, pointer, pointer),
             "jack_port_get_latency_range": (None, pointer, ctypes.c_int, pointer),
             "jack_free": (None, pointer),
         }
