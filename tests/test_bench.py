@@ -44,7 +44,7 @@ PERIOD = 1024
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 ROW = {
     "engine", "block_frames", "sample_rate", "blocks", "p50_us", "p99_us", "p999_us", "max_us", "load_p99",
-    "us_per_frame", "first_block_us", "budget_us", "preset", "cpu",
+    "us_per_frame", "first_block_us", "budget_us", "preset", "cpu", "disturbance",
 }  # fmt: skip
 GRANTS = {"scheduling", "scheduling_advice", "locked_bytes", "wanted_bytes"}
 

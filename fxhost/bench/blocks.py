@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array, Float64Array
+from fxhost.bench.disturbance import Disturbance
 from fxhost.bench.machine import read_cpu_model
 from fxhost.bench.timed_rack import CAPACITY, Spread, TimedRack, spread_of
 from fxhost.engine.chain import build_chain, own_plan
@@ -42,6 +43,8 @@ class Timing:
     first_block_us : float
     times_us : float64 (blocks,)
         All later blocks.
+    disturbance : Disturbance or None
+        What else the machine did; None where it is not known.
     """
 
     preset: str
@@ -50,6 +53,12 @@ class Timing:
     sample_rate: int
     first_block_us: float
     times_us: Float64Array
+    disturbance: Disturbance | None = None
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether other programs or the machine's host had a part in it."""
+        return self.disturbance is not None and self.disturbance.is_spoiled
 
     @property
     def budget_us(self) -> float:
@@ -81,6 +90,7 @@ class Timing:
             "load_p99": spread.p99_us / self.budget_us,
             "us_per_frame": spread.p50_us / self.block_frames,
             "cpu": read_cpu_model(),
+            "disturbance": self.disturbance and self.disturbance.as_dict(),
         }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fxhost.arrays import Float64Array
 from fxhost.bench.blocks import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
+from fxhost.bench.disturbance import Machine
 from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
 from fxhost.errors import DeviceError
 from fxhost.preset.effect import Preset
@@ -91,8 +92,10 @@ def measure_jitter(
     """
     session = Session(presets, options, notice, TimedRack)
     assert isinstance(session.rack, TimedRack)
+    machine = Machine()
     with stressing(stress):
         summary = session.play(lambda: "quit" if stopped() else "")
+    disturbance = machine.disturbance()
     times_ns = session.rack.times_ns()[: summary.statistics.blocks]  # without those that came while it ended
     if len(times_ns) < FEWEST_BLOCKS:
         if stopped():
@@ -109,5 +112,6 @@ def measure_jitter(
         session.sample_rate,
         float(took_us[0]),
         took_us[1:],
+        disturbance,
     )
     return Jitter(timing, np.diff(times_ns[:, 0]) * 1e-3, summary, stress)

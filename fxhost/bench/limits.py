@@ -20,6 +20,8 @@ from fxhost.session import Options
 LARGEST_BLOCK = 1024
 TURNS = 2  # before something is taken not to fit: the machine may be busy with something else now and then
 
+SPOILED_TURNS = 4
+
 Measure = Callable[[Sequence[Preset], int], Timing]  # of presets, in blocks of so many frames
 
 
@@ -42,12 +44,25 @@ def bisect_largest(fits: Callable[[int], bool], low: int, high: int) -> int:
     return largest
 
 
+def fits_in_a_turn(measure: Callable[[], Timing]) -> bool:
+    """Whether something fits in one of two turns; a turn that was spoiled does not count, up to four more times."""
+    refusals = 0
+    for _ in range(TURNS + SPOILED_TURNS):
+        timing = measure()
+        if timing.fits:
+            return True
+        refusals += not timing.is_spoiled
+        if refusals == TURNS:
+            break
+    return False
+
+
 def find_largest_hidden(sample_rate: int, block_frames: int, measure: Measure) -> int:
     """The hidden size, 1 to 256, of the largest network of one layer that fits; 0 where none does."""
 
     def fits(hidden_size: int) -> bool:
         preset = make_random_preset(hidden_size, sample_rate)
-        return any(measure([preset], block_frames).fits for _ in range(TURNS))
+        return fits_in_a_turn(lambda: measure([preset], block_frames))
 
     return bisect_largest(fits, 1, MAX_HIDDEN_SIZE)
 
@@ -56,7 +71,7 @@ def find_smallest_block(presets: Sequence[Preset], measure: Measure) -> int:
     """The frames, 1 to 1024, of the smallest block in which presets fit; 1025 where they do in none."""
 
     def fits(negative_frames: int) -> bool:
-        return any(measure(presets, -negative_frames).fits for _ in range(TURNS))
+        return fits_in_a_turn(lambda: measure(presets, -negative_frames))
 
     return -bisect_largest(fits, -LARGEST_BLOCK, -1)
 

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
@@ -10,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fxhost.bench.blocks import BLOCK_FRAMES, Stopped, Timing, join_names, time_blocks
+from fxhost.bench.disturbance import measure_quietly
 from fxhost.bench.jitter import Jitter, measure_jitter
 from fxhost.bench.limits import find_largest_hidden, find_smallest_block, play_in_real_time
 from fxhost.bench.machine import describe_machine
@@ -118,7 +121,13 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     def measure(show: Show) -> Iterator[Timing]:
         for engine, frames in product(options.engine, options.block_frames or BLOCK_FRAMES):
             show(f"{engine} engine, blocks of {frames} frames")
-            yield time_blocks(presets, engine, frames, riff, seconds=seconds, plans=plans[engine], stopped=stopped)
+            timing, disturbance = measure_quietly(
+                partial(
+                    time_blocks, presets, engine, frames, riff, seconds=seconds, plans=plans[engine], stopped=stopped
+                ),
+                lambda _: stopped(),
+            )
+            yield replace(timing, disturbance=disturbance)
 
     timings = collect(measure, options, stopped)
     if options.json:
@@ -132,6 +141,7 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
             console.print(plan.describe(), soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))
+    tell_disturbances(timings)
     return 0
 
 
@@ -177,6 +187,7 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
         console.print("times in µs; the bars are shares of the budget: how far off it is between two")
         console.print("blocks, and their compute time\n")
         console.print(tabulate_jitters(jitters))
+        tell_disturbances([jitter.timing for jitter in jitters])
     if (error := jitters[-1].summary.error) is not None:
         print_error(str(error))
         return 1
@@ -237,7 +248,19 @@ def run_limits(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     console.print("compute time of a block in µs; it fits where p99.9 is under half the budget\n")
     console.print(tabulate_trials(trials))
     console.print("", *answers, sep="\n", soft_wrap=True)
+    tell_disturbances([timing for timing in trials if not timing.fits])
     return 0
+
+
+def tell_disturbances(timings: Sequence[Timing]) -> None:
+    """Say how much of the machine others used where that spoiled a measurement."""
+    spoiled = [timing.disturbance for timing in timings if timing.disturbance and timing.is_spoiled]
+    if spoiled:
+        worst = max(spoiled, key=lambda disturbance: disturbance.total)
+        print_error(
+            f"{len(spoiled)} of {len(timings)} measurements were disturbed, at worst by {worst.describe()}; end what "
+            "else runs on this machine and measure again"
+        )
 
 
 @contextmanager
