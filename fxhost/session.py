@@ -3,18 +3,14 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from fxhost.engine.calibration import choose_gains
-from fxhost.engine.chain import build_chain
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
-from fxhost.engine.rate_choice import choose_plans
-from fxhost.engine.rate_plan import Plan
 from fxhost.errors import DeviceError, FileError, FxhostError
 from fxhost.io.channels import choose_channel
 from fxhost.io.device_stream import BLOCK_FRAMES, DeviceStream
@@ -26,8 +22,9 @@ from fxhost.io.sound_writing import Writer, writing
 from fxhost.io.stream_watch import Watch
 from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import hearing_suspension
-from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
+from fxhost.rig.rig import Rig
+from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
 from fxhost.stages.base import Stage
 from fxhost.stages.rate.resampler import convert
@@ -38,35 +35,28 @@ LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
 
 @dataclass(frozen=True)
 class Options:
-    """What a user can choose for a run; the defaults are those of `fxhost run`."""
+    """Where and how long a rig plays; the defaults are those of `fxhost run`."""
 
-    engine: str = "compiled"
     input_device: str | None = None  # a name or number; None is the system's default
     output_device: str | None = None
     input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
     block_frames: int = 0  # 0 leaves it open: 64, or what a server runs at
     latency: str | float = "low"  # 'low', 'high' or seconds
-    input_gain_db: float = 0.0
-    output_gain_db: float = 0.0
     input_file: Path | None = None
     output_file: Path | None = None
     overwrite: bool = False
     duration_s: float | None = None
-    level: str = "raw"  # or 'normalized'
-    interface_dbu: float | None = None  # the analogue level of full scale at the input; None leaves it uncalibrated
-    oversample: int = 1  # how many times the stream's rate the networks run at
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
     client_name: str = CLIENT_NAME  # in a JACK graph
     connections: Connections = USUAL  # of the ports in a JACK graph
 
 
 class Session:
-    """Presets on a device, ready to play.
+    """A rig on a device, ready to play.
 
     Parameters
     ----------
-    presets : sequence of Preset
-        At least one; they play in series.
+    rig : Rig
     options : Options
     notice : callable
         Told in one line where the session had to choose something that the user did not ask for.
@@ -81,13 +71,13 @@ class Session:
 
     def __init__(
         self,
-        presets: Sequence[Preset],
+        rig: Rig,
         options: Options,
         notice: Callable[[str], None],
         rack_type: type[Rack] = Rack,
     ) -> None:
-        self.presets = presets
-        self.knobs = KnobBoard(presets)
+        self.rig = rig
+        self.knobs = KnobBoard(rig.presets)
         self.options = options
         self._notice = notice
         source, source_rate = None, 0
@@ -112,8 +102,8 @@ class Session:
         self.rack = rack_type(
             self.build_chain(),
             self.sample_rate,
-            input_gain_db=options.input_gain_db,
-            output_gain_db=options.output_gain_db,
+            input_gain_db=rig.input_gain_db,
+            output_gain_db=rig.output_gain_db,
             source=source,
             source_loops=options.input_file is None,
             records=options.output_file is not None,
@@ -138,19 +128,18 @@ class Session:
     @property
     def input_files(self) -> list[Path | None]:
         """The files that are read."""
-        return [self.options.input_file, *(preset.path for preset in self.presets)]
+        return [self.options.input_file, *(preset.path for preset in self.rig.presets)]
 
     def build_chain(self) -> list[Stage]:
-        """A fresh chain of the session's presets, in their settled states."""
-        gains = choose_gains(self.presets, self.options.level, self.options.interface_dbu)
-        chain = build_chain(self.presets, self.options.engine, self.plans, gains)
+        """A fresh chain of the rig, in its settled state."""
+        chain = self.rig.chain_of(self.slots)
         self.knobs.attach(chain)
         return chain
 
     @cached_property
-    def plans(self) -> list[Plan]:
-        """How each preset plays at the session's rate."""
-        return choose_plans(self.presets, self.options.engine, self.sample_rate, self.options.oversample)
+    def slots(self) -> tuple[Slot, ...]:
+        """The places of the rack at the session's rate."""
+        return self.rig.slots_at(self.sample_rate)
 
     def _choose_devices(self, notice: Callable[[str], None]) -> tuple[Device | None, Device] | None:
         """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
@@ -168,13 +157,13 @@ class Session:
         self, devices: tuple[Device | None, Device] | None, source_rate: int, notice: Callable[[str], None]
     ) -> int:
         """The source's rate, or without one the first of the presets', that the devices take; else their own, in Hz."""
-        rates = [source_rate] if source_rate else list(dict.fromkeys(preset.sample_rate for preset in self.presets))
+        rates = [source_rate] if source_rate else self.rig.sample_rates
         if devices is None:
             return rates[0]
         if taken := [rate for rate in rates if takes_rate(*devices, rate)]:
             return taken[0]
         output = devices[1]
-        if self.options.engine == "compiled":  # the other one will refuse
+        if self.rig.engine == "compiled":  # the other one will refuse
             refused = " or ".join(map(str, rates))
             notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
         return output.sample_rate
@@ -239,7 +228,8 @@ class Session:
                 watch.finish()
             self.stream.close()
             self._keep_recording(writer)
-            summary = Summary(self, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
+            where = self.rig, self.slots, self.stream, self.sample_rate, self.locked_memory
+            summary = Summary(*where, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
         if writer is not None and writer.failure is not None and error is None:
             kept_s = writer.frames / self.sample_rate
             return replace(summary, error=FileError(f"{writer.failure}; the first {kept_s:.1f} s are kept"))

@@ -46,7 +46,7 @@ def work():
         n = (n * 31 + 7) % 1000003
 
 threads, path, seconds, rate = int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-rack = Rack(build_chain([read_preset(path)], "compiled"), rate)
+rack = Rack(build_chain(slots_at_own_rate([read_preset(path)])), rate)
 xruns = 0
 
 def callback(data, out, frames, time_info, status):

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.convert import find_captures
-from fxhost.engine.chain import build_chain
 from fxhost.errors import FxhostError
 from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 
 BLOCK = 64
 SECONDS = 3
@@ -23,7 +24,7 @@ SECONDS = 3
 def measure(path: Path) -> str:
     preset = read_preset(path)
     started = time.perf_counter()
-    chain = build_chain([preset], "compiled")
+    chain = build_chain(slots_at_own_rate([preset]))
     built_s = time.perf_counter() - started
     audio = np.resize(synthesise_riff(preset.sample_rate), SECONDS * preset.sample_rate // BLOCK * BLOCK)
     times = []

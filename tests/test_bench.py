@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, jack_server, run_fxhost, without_waits
 
-from fxhost import session
 from fxhost.arrays import Float32Array
 from fxhost.bench.blocks import Timing, stressing
 from fxhost.bench.jitter import measure_jitter
@@ -28,13 +27,16 @@ from fxhost.bench.round_trip import LEAST_CONFIDENCE, PERIOD_S, find_burst, make
 from fxhost.bench.timed_rack import TimedRack, spread_of
 from fxhost.cli import bench, main
 from fxhost.cli.bench_tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.riff import synthesise_riff
+from fxhost.rig import rig
+from fxhost.rig.build import build_chain
+from fxhost.rig.rig import Rig
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.session import Options
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
@@ -92,7 +94,7 @@ def make_sleeper(block_number: int, seconds: float) -> Stage:
 
 
 def test_a_timed_rack_plays_what_a_rack_plays_to_the_bit(make_preset: MakePreset, guitar: Float32Array) -> None:
-    chains = [build_chain([read_preset(make_preset(1, 20))], "compiled") for _ in range(2)]
+    chains = [build_chain(slots_at_own_rate([read_preset(make_preset(1, 20))])) for _ in range(2)]
     plain, timed = Rack(chains[0], RATE), TimedRack(chains[1], RATE)
     expected, got = np.zeros(RATE, np.float32), np.zeros(RATE, np.float32)
     for start in range(0, RATE, 509):
@@ -143,8 +145,10 @@ def test_percentiles_are_times_that_were_measured() -> None:
 def test_a_late_block_is_seen_in_the_intervals_and_in_the_compute_time(make_preset: MakePreset) -> None:
     options = Options(input_device="virtual", output_device="virtual", block_frames=64, duration_s=0.6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "build_chain", lambda *arguments: [make_sleeper(5, 0.2)])
-        jitter = measure_jitter([read_preset(make_preset())], options, stress=0, notice=print, stopped=lambda: False)
+        patch.setattr(rig, "build_chain", lambda *arguments: [make_sleeper(5, 0.2)])
+        jitter = measure_jitter(
+            Rig((read_preset(make_preset()),)), options, stress=0, notice=print, stopped=lambda: False
+        )
     assert np.argmax(jitter.intervals_us) == 5
     assert np.argmax(jitter.timing.times_us) == 4  # the first block is apart
     assert jitter.spread.max_us >= jitter.timing.spread.max_us >= 200_000
@@ -515,7 +519,9 @@ def test_the_first_block_is_not_among_the_later_ones(make_preset: MakePreset) ->
     riff = np.zeros(100, np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "build_chain", lambda *_: next(chains))
-        first, later = (blocks.time_blocks([preset], "compiled", 3, riff, seconds=0.01) for _ in range(2))
+        first, later = (
+            blocks.time_blocks(slots_at_own_rate([preset]), "compiled", 3, riff, seconds=0.01) for _ in range(2)
+        )
     assert first.first_block_us >= 50_000
     assert later.spread.max_us >= 50_000
     assert later.first_block_us < later.spread.max_us

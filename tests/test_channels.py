@@ -12,6 +12,7 @@ from fxhost.cli import main
 from fxhost.errors import AudioError
 from fxhost.io.channels import choose_channel, parse_channel, parse_channels
 from fxhost.preset.archive import read_preset
+from fxhost.rig.rig import Rig
 from fxhost.session import Options, Session
 from train.pair import read_pair
 from train.sides import read_sides
@@ -145,6 +146,6 @@ def test_render_and_an_input_file_take_what_training_takes(
     assert np.abs(rendered[0] - rendered[2]).max() > 0.01
     notes: list[str] = []
     options = Options(input_device="virtual", input_file=both)
-    session = Session([read_preset(Path(preset))], options, notice=notes.append)
+    session = Session(Rig((read_preset(Path(preset)),)), options, notice=notes.append)
     assert ["its right channel is used" in note for note in notes] == [True]
     del session

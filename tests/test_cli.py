@@ -15,9 +15,10 @@ import soundfile
 from conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, run_fxhost, without_waits
 
 from fxhost.arrays import Float32Array
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 
 MakePreset = Callable[..., Path]
 
@@ -81,7 +82,10 @@ def test_a_run_on_the_virtual_device_equals_the_rendered_file_to_the_bit(
     assert soundfile.info(rendered).subtype == "FLOAT"
     assert np.array_equal(audio, soundfile.read(rendered, dtype="float32")[0])
     rack = Rack(
-        build_chain([read_preset(path) for path in presets], "compiled"), RATE, input_gain_db=3, output_gain_db=-2
+        build_chain(slots_at_own_rate([read_preset(path) for path in presets])),
+        RATE,
+        input_gain_db=3,
+        output_gain_db=-2,
     )
     expected = np.zeros(2 * RATE, np.float32)
     rack.process(guitar[: 2 * RATE], expected)
@@ -374,7 +378,7 @@ def test_an_hour_is_rendered_in_constant_memory_and_equals_the_block_wise_output
     print(f"peak memory {int(peak_kib) / 1024:.0f} MiB")
     assert code == "0", done.stderr
     assert int(peak_kib) < 200 * 1000
-    rack = Rack(build_chain([read_preset(path)], "compiled"), RATE)
+    rack = Rack(build_chain(slots_at_own_rate([read_preset(path)])), RATE)
     with soundfile.SoundFile(dry) as given, soundfile.SoundFile(out) as got:
         assert got.frames == 3600 * RATE
         while len(block := given.read(50_021, dtype="float32")):

@@ -10,11 +10,12 @@ from conftest import RATE, make_module
 from numba import carray, njit
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.native.intrinsics import FLUSH_DENORMALS, float_mode, set_float_mode
 from fxhost.preset.archive import read_preset
 from fxhost.reference.torchscript import named_weights
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
@@ -131,8 +132,8 @@ def test_the_mode_changes_nothing_that_can_be_heard(make_preset: Callable[..., P
     preset = read_preset(make_preset(1, 20))
     audio = guitar[:RATE]
     out = np.zeros_like(audio)
-    Rack(build_chain([preset], "compiled"), RATE).process(audio, out)
+    Rack(build_chain(slots_at_own_rate([preset])), RATE).process(audio, out)
     plain = audio.copy()
-    for stage in build_chain([preset], "compiled"):
+    for stage in build_chain(slots_at_own_rate([preset])):
         stage.process(plain)
     assert np.array_equal(out[RATE // 10 :], np.clip(plain, -1, 1)[RATE // 10 :])

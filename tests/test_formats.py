@@ -29,7 +29,6 @@ from wavenet_reference import array, random_model
 from wavenet_reference import play as play_wavenet
 
 from fxhost.convert import export_preset, import_capture
-from fxhost.engine import chain
 from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.errors import PresetError
@@ -40,6 +39,8 @@ from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
 from fxhost.preset.effect import Levels, Preset
 from fxhost.preset.settled_state import WARM_UP_S
 from fxhost.reference import torchscript
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.dc_blocker import DcBlocker
 
 CAPTURES = SHARED / "captures"
@@ -49,7 +50,7 @@ needs_captures = pytest.mark.skipif(not CAPTURES.is_dir(), reason="there are no 
 
 def play(preset: Preset, audio: np.ndarray, block: int = 17) -> np.ndarray:
     """What the compiled engine makes of audio, in odd blocks, without the DC blocker."""
-    stages = [stage for stage in chain.build_chain([preset], "compiled") if not isinstance(stage, DcBlocker)]
+    stages = [stage for stage in build_chain(slots_at_own_rate([preset])) if not isinstance(stage, DcBlocker)]
     out = audio.astype(np.float32)
     for start in range(0, len(out), block):
         for stage in stages:

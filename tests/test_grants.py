@@ -17,11 +17,12 @@ import pytest
 from conftest import RATE, ROOT, jack_server, without_waits
 from numba import njit
 
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.io.realtime import PRIORITY, LockedMemory, ask_for_priority, lock_memory, read_scheduling, unlock_memory
 from fxhost.native.intrinsics import call_callback, floats_at
 from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 
 MakePreset = Callable[..., Path]
 
@@ -195,7 +196,7 @@ def faults_of(rack: Rack, blocks: int, frames: int = 8) -> int:
 
 
 def test_a_million_blocks_through_every_stage_fetch_no_page(make_preset: MakePreset) -> None:
-    chain = build_chain([read_preset(make_preset(1, 8)), read_preset(make_preset(2, 8, 2, True))], "compiled")
+    chain = build_chain(slots_at_own_rate([read_preset(make_preset(1, 8)), read_preset(make_preset(2, 8, 2, True))]))
     rack = Rack(chain, RATE, input_gain_db=6.0, output_gain_db=30.0, records=True)
     for _ in range(3):  # the kernel may move a page of ours, but it does not each time
         faults = faults_of(rack, 1_000_000)

@@ -17,9 +17,10 @@ import soundfile
 from conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost, without_waits
 
 from fxhost.arrays import Float32Array
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import Rack
 from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 
 MakePreset = Callable[..., Path]
 PERIOD = 1024  # the client at the other end is Python: give it time
@@ -153,7 +154,7 @@ def test_what_another_client_hears_is_the_rendered_file_to_the_bit(
 
 def render(preset: Path, audio: Float32Array) -> Float32Array:
     """What `fxhost render` computes (test_cli.py holds it against the file)."""
-    rack = Rack(build_chain([read_preset(preset)], "compiled"), RATE)
+    rack = Rack(build_chain(slots_at_own_rate([read_preset(preset)])), RATE)
     out = np.zeros_like(audio)
     rack.process(audio, out)
     return out

@@ -1,6 +1,7 @@
 """Knobs and levels: what stands where, and what is asked for but not known."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 from foreign import make_aidax, make_nam, make_proteus, write
 from test_formats import excite, play
 
-from fxhost.engine.calibration import Gains, choose_gains, tell_unknown
-from fxhost.engine.chain import build_chain
+from fxhost.engine.calibration import Gains, choose_gains, describe_unknown_levels
 from fxhost.engine.knobs import KnobBoard, set_knobs
 from fxhost.errors import PresetError
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 
@@ -40,8 +42,12 @@ def test_the_last_preset_of_a_chain_is_normalised(tmp_path: Path) -> None:
     assert choose_gains([loud, soft], "normalized") == [Gains(0.0, 0.0), Gains(0.0, 12.0)]
     unknown = read_nam(tmp_path, loudness=None)
     assert choose_gains([unknown], "normalized") == [Gains(0.0, 0.0)]
-    assert tell_unknown([unknown], "normalized", None) == ["x does not tell its loudness; it is played as it is"]
-    assert tell_unknown([soft], "normalized", 12.0) == ["x does not tell its input level; it is played uncalibrated"]
+    assert describe_unknown_levels([unknown], "normalized", None) == [
+        "x does not tell its loudness; it is played as it is"
+    ]
+    assert describe_unknown_levels([soft], "normalized", 12.0) == [
+        "x does not tell its input level; it is played uncalibrated"
+    ]
 
 
 def test_calibration_gives_each_preset_the_level_it_was_made_with(tmp_path: Path) -> None:
@@ -57,7 +63,7 @@ def test_a_normalised_capture_is_louder_by_that(tmp_path: Path) -> None:
     x = 0.1 * excite(2).astype(np.float32)
     raw, normal = x.copy(), x.copy()
     for out, gains in ((raw, choose_gains([preset])), (normal, choose_gains([preset], "normalized"))):
-        for stage in build_chain([preset], "compiled", gains=gains):
+        for stage in build_chain([replace(slot, gains=gains[0]) for slot in slots_at_own_rate([preset])]):
             stage.process(out)
     assert np.abs(normal - raw * 10 ** (6 / 20)).max() < 1e-6
 
@@ -80,15 +86,15 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
     two = read_preset(write(tmp_path / "b.json", make_proteus(inputs=3, seed=9)))
     board = KnobBoard([plain, preset, two])
     assert board.places == [(1, 0), (2, 0), (2, 1)]
-    chain = networks_of(build_chain([plain, preset, two], name))
+    chain = networks_of(build_chain(slots_at_own_rate([plain, preset, two]), name))
     board.attach(chain)
     for _ in range(2):
         board.choose_next()
     board.turn(3)
     assert board.describe() == " knob 0.50   knob1 0.50  ▸knob2 0.65"
     [_, *moved] = set_knobs([plain, preset, two], {"knob2": 0.65})
-    expected = networks_of(build_chain([plain, *moved], name))
-    fresh = networks_of(build_chain([plain, preset, two], name))  # as after a reset
+    expected = networks_of(build_chain(slots_at_own_rate([plain, *moved]), name))
+    fresh = networks_of(build_chain(slots_at_own_rate([plain, preset, two]), name))  # as after a reset
     board.attach(fresh)
     x = excite(3, 48_000).astype(np.float32)  # long enough for the glide to be forgotten
     got, again = x.copy(), x.copy()
@@ -113,7 +119,7 @@ def test_a_turned_knob_glides(tmp_path: Path) -> None:
 
 def test_a_board_without_knobs_does_nothing(tmp_path: Path) -> None:
     board = KnobBoard([read_nam(tmp_path)])
-    board.attach(build_chain(board.presets, "compiled"))
+    board.attach(build_chain(slots_at_own_rate(board.presets)))
     board.choose_next()
     board.turn(1)
     assert (board.places, board.describe()) == ([], "")

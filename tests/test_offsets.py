@@ -7,12 +7,13 @@ import pytest
 import torch
 from conftest import RATE, make_module
 
-from fxhost.engine.chain import build_chain
 from fxhost.engine.dc_offset import carries_offset
 from fxhost.preset.archive import read_preset
 from fxhost.reference.modules import architecture_of
 from fxhost.reference.torchscript import EffectLSTM, Knob, save_preset, settle
 from fxhost.riff import synthesise_riff
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
@@ -33,7 +34,7 @@ def build(tmp_path: Path, module: EffectLSTM, engine: str = "compiled") -> list[
     path = tmp_path / "some.pt"
     knobs = [Knob("tone", 0.5)] * (module.lstm.input_size - 1)
     save_preset(path, module, name="some", sample_rate=RATE, knobs=knobs)
-    return build_chain([read_preset(path)], engine)
+    return build_chain(slots_at_own_rate([read_preset(path)]), engine)
 
 
 def has_blocker(chain: list[Stage]) -> bool:

@@ -10,10 +10,11 @@ from numba import carray
 
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.engine.callback import BUCKETS, count_in, percentiles
-from fxhost.engine.chain import build_chain
 from fxhost.engine.rack import FADE_IN_MS, Rack
 from fxhost.errors import EngineError
 from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
@@ -42,7 +43,7 @@ def test_any_partition_gives_the_same_samples_to_the_bit(
     audio = guitar[:48_011]
 
     def fresh() -> Rack:
-        return Rack(build_chain(presets, "compiled"), RATE, input_gain_db=6.0, output_gain_db=35.0)
+        return Rack(build_chain(slots_at_own_rate(presets)), RATE, input_gain_db=6.0, output_gain_db=35.0)
 
     reference_rack, rack = fresh(), fresh()
     reference = play(reference_rack, audio, (len(audio),))
@@ -57,8 +58,8 @@ def test_the_torchscript_engine_plays_the_same_within_rounding(
 ) -> None:
     preset = read_preset(make_preset(2, 8, 2, True))
     audio = guitar[:10_007]
-    compiled = play(Rack(build_chain([preset], "compiled"), RATE), audio)
-    rack = Rack(build_chain([preset], "torchscript"), RATE)
+    compiled = play(Rack(build_chain(slots_at_own_rate([preset])), RATE), audio)
+    rack = Rack(build_chain(slots_at_own_rate([preset]), "torchscript"), RATE)
     assert np.abs(play(rack, audio, sizes) - compiled).max() <= 1e-5
     rack.check()
 
@@ -116,7 +117,7 @@ def test_a_stage_that_fails_is_silenced_reset_and_faded_in(
     poison: float, make_preset: MakePreset, guitar: Float32Array
 ) -> None:
     preset = read_preset(make_preset(1, 20))
-    chain = [make_poison(poison, 5000), *build_chain([preset], "compiled"), make_poison(poison, 3000)]
+    chain = [make_poison(poison, 5000), *build_chain(slots_at_own_rate([preset])), make_poison(poison, 3000)]
     rack = Rack(chain, RATE)
     audio = guitar[:6400]
     out = play(rack, audio)
@@ -125,7 +126,7 @@ def test_a_stage_that_fails_is_silenced_reset_and_faded_in(
     hit = 3000 // 64 * 64
     assert np.all(out[hit : hit + 64] == 0.0)
     # after the fade-in, what follows is what a fresh rack plays
-    fresh = play(Rack(build_chain([preset], "compiled"), RATE), audio[hit + 64 : hit + 64 + 2000])
+    fresh = play(Rack(build_chain(slots_at_own_rate([preset])), RATE), audio[hit + 64 : hit + 64 + 2000])
     assert np.array_equal(out[hit + 64 : hit + 64 + 2000][FADE_IN_FRAMES:], fresh[FADE_IN_FRAMES:])
     assert np.abs(out[hit + 64 : hit + 64 + 100]).max() < 0.3 * np.abs(fresh[-FADE_IN_FRAMES:]).max()
 
@@ -203,7 +204,7 @@ def test_turning_the_knobs_makes_no_step(step_db: float) -> None:
 
 def test_bypass_goes_to_the_dry_signal_and_back_without_a_step(make_preset: MakePreset, guitar: Float32Array) -> None:
     preset = read_preset(make_preset(1, 20))
-    rack, reference = (Rack(build_chain([preset], "compiled"), RATE) for _ in range(2))
+    rack, reference = (Rack(build_chain(slots_at_own_rate([preset])), RATE) for _ in range(2))
     audio = guitar[: 3 * RATE]
     wet = play(reference, audio)
     play(rack, audio[:RATE])
@@ -248,7 +249,7 @@ def test_the_dc_blocker_leaves_the_lowest_note_of_a_guitar_alone() -> None:
 
 def test_a_preset_begins_at_rest_on_silence(make_preset: MakePreset) -> None:
     preset = read_preset(make_preset(1, 20))
-    out = play(Rack(build_chain([preset], "compiled"), RATE), np.zeros(RATE, np.float32))
+    out = play(Rack(build_chain(slots_at_own_rate([preset])), RATE), np.zeros(RATE, np.float32))
     assert abs(preset.silent_output) > 1e-3  # there is something to be at rest from
     assert np.abs(out).max() < 1e-6
 
@@ -257,20 +258,20 @@ def test_changing_the_chain_crossfades_and_then_plays_the_new_one(
     make_preset: MakePreset, guitar: Float32Array
 ) -> None:
     old, new = (read_preset(make_preset(1, size)) for size in (20, 8))
-    rack = Rack(build_chain([old], "compiled"), RATE)
+    rack = Rack(build_chain(slots_at_own_rate([old])), RATE)
     quiet = np.zeros(RATE, np.float32)
     play(rack, quiet)
-    rack.replace_chain(build_chain([new], "compiled"))
+    rack.replace_chain(build_chain(slots_at_own_rate([new])))
     assert rack.is_crossfading
     with pytest.raises(EngineError, match="still being faded in"):
-        rack.replace_chain(build_chain([old], "compiled"))
+        rack.replace_chain(build_chain(slots_at_own_rate([old])))
     out = play(rack, guitar[:RATE])
     assert not rack.is_crossfading
-    reference = Rack(build_chain([new], "compiled"), RATE)
+    reference = Rack(build_chain(slots_at_own_rate([new])), RATE)
     play(reference, quiet[:1024])  # past its fade-in
     expected = play(reference, guitar[:RATE])
     assert np.abs(out[RATE // 2 :] - expected[RATE // 2 :]).max() < 1e-5
-    rack.replace_chain(build_chain([old], "compiled"))
+    rack.replace_chain(build_chain(slots_at_own_rate([old])))
     play(rack, quiet)
     assert not rack.is_crossfading
 
@@ -360,7 +361,7 @@ def test_the_histogram_keeps_percentiles_within_a_thirtysecond() -> None:
 
 
 def test_a_module_that_raises_silences_its_stage_and_is_reported(make_preset: MakePreset) -> None:
-    chain = build_chain([read_preset(make_preset(1, 8))], "torchscript")
+    chain = build_chain(slots_at_own_rate([read_preset(make_preset(1, 8))]), "torchscript")
     rack = Rack(chain, RATE)
     play(rack, np.zeros(128, np.float32))
     chain[0]._module = None  # type: ignore[attr-defined]
@@ -374,7 +375,7 @@ def test_ctrl_c_in_a_module_is_not_lost(make_preset: MakePreset) -> None:
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    chain = build_chain([read_preset(make_preset(1, 8))], "torchscript")
+    chain = build_chain(slots_at_own_rate([read_preset(make_preset(1, 8))]), "torchscript")
     rack = Rack(chain, RATE)
     chain[0]._module = interrupt  # type: ignore[attr-defined]
     play(rack, np.ones(64, np.float32))

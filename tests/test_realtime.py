@@ -18,7 +18,10 @@ from dataclasses import replace
 from numba import carray
 from fxhost.engine.callback import callback
 from fxhost.stages.base import stage_function
-from fxhost.stages.base import gain, dc_blocker, interleaved, interpolated, limiter, loopback, lstm, resampler, wavenet
+from fxhost.stages import dc_blocker, gain, limiter, loopback
+from fxhost.stages.rate import interleaved, interpolated, resampler
+from fxhost.stages.recurrent import stage as lstm
+from fxhost.stages.wavenet import stage as wavenet
 from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
 from fxhost.networks.wavenet import Network
 from fxhost.stages.recurrent.variants import list_variants
@@ -134,7 +137,8 @@ GROWTH = """
 import gc, os, sys
 from pathlib import Path
 import numpy as np
-from fxhost.engine.chain import build_chain
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.preset.archive import read_preset
 from fxhost.engine.rack import Rack
 
@@ -143,7 +147,7 @@ def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 path, engine, blocks, leaks = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "leaking"
-rack = Rack(build_chain([read_preset(Path(path))], engine), 48_000)
+rack = Rack(build_chain(slots_at_own_rate([read_preset(Path(path))]), engine), 48_000)
 block = np.random.default_rng(1).uniform(-1, 1, 16).astype(np.float32)
 out, kept = np.zeros(16, np.float32), []
 for n in range(-1000, blocks):

@@ -15,12 +15,13 @@ import soundfile
 import torch
 
 import train.fit
-from fxhost.engine.chain import build_chain
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import shipped_presets_folder
 from fxhost.reference.torchscript import EffectLSTM, probe_error
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
 from train.losses import LossWeights
@@ -125,7 +126,7 @@ def test_another_recording_is_tested_whole_from_the_settled_state(
     result = fit(TINY, [pair], tmp_path / "tiny.pt", test=other)
     preset, recordings = read_preset(result.preset), read_pair(*other)
     played = recordings.dry.copy()
-    for stage in build_chain([preset], "compiled"):
+    for stage in build_chain(slots_at_own_rate([preset])):
         stage.process(played)
     error = played.astype(np.float64) - recordings.wet
     assert np.sum(error**2) / np.sum(recordings.wet.astype(np.float64) ** 2) == pytest.approx(result.esr_test, rel=1e-3)

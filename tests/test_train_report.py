@@ -17,11 +17,12 @@ from conftest import make_module
 
 import train.report
 from fxhost.arrays import Float32Array
-from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.reference.torchscript import save_preset
 from fxhost.riff import synthesise_riff
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from train.progress import Progress
 from train.report import check_report_folder, write_report
 from train.report_figures import join_bins, welch
@@ -322,7 +323,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def play_whole(path: Path, dry: Float32Array) -> Float32Array:
     """As the host does."""
     played = dry.copy()
-    for stage in build_chain([read_preset(path)], "compiled"):
+    for stage in build_chain(slots_at_own_rate([read_preset(path)])):
         stage.process(played)
     return played
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.engine.chain import build_chain
 from fxhost.errors import FileError, TrainingError
 from fxhost.io.files import check_output, explain_refusal
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
 from train import report_figures as draw
 from train import report_measures as measure
@@ -164,7 +165,7 @@ def _check_test(
 
 def _play_test(preset: Preset, dry: Float32Array, stretches: Sequence[Stretch]) -> Float32Array:
     """What the host makes of the stretches, each played after the audio before it, as the trainer measures it."""
-    warm_up, chain = int(HEARD_WARM_UP_S * preset.sample_rate), build_chain([preset], "compiled")
+    warm_up, chain = int(HEARD_WARM_UP_S * preset.sample_rate), build_chain(slots_at_own_rate([preset]))
     return np.concatenate([block for s in stretches for block in play_stretch(chain, dry, s, warm_up)])
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from fxhost.arrays import Float32Array
-from fxhost.engine.chain import build_chain
 from fxhost.preset.effect import Preset
 from fxhost.reference.torchscript import EffectLSTM, named_weights
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
 from fxhost.stages.recurrent.stage import Lstm
 from train.settings import Settings
@@ -202,7 +203,7 @@ def measure_heard_esr(preset: Preset, material: Sequence[Material], *, threads: 
         Pooled over all samples of all stretches.
     """
     warm_up = int(HEARD_WARM_UP_S * preset.sample_rate)
-    return _measure_error(lambda: build_chain([preset], "compiled"), material, warm_up, threads)
+    return _measure_error(lambda: build_chain(slots_at_own_rate([preset])), material, warm_up, threads)
 
 
 def _measure_error(

@@ -17,9 +17,9 @@ from fxhost.arrays import Float32Array, Float64Array
 from fxhost.bench.disturbance import Disturbance
 from fxhost.bench.machine import read_cpu_model
 from fxhost.bench.timed_rack import CAPACITY, Spread, TimedRack, spread_of
-from fxhost.engine.chain import build_chain, own_plan
-from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import Slot
 
 BLOCK_FRAMES = (16, 32, 64, 128, 256, 512, 1024)
 LARGEST_LOAD = 0.5  # of p99.9, for what counts as played
@@ -100,28 +100,26 @@ def join_names(presets: Sequence[Preset]) -> str:
 
 
 def time_blocks(
-    presets: Sequence[Preset],
+    slots: Sequence[Slot],
     engine: str,
     block_frames: int,
     riff: Float32Array,
     *,
     seconds: float,
-    plans: Sequence[Plan] | None = None,
     stopped: Stopped = lambda: False,
 ) -> Timing:
-    """Play presets as `--device virtual` does, but without waiting for the next block to be due.
+    """Play slots as `--device virtual` does, but without waiting for the next block to be due.
 
     Parameters
     ----------
-    presets : sequence of Preset
+    slots : sequence of Slot
+        At one rate.
     engine : {'compiled', 'torchscript'}
     block_frames : int
     riff : float32 (frames,)
         What to play, again and again.
     seconds : float
         How long to go on; at most `CAPACITY` blocks.
-    plans : sequence of Plan, optional
-        How each plays at the rate. By default each at its own, which must be the same.
     stopped : callable
         Whether to end now. Two blocks are always played.
 
@@ -130,9 +128,8 @@ def time_blocks(
     EngineError
         If the effect fails.
     """
-    plans = plans or [own_plan(preset) for preset in presets]
-    sample_rate = plans[0].sample_rate
-    rack = TimedRack(build_chain(presets, engine, plans), sample_rate, source=riff, source_loops=True)
+    sample_rate = slots[0].plan.sample_rate
+    rack = TimedRack(build_chain(slots, engine), sample_rate, source=riff, source_loops=True)
     rack.connect(in_channels=0, in_channel=0, out_channels=1)
     silence, out = np.zeros(block_frames, np.float32), np.zeros(block_frames, np.float32)
     end = time.perf_counter() + seconds
@@ -142,7 +139,9 @@ def time_blocks(
         rack.process(silence, out)
     rack.check()
     took_us = np.diff(rack.times_ns())[:, 0] * 1e-3
-    return Timing(join_names(presets), engine, block_frames, sample_rate, float(took_us[0]), took_us[1:])
+    return Timing(
+        join_names([slot.preset for slot in slots]), engine, block_frames, sample_rate, float(took_us[0]), took_us[1:]
+    )
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a device does with time while it plays: the time between its callbacks, their compute time, and xruns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from fxhost.bench.blocks import FEWEST_BLOCKS, Stopped, Timing, join_names, stre
 from fxhost.bench.disturbance import Machine
 from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
 from fxhost.errors import DeviceError
-from fxhost.preset.effect import Preset
+from fxhost.rig.rig import Rig
 from fxhost.rig.summary import Summary
 from fxhost.session import Options, Session
 
@@ -44,7 +44,7 @@ class Jitter:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the single times, for JSON."""
-        stream, statistics = self.summary.session.stream, self.summary.statistics
+        stream, statistics = self.summary.stream, self.summary.statistics
         return {
             **self.timing.as_dict(),
             **self.spread.as_dict("interval_"),
@@ -62,18 +62,18 @@ class Jitter:
 
 
 def measure_jitter(
-    presets: Sequence[Preset],
+    rig: Rig,
     options: Options,
     *,
     stress: int,
     notice: Callable[[str], None],
     stopped: Stopped,
 ) -> Jitter:
-    """Play presets on a device, as a run does, and keep the time.
+    """Play a rig on a device, as a run does, and keep the time.
 
     Parameters
     ----------
-    presets : sequence of Preset
+    rig : Rig
     options : Options
         With a duration.
     stress : int
@@ -90,7 +90,7 @@ def measure_jitter(
     KeyboardInterrupt
         If it was stopped before that.
     """
-    session = Session(presets, options, notice, TimedRack)
+    session = Session(rig, options, notice, TimedRack)
     assert isinstance(session.rack, TimedRack)
     machine = Machine()
     with stressing(stress):
@@ -106,8 +106,8 @@ def measure_jitter(
         )
     took_us = np.diff(times_ns)[:, 0] * 1e-3
     timing = Timing(
-        join_names(presets),
-        options.engine,
+        join_names(rig.presets),
+        rig.engine,
         summary.statistics.block_frames,
         session.sample_rate,
         float(took_us[0]),

@@ -15,6 +15,7 @@ from fxhost.bench.jitter import measure_jitter
 from fxhost.io.streams import VIRTUAL
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
 from fxhost.preset.effect import Preset
+from fxhost.rig.rig import Rig
 from fxhost.session import Options
 
 LARGEST_BLOCK = 1024
@@ -103,7 +104,7 @@ def play_in_real_time(
         duration_s=seconds,
         sample_rate=sample_rate,
     )
-    timing = measure_jitter(presets, options, stress=0, notice=lambda text: None, stopped=stopped).timing
+    timing = measure_jitter(Rig(tuple(presets)), options, stress=0, notice=lambda text: None, stopped=stopped).timing
     if stopped():
         raise KeyboardInterrupt
     return timing

@@ -21,6 +21,7 @@ from fxhost.io.devices import choose_device
 from fxhost.io.round_trips import keep_trip
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.effect import Preset
+from fxhost.rig.rig import Rig
 from fxhost.session import Options, Session
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
@@ -84,11 +85,11 @@ class RoundTrip:
 
 
 class LoopbackSession(Session):
-    """A run whose only stage plays the bursts and records the input. The presets give no more than a sample rate.
+    """A run whose only stage plays the bursts and records the input. The rig gives no more than a sample rate.
 
     Parameters
     ----------
-    presets, options, notice
+    rig, options, notice
         As for `Session`.
     """
 
@@ -172,7 +173,7 @@ def measure_round_trip(presets: Sequence[Preset], options: Options, *, stopped: 
         raise DeviceError("the virtual device has no loop; give a real --device, or leave it out for the system's own")
     choose_device(options.output_device, "output")  # refuses where a session would play the virtual device
     choose_device(options.input_device, "input")
-    session = LoopbackSession(presets, options, notice=lambda text: None)
+    session = LoopbackSession(Rig(tuple(presets)), options, notice=lambda text: None)
     summary = session.play(lambda: "quit" if stopped() or session.loop.has_finished else "")
     stream, rate = session.stream, session.sample_rate
     recorded = session.loop.recorded

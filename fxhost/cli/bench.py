@@ -27,13 +27,13 @@ from fxhost.cli.bench_tables import (
     tabulate_trials,
 )
 from fxhost.cli.console import hearing_ctrl_c, make_console, print_error, print_json
-from fxhost.engine.rate_choice import choose_plans
 from fxhost.errors import FxhostError
 from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
+from fxhost.rig.rig import Rig
 from fxhost.session import Options
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
@@ -116,15 +116,13 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     """Compute time, without a device."""
     rate, seconds = bench_rate(options, presets), options.seconds or ROW_S
     riff = synthesise_riff(rate)
-    plans = {engine: choose_plans(presets, engine, rate) for engine in options.engine}
+    slots = {engine: Rig(tuple(presets), engine).slots_at(rate) for engine in options.engine}
 
     def measure(show: Show) -> Iterator[Timing]:
         for engine, frames in product(options.engine, options.block_frames or BLOCK_FRAMES):
             show(f"{engine} engine, blocks of {frames} frames")
             timing, disturbance = measure_quietly(
-                partial(
-                    time_blocks, presets, engine, frames, riff, seconds=seconds, plans=plans[engine], stopped=stopped
-                ),
+                partial(time_blocks, slots[engine], engine, frames, riff, seconds=seconds, stopped=stopped),
                 lambda _: stopped(),
             )
             yield replace(timing, disturbance=disturbance)
@@ -136,9 +134,9 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     console = make_console()
     console.print(describe_machine(options.engine), soft_wrap=True)
     console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", soft_wrap=True)
-    for plan in plans[options.engine[0]]:
-        if not plan.is_own:
-            console.print(plan.describe(), soft_wrap=True)
+    for slot in slots[options.engine[0]]:
+        if not slot.plan.is_own:
+            console.print(slot.plan.describe(), soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))
     tell_disturbances(timings)
@@ -148,10 +146,9 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 # --- the device ------------------------------------------------------------------------------------------------------
 
 
-def device_options(options: argparse.Namespace, block_frames: int, engine: str = "compiled") -> Options:
+def device_options(options: argparse.Namespace, block_frames: int) -> Options:
     """What a session has to know."""
     return Options(
-        engine=engine,
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
         input_channel=options.input_channel or 0,
@@ -167,9 +164,11 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 
     def measure(show: Show) -> Iterator[Jitter]:
         for engine, frames in product(options.engine, options.block_frames or [0]):
-            chosen = device_options(options, frames, engine)
+            chosen = device_options(options, frames)
             show(f"{engine} engine, {chosen.duration_s:g} s on the device")
-            jitter = measure_jitter(presets, chosen, stress=options.stress, notice=print_error, stopped=stopped)
+            jitter = measure_jitter(
+                Rig(tuple(presets), engine), chosen, stress=options.stress, notice=print_error, stopped=stopped
+            )
             yield jitter
             if jitter.summary.error is not None:
                 return

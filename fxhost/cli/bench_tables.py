@@ -101,12 +101,12 @@ def align_numbers(table: Table) -> Table:
 def format_jitter(jitter: Jitter) -> str:
     """What was played, where, and how much of it."""
     timing, summary = jitter.timing, jitter.summary
-    stream = summary.session.stream
+    stream = summary.stream
     return (
         f"{timing.preset} on {stream.name} ({stream.host_api}) at {timing.sample_rate} Hz, "
         f"{stream.latency.describe()}: {summary.statistics.blocks} of {summary.blocks_due} blocks of "
         f"{timing.block_frames} frames, xruns {summary.statistics.xruns.total}, busy threads {jitter.stress}; audio "
-        f"thread: {format_grants(summary.scheduling, summary.session.locked_memory)}"
+        f"thread: {format_grants(summary.scheduling, summary.locked_memory)}"
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fxhost.engine.rate_plan import Plan
-    from fxhost.preset.effect import Preset
+    from fxhost.rig.rig import Rig
     from fxhost.session import Options, Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
@@ -57,38 +57,33 @@ def run_command(arguments: Sequence[str] | None) -> int:
 
 def run_run(options: argparse.Namespace) -> int:
     """`fxhost run`."""
-    presets = read_chain(options)
+    rig = read_rig(options)
 
     from fxhost.io.jack_client import Connections
     from fxhost.io.suspension import hearing_suspension
     from fxhost.session import Options, Session
 
     chosen = Options(
-        engine=options.engine,
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
         input_channel=options.input_channel,
         block_frames=options.block_frames,
         latency=options.latency,
-        input_gain_db=options.input_gain_db,
-        output_gain_db=options.output_gain_db,
         input_file=options.input_file,
         output_file=options.output_file,
         overwrite=options.force,
         duration_s=options.duration,
-        level=options.level,
-        interface_dbu=options.interface_dbu,
-        oversample=options.oversample,
         sample_rate=options.sample_rate,
         client_name=options.client_name,
         connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
-    check_outputs(chosen, presets)
-    tell_levels(presets, options)
+    check_outputs(chosen, rig)
+    for note in rig.notes:
+        print_error(note)
     with hearing_suspension():  # from now on we may be a client of a sound server
-        session = Session(presets, chosen, notice=print_error)
+        session = Session(rig, chosen, notice=print_error)
         end_like_ctrl_c()
         if options.json:
             summary = session.play(lambda: "")
@@ -101,8 +96,8 @@ def run_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_chain(options: argparse.Namespace) -> "list[Preset]":
-    """The presets that were named, with their knobs as they were asked for."""
+def read_rig(options: argparse.Namespace) -> "Rig":
+    """The rig of the presets that were named, with their knobs and settings as they were asked for."""
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
 
@@ -113,25 +108,28 @@ def read_chain(options: argparse.Namespace) -> "list[Preset]":
         from fxhost.engine.knobs import set_knobs
 
         presets = set_knobs(presets, dict(options.knob))
-    return presets
+
+    from fxhost.rig.rig import Rig
+
+    return Rig(
+        presets=tuple(presets),
+        engine=options.engine,
+        input_gain_db=options.input_gain_db,
+        output_gain_db=options.output_gain_db,
+        level=options.level,
+        interface_dbu=options.interface_dbu,
+        oversample=options.oversample,
+    )
 
 
-def tell_levels(presets: "Sequence[Preset]", options: argparse.Namespace) -> None:
-    """Say what was asked for of the levels and cannot be done."""
-    from fxhost.engine.calibration import tell_unknown
-
-    for note in tell_unknown(presets, options.level, options.interface_dbu):
-        print_error(note)
-
-
-def check_outputs(options: "Options", presets: "Sequence[Preset]") -> None:
+def check_outputs(options: "Options", rig: "Rig") -> None:
     """Refuse an output file that could not be written before anything is opened."""
     if options.output_file is not None:
         from fxhost.io.files import check_output
         from fxhost.io.sound_writing import check_format
 
         check_format(options.output_file)
-        inputs = [options.input_file, *(preset.path for preset in presets)]
+        inputs = [options.input_file, *(preset.path for preset in rig.presets)]
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
 
 
@@ -139,7 +137,7 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
     from fxhost.cli.screen import describe_blocks, format_grants, format_status
 
-    names = [preset.name for preset in session.presets]
+    names = [slot.preset.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
         summary = play_in_window(session, console)
     else:
@@ -157,8 +155,8 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
             return ""
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
-        say(f"playing {' → '.join(names)} {where}, {session.options.engine} engine")
-        print_plans(session.plans)
+        say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
+        print_plans([slot.plan for slot in session.slots])
         summary = session.play(on_poll)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
@@ -184,12 +182,12 @@ def play_in_window(session: "Session", console: "Console") -> Any:
     from fxhost.cli.window import Window
 
     screen = Screen(
-        [preset.name for preset in session.presets],
-        session.options.engine,
+        [slot.preset.name for slot in session.slots],
+        session.rig.engine,
         session.rack,
         session.stream,
         session.locked_memory,
-        session.plans,
+        [slot.plan for slot in session.slots],
         session.knobs,
     )
     with keeping_errors(screen.note), Window(console, screen) as window:
@@ -206,38 +204,30 @@ def play_in_window(session: "Session", console: "Console") -> Any:
 
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
-    from fxhost.engine.calibration import choose_gains
-    from fxhost.engine.chain import build_chain
-    from fxhost.engine.rate_choice import choose_plans
     from fxhost.io.channels import choose_channel
     from fxhost.io.files import check_output
     from fxhost.io.recordings import Recording
     from fxhost.io.sound_writing import check_format
 
-    presets = read_chain(options)
+    rig = read_rig(options)
     check_format(options.output)
-    inputs = [options.input, *(preset.path for preset in presets)]
+    inputs = [options.input, *(preset.path for preset in rig.presets)]
     check_output(options.output, overwrite=options.force, inputs=inputs)
 
     from rich.progress import Progress
 
-    from fxhost.engine.rack import Rack
     from fxhost.render import render
 
-    tell_levels(presets, options)
+    for note in rig.notes:
+        print_error(note)
     end_like_ctrl_c()
     choice = choose_channel(options.input, options.channel)
     with Recording(options.input, channel=choice.channel) as recording:
         for note in filter(None, (recording.note, choice.note)):
             print_error(f"note: {note}")
         sample_rate = recording.sample_rate
-        plans = choose_plans(presets, options.engine, sample_rate, options.oversample)
-        rack = Rack(
-            build_chain(presets, options.engine, plans, choose_gains(presets, options.level, options.interface_dbu)),
-            sample_rate,
-            input_gain_db=options.input_gain_db,
-            output_gain_db=options.output_gain_db,
-        )
+        rack, slots = rig.rack_at(sample_rate)
+        plans = [slot.plan for slot in slots]
         console = make_console(stderr=True)
         started = time.perf_counter()
         with Progress(console=console, transient=True, disable=options.json or not console.is_terminal) as progress:
@@ -252,7 +242,7 @@ def run_render(options: argparse.Namespace) -> int:
         seconds = time.perf_counter() - started
         audio_s = recording.frames / sample_rate
     result = {
-        "presets": [preset.name for preset in presets],
+        "presets": [preset.name for preset in rig.presets],
         "engine": options.engine,
         "input": str(options.input),
         "output": str(options.output),

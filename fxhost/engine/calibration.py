@@ -26,6 +26,9 @@ class Gains:
     output_db: float
 
 
+UNITY = Gains(0.0, 0.0)
+
+
 def choose_gains(presets: Sequence[Preset], level: str = "raw", interface_dbu: float | None = None) -> list[Gains]:
     """The gains of each preset of a chain.
 
@@ -53,7 +56,7 @@ def choose_gains(presets: Sequence[Preset], level: str = "raw", interface_dbu: f
     return gains
 
 
-def tell_unknown(presets: Sequence[Preset], level: str, interface_dbu: float | None) -> list[str]:
+def describe_unknown_levels(presets: Sequence[Preset], level: str, interface_dbu: float | None) -> list[str]:
     """What was asked for but cannot be done, a line each."""
     notes = []
     if interface_dbu is not None and presets[0].levels.input_dbu is None:

@@ -1,15 +1,15 @@
 """What a run came to."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fxhost.engine.rack import Statistics
 from fxhost.errors import FxhostError
-from fxhost.io.realtime import HOW_TO_ALLOW, Scheduling
-from fxhost.io.streams import VirtualStream
-
-if TYPE_CHECKING:
-    from fxhost.session import Session
+from fxhost.io.realtime import HOW_TO_ALLOW, LockedMemory, Scheduling
+from fxhost.io.streams import Stream, VirtualStream
+from fxhost.rig.rig import Rig
+from fxhost.rig.slot import Slot
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,14 @@ class Summary:
 
     Parameters
     ----------
-    session : Session
+    rig : Rig
+    slots : sequence of Slot
+        The places of the rack at the stream's rate.
+    stream : Stream
+        As it stands after the run.
+    sample_rate : int
+        In Hz.
+    locked_memory : LockedMemory
     statistics : Statistics
         As they stood when the run ended.
     stopped_ns : int
@@ -33,7 +40,11 @@ class Summary:
         How long the process was stopped in between, in seconds.
     """
 
-    session: "Session"
+    rig: Rig
+    slots: Sequence[Slot]
+    stream: Stream
+    sample_rate: int
+    locked_memory: LockedMemory
     statistics: Statistics
     stopped_ns: int
     error: FxhostError | None
@@ -53,18 +64,18 @@ class Summary:
         """How many blocks the time was worth, the first one included."""
         s = self.statistics
         # a tenth of a block for the jitter of the first and the last
-        return int(self.seconds * self.session.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
+        return int(self.seconds * self.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
 
     @property
     def advice(self) -> str | None:
         """How to allow a real-time priority, where the thread of a device has none."""
         has_none = self.scheduling is not None and not self.scheduling.is_realtime
-        return HOW_TO_ALLOW if has_none and not isinstance(self.session.stream, VirtualStream) else None
+        return HOW_TO_ALLOW if has_none and not isinstance(self.stream, VirtualStream) else None
 
     @property
     def timing(self) -> dict[str, Any]:
         """How the stream kept time and what its latency is, for JSON; None is unknown."""
-        s, stream = self.statistics, self.session.stream
+        s, stream = self.statistics, self.stream
         return {
             "stream_latency_s": stream.latency.seconds,
             "stream_latency_source": stream.latency.source,
@@ -82,19 +93,19 @@ class Summary:
         return {
             "scheduling": None if self.scheduling is None else asdict(self.scheduling),
             "scheduling_advice": self.advice,
-            **asdict(self.session.locked_memory),
+            **asdict(self.locked_memory),
         }
 
     def as_dict(self, process_start_s: float) -> dict[str, Any]:
         """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""
-        s, stream = self.statistics, self.session.stream
+        s, stream = self.statistics, self.stream
         return {
-            "presets": [preset.name for preset in self.session.presets],
-            "engine": self.session.options.engine,
+            "presets": [slot.preset.name for slot in self.slots],
+            "engine": self.rig.engine,
             "device": stream.name,
             "host_api": stream.host_api,
-            "sample_rate": self.session.sample_rate,
-            "rates": [plan.as_dict() for plan in self.session.plans],
+            "sample_rate": self.sample_rate,
+            "rates": [slot.plan.as_dict() for slot in self.slots],
             "block_frames": s.block_frames,
             **self.timing,
             "seconds": self.seconds,

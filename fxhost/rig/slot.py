@@ -1,0 +1,35 @@
+"""One place in the rack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fxhost.engine.calibration import Gains, choose_gains
+from fxhost.engine.chain import own_plan
+from fxhost.engine.rate_plan import Plan
+from fxhost.preset.effect import Preset
+from fxhost.preset.network_stage import settle_wavenet
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in the rack: an effect, how it plays at the stream's rate, and the gains around it.
+
+    Attributes
+    ----------
+    preset : Preset
+        With its knobs where they are set, in its settled state.
+    plan : Plan
+    gains : Gains
+    """
+
+    preset: Preset
+    plan: Plan
+    gains: Gains
+
+
+def slots_at_own_rate(presets: Sequence[Preset]) -> tuple[Slot, ...]:
+    """Presets in a stream that has the rate of each, with the gains that belong to them."""
+    settled = [settle_wavenet(preset) for preset in presets]
+    return tuple(
+        Slot(preset, own_plan(preset), gains) for preset, gains in zip(settled, choose_gains(settled), strict=True)
+    )
