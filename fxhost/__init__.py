@@ -1,3 +1,78 @@
-"""fxhost: a real-time host for learned audio effects."""
+"""fxhost: a real-time host for learned audio effects.
 
-__version__ = "0.1.0"
+The public names are listed in `__all__`. They are imported when they are first used, so that `import fxhost` is quick.
+"""
+
+from importlib import import_module
+
+from fxhost.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fxhost.errors import (
+        AudioError,
+        DeviceError,
+        DiskFullError,
+        EngineError,
+        FileError,
+        FxhostError,
+        PresetError,
+        TrainingError,
+    )
+    from fxhost.io.devices import Device, devices
+    from fxhost.live import Live, play
+    from fxhost.rig.effect import Effect, load
+    from fxhost.rig.knobs import Knobs
+    from fxhost.rig.rig import Rig
+    from fxhost.rig.stream import Stream
+    from fxhost.training import Trained, train
+
+_ERRORS = (
+    *("AudioError", "DeviceError", "DiskFullError", "EngineError", "FileError", "FxhostError", "PresetError"),
+    "TrainingError",
+)
+_HOMES = {
+    **dict.fromkeys(_ERRORS, "fxhost.errors"),
+    **dict.fromkeys(("Device", "devices"), "fxhost.io.devices"),
+    **dict.fromkeys(("Live", "play"), "fxhost.live"),
+    **dict.fromkeys(("Effect", "load"), "fxhost.rig.effect"),
+    "Knobs": "fxhost.rig.knobs",
+    "Rig": "fxhost.rig.rig",
+    "Stream": "fxhost.rig.stream",
+    **dict.fromkeys(("Trained", "train"), "fxhost.training"),
+}
+
+__all__ = [
+    "AudioError",
+    "Device",
+    "DeviceError",
+    "DiskFullError",
+    "Effect",
+    "EngineError",
+    "FileError",
+    "FxhostError",
+    "Knobs",
+    "Live",
+    "PresetError",
+    "Rig",
+    "Stream",
+    "Trained",
+    "TrainingError",
+    "__version__",
+    "devices",
+    "load",
+    "play",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fxhost' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fxhost.engine.rack import Rack, Statistics
+from fxhost.engine.rack import Rack
+from fxhost.engine.statistics import Statistics
 from fxhost.io.recordings import Recording
 from fxhost.io.sound_writing import writing
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from fxhost import __version__
+from fxhost.version import __version__
 
 
 def read_cpu_model() -> str:

@@ -112,7 +112,7 @@ def read_rig(options: argparse.Namespace) -> "Rig":
     from fxhost.rig.rig import Rig
 
     return Rig(
-        presets=tuple(presets),
+        presets,
         engine=options.engine,
         input_gain_db=options.input_gain_db,
         output_gain_db=options.output_gain_db,
@@ -226,7 +226,8 @@ def run_render(options: argparse.Namespace) -> int:
         for note in filter(None, (recording.note, choice.note)):
             print_error(f"note: {note}")
         sample_rate = recording.sample_rate
-        rack, slots = rig.rack_at(sample_rate)
+        slots = rig.slots_at(sample_rate)
+        rack, _ = rig.rack_of(slots)
         plans = [slot.plan for slot in slots]
         console = make_console(stderr=True)
         started = time.perf_counter()
@@ -285,9 +286,9 @@ def run_devices(options: argparse.Namespace) -> int:
     """`fxhost devices`."""
     from dataclasses import asdict
 
-    from fxhost.io.devices import ask_latencies, list_devices
+    from fxhost.io.devices import devices as list_devices
 
-    devices = ask_latencies(list_devices())
+    devices = list_devices()
     if options.json:
         print_json([asdict(device) for device in devices])
         return 0

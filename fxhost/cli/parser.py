@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fxhost import __version__
 from fxhost.plain_text import plain_line
+from fxhost.version import __version__
 
 
 class Parser(argparse.ArgumentParser):

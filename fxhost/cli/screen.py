@@ -16,8 +16,9 @@ from fxhost.cli.keys import Presses
 from fxhost.cli.screen_meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.engine.knobs import KnobBoard
-from fxhost.engine.rack import Levels, Rack, Statistics
+from fxhost.engine.rack import Rack
 from fxhost.engine.rate_plan import Plan
+from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.io.realtime import LockedMemory, Scheduling, read_scheduling
 from fxhost.io.streams import Stream
 
@@ -119,7 +120,7 @@ class Screen:
     _note: str = ""
     _noted_at: float = 0.0
 
-    def update(self, levels: Levels | None) -> None:
+    def update(self, levels: MeterReading | None) -> None:
         """Take new levels, if there are any."""
         if levels is not None:
             now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from fxhost.errors import PresetError
 from fxhost.preset.effect import Knob, Preset
@@ -18,24 +19,33 @@ def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float]) -> list[
     ----------
     presets : sequence of Preset
     settings : mapping of str to float
-        Values from 0 to 1 by the knob's name, in any case; one name may mean knobs of several presets.
+        Values from 0 to 1 by the name of the knob, in either case. A plain name means that knob of every preset that
+        has one, "2.drive" the knob of the second preset alone.
 
     Raises
     ------
     PresetError
         If no preset has such a knob.
     """
-    names = {knob.name.casefold() for preset in presets for knob in preset.knobs}
+    names = KnobBoard(presets).names
+    known = {knob.name.casefold() for preset in presets for knob in preset.knobs}
+    numbered = {f"{n + 1}.{knob.name}".casefold() for n, preset in enumerate(presets) for knob in preset.knobs}
     for name in settings:
-        if name.casefold() not in names:
-            listed = ", ".join(knob.name for preset in presets for knob in preset.knobs)
-            raise PresetError(f"no knob {name!r}: {f'there is {listed}' if listed else 'these presets have none'}")
+        if name.casefold() not in known | numbered:
+            near = get_close_matches(name, names, 1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            listed = f"there is {', '.join(names)}" if names else "these presets have none"
+            raise PresetError(f"no knob {name!r}: {listed}{guess}")
     values = {name.casefold(): value for name, value in settings.items()}
-    return [_turned(preset, values) for preset in presets]
+    return [_turned(n, preset, values) for n, preset in enumerate(presets)]
 
 
-def _turned(preset: Preset, values: Mapping[str, float]) -> Preset:
-    knobs = tuple(Knob(knob.name, values.get(knob.name.casefold(), knob.default)) for knob in preset.knobs)
+def _turned(n: int, preset: Preset, values: Mapping[str, float]) -> Preset:
+    def value_of(knob: Knob) -> float:
+        name = knob.name.casefold()
+        return values.get(f"{n + 1}.{name}", values.get(name, knob.default))
+
+    knobs = tuple(Knob(knob.name, value_of(knob)) for knob in preset.knobs)
     return preset if knobs == preset.knobs else settle_on_silence(replace(preset, knobs=knobs))
 
 
@@ -62,6 +72,22 @@ class KnobBoard:
         """The preset and the knob of each, in order."""
         return [(n, k) for n, preset in enumerate(self.presets) for k in range(len(preset.knobs))]
 
+    @property
+    def names(self) -> list[str]:
+        """The name of each, in order; where two presets have one of the same name, with the number of the preset."""
+        plain = [self.presets[n].knobs[k].name for n, k in self.places]
+        folded = [name.casefold() for name in plain]
+        return [
+            name if folded.count(name.casefold()) == 1 else f"{n + 1}.{name}"
+            for name, (n, _) in zip(plain, self.places, strict=True)
+        ]
+
+    def set(self, index: int, value: float) -> None:
+        """Turn one of them, counted through all presets, to a value from 0 to 1."""
+        n, k = self.places[index]
+        self.values[n][k] = value
+        self._set(n, k)
+
     def attach(self, chain: Sequence[Stage]) -> None:
         """Turn the knobs of these stages from now on, and set them to where the knobs are."""
         self._stages = [stage for stage in chain if stage.knobs]
@@ -86,9 +112,9 @@ class KnobBoard:
     def describe_each(self) -> list[str]:
         """Each knob and where it stands, the chosen one marked."""
         parts = []
-        for place, (n, k) in enumerate(self.places):
+        for place, ((n, k), name) in enumerate(zip(self.places, self.names, strict=True)):
             mark = "▸" if place == self.chosen else " "
-            parts.append(f"{mark}{self.presets[n].knobs[k].name} {self.values[n][k]:.2f}")
+            parts.append(f"{mark}{name} {self.values[n][k]:.2f}")
         return parts
 
     def describe(self) -> str:

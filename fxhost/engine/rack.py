@@ -6,8 +6,7 @@ Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` doe
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from fxhost.engine.callback import (
     percentiles,
     share_from,
 )
+from fxhost.engine.statistics import Load, MeterReading, Statistics, Xruns
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
 from fxhost.stages.base import Stage, smoothing
@@ -38,66 +38,6 @@ BYPASS_SMOOTHING_MS = 5.0
 RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
 
 Float32Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Xruns:
-    """How often PortAudio reported each kind of under- and overflow."""
-
-    input_underflows: int
-    input_overflows: int
-    output_underflows: int
-    output_overflows: int
-
-    @property
-    def total(self) -> int:
-        """All four kinds together."""
-        return self.input_underflows + self.input_overflows + self.output_underflows + self.output_overflows
-
-
-@dataclass(frozen=True)
-class Load:
-    """Compute time ÷ block duration: below 1 keeps up."""
-
-    p50: float
-    p99: float
-    p999: float
-    max: float
-
-
-@dataclass(frozen=True)
-class Levels:
-    """What the meters show, in dB relative to full scale: the raw input, and what leaves the rack."""
-
-    input_peak_db: float
-    output_peak_db: float
-    input_rms_db: float
-    output_rms_db: float
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What the callback has counted since the start. Times are those of `time.perf_counter_ns`; 0 where none was.
-
-    `blocks_at_once` is how many blocks come one right after the other, 1 where they come evenly: a device with longer
-    periods calls for several at the end of each.
-    """
-
-    blocks: int
-    frames: int
-    block_frames: int
-    first_block_ns: int
-    last_block_ns: int
-    xruns: Xruns
-    load: Load
-    interval_p50_us: float
-    interval_p99_us: float
-    blocks_at_once: float
-    input_peak_db: float
-    output_peak_db: float
-    bad_samples: int
-    limited_samples: int
-    lost_frames: int
 
 
 class _Table:
@@ -222,6 +162,15 @@ class Rack:
             What PortAudio would report (`PaStreamCallbackFlags`).
         """
         self._function(block.ctypes.data, out.ctypes.data, len(out), None, flags, self.control_address)
+
+    def block_function(self) -> Callable[[int, int, int], object]:
+        """What plays a block at an address into another, float32, of so many frames; it keeps this rack alive."""
+        function, control = self._function, self.control_address
+
+        def play(block: int, out: int, frames: int, rack: Rack = self) -> None:
+            function(block, out, frames, None, 0, control)
+
+        return play
 
     @property
     def arrays(self) -> list[NDArray[Any]]:
@@ -368,7 +317,7 @@ class Rack:
             lost_frames=int(c["ring_lost"]),
         )
 
-    def read_meters(self) -> Levels | None:
+    def read_meters(self) -> MeterReading | None:
         """The levels between the last two calls, or None where no block has been played since."""
         c = self._control
         if c["meter_answered"] != c["meter_request"] or not c["metered_frames"]:
@@ -378,7 +327,7 @@ class Rack:
         peaks_and_energies = c["metered"].astype(float)
         rms = np.sqrt(peaks_and_energies[2:] / float(c["metered_frames"]))
         c["meter_request"] += 1
-        return Levels(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))
+        return MeterReading(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))
 
     def take_recording(self) -> Float32Array:
         """The output frames recorded since the last call, float32 (frames,)."""

@@ -178,6 +178,17 @@ def ask_latencies(devices: Sequence[Device]) -> list[Device]:
     return [told(device) for device in devices]
 
 
+def devices() -> list[Device]:
+    """The sound devices of this machine, with the latencies that are known of them.
+
+    Raises
+    ------
+    DeviceError
+        If there is no PortAudio library.
+    """
+    return ask_latencies(list_devices())
+
+
 def default_device(kind: Kind) -> Device:
     """The device that the system prefers.
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from fxhost import __version__
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import NONE
 from fxhost.preset.archive import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR
 from fxhost.preset.effect import Knob, Levels
+from fxhost.version import __version__
 
 PROBE_FRAMES = 2048
 PROBE_HALVINGS = 8

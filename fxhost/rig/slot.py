@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fxhost.engine.calibration import Gains, choose_gains
 from fxhost.engine.chain import own_plan
+from fxhost.engine.rate_choice import choose_plans
 from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import settle_wavenet
@@ -33,3 +34,34 @@ def slots_at_own_rate(presets: Sequence[Preset]) -> tuple[Slot, ...]:
     return tuple(
         Slot(preset, own_plan(preset), gains) for preset, gains in zip(settled, choose_gains(settled), strict=True)
     )
+
+
+def plan_slots(
+    presets: Sequence[Preset],
+    sample_rate: int,
+    *,
+    engine: str = "compiled",
+    level: str = "raw",
+    interface_dbu: float | None = None,
+    oversample: int = 1,
+) -> tuple[Slot, ...]:
+    """The places of presets in a stream. A rate plan that is not known yet is measured, which takes seconds.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+    sample_rate : int
+        In Hz.
+    engine, level, interface_dbu, oversample
+        As for `fxhost.Rig`.
+
+    Raises
+    ------
+    EngineError
+        If the engine plays presets at their own rate only, and another was asked for; or if the rates have no simple
+        ratio.
+    """
+    settled = [settle_wavenet(preset) for preset in presets]
+    plans = choose_plans(settled, engine, sample_rate, oversample)
+    gains = choose_gains(settled, level, interface_dbu)
+    return tuple(Slot(*place) for place in zip(settled, plans, gains, strict=True))

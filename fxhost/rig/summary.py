@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fxhost.engine.rack import Statistics
+from fxhost.engine.statistics import Statistics
 from fxhost.errors import FxhostError
 from fxhost.io.realtime import HOW_TO_ALLOW, LockedMemory, Scheduling
 from fxhost.io.streams import Stream, VirtualStream

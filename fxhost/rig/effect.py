@@ -1,0 +1,150 @@
+"""A learned effect to play with: its knobs, and its sound at any sample rate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fxhost.engine.rack import Rack
+from fxhost.errors import PresetError
+from fxhost.preset.archive import read_preset
+from fxhost.preset.effect import Knob, Preset
+from fxhost.preset.library import find_preset
+from fxhost.preset.settled_state import settle_on_silence
+from fxhost.riff import synthesise_riff
+from fxhost.rig.build import build_chain
+from fxhost.rig.knobs import Knobs
+from fxhost.rig.notebook import format_page
+from fxhost.rig.slot import Slot, plan_slots
+from fxhost.rig.stream import Playable
+from fxhost.stages.base import Stage
+
+
+class Effect(Playable):
+    """A learned effect: a preset or a capture that was loaded.
+
+    Parameters
+    ----------
+    preset : Preset
+        As `fxhost.load` reads it.
+
+    Attributes
+    ----------
+    knobs : Knobs
+        Its knobs by name, 0 to 1. A turned knob counts for calls and streams that begin afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np, fxhost
+    >>> effect = fxhost.load("ts-overdrive")
+    >>> effect.sample_rate
+    48000
+    >>> wet = effect(np.zeros(480, np.float32), 48000)
+    >>> wet.shape, wet.dtype
+    ((480,), dtype('float32'))
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        self._preset = preset
+        self._values = [knob.default for knob in preset.knobs]
+        self.knobs = Knobs([knob.name for knob in preset.knobs], self._values, lambda index, value: None)
+
+    @property
+    def preset(self) -> Preset:
+        """The preset with its knobs where they stand, in its settled state."""
+        knobs = tuple(Knob(knob.name, value) for knob, value in zip(self._preset.knobs, self._values, strict=True))
+        if knobs != self._preset.knobs:
+            self._preset = settle_on_silence(replace(self._preset, knobs=knobs))
+        return self._preset
+
+    @property
+    def name(self) -> str:
+        """What its maker calls it."""
+        return self._preset.name
+
+    @property
+    def path(self) -> Path:
+        """The file that it was read from."""
+        return self._preset.path
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate that it was trained at, in Hz. It plays at any other too."""
+        return self._preset.sample_rate
+
+    @property
+    def architecture(self) -> str:
+        """The kind and size of its network, such as 'LSTM 1×24'."""
+        return self._preset.architecture.label
+
+    @property
+    def metadata(self) -> MappingProxyType[str, Any]:
+        """Everything that the file tells: author, licence, training, levels."""
+        return MappingProxyType(self._preset.metadata)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file is odd and was left out."""
+        return self._preset.notes
+
+    @property
+    def esr(self) -> float | None:
+        """The error-to-signal ratio on recordings that it was not trained on, where the file tells it."""
+        training = self._preset.metadata.get("training")
+        esr = training.get("esr_test") if isinstance(training, dict) else None
+        return float(esr) if isinstance(esr, int | float) else None
+
+    def slots_at(self, sample_rate: int) -> tuple[Slot, ...]:
+        """Its place in a stream of this rate, in Hz."""
+        return plan_slots([self.preset], sample_rate)
+
+    def rack_of(self, slots: Sequence[Slot]) -> tuple[Rack, list[Stage]]:
+        """A fresh rack without a device that plays this slot, and its chain."""
+        chain = build_chain(slots)
+        return Rack(chain, slots[0].plan.sample_rate), chain
+
+    def __repr__(self) -> str:
+        return f"Effect({self.name!r}, {self.architecture}, {self.sample_rate} Hz)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what it is, its knobs, its ESR, and a player of the built-in riff through it."""
+        riff = synthesise_riff(self.sample_rate)
+        facts = {"network": self.architecture, "sample rate": f"{self.sample_rate} Hz"}
+        facts |= {f"knob {name}": f"{value:.2f}" for name, value in self.knobs.items()}
+        facts["held-out ESR"] = "unknown" if self.esr is None else f"{self.esr:.2g}"
+        return format_page(self.name, facts, self(riff, self.sample_rate), self.sample_rate)
+
+
+def load(preset: str | Path) -> Effect:
+    """Load a preset or a capture.
+
+    Parameters
+    ----------
+    preset : str or Path
+        A `.pt`, `.nam`, `.json` or `.aidax` file, or the name of a preset that `fxhost presets` lists. Nothing in the
+        file is executed.
+
+    Raises
+    ------
+    PresetError
+        If there is no such file or preset, or it is damaged or of another kind.
+
+    Examples
+    --------
+    >>> import fxhost
+    >>> fxhost.load("ts-overdrive").architecture
+    'LSTM 1×24'
+    """
+    return Effect(read_preset(find_preset(str(preset))))
+
+
+def as_effect(given: str | Path | Preset | Effect) -> Effect:
+    """An effect from whatever names one."""
+    if isinstance(given, Effect):
+        return given
+    if isinstance(given, Preset):
+        return Effect(given)
+    if isinstance(given, str | Path):
+        return load(given)
+    raise PresetError(f"expected an effect, a name or a path, got {type(given).__name__}")
