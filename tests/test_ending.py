@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from fxhost.cli import commands, ending, main
+from fxhost.cli import dispatch, ending, main
 from fxhost.errors import FxhostError
 
 SHORT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -87,7 +87,7 @@ def broken_import(tmp_path: Path, text: str) -> Callable[[object], int]:
 def test_what_is_refused_is_one_line_and_a_code(
     err: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(commands.COMMANDS, "devices", raise_as(err))
+    monkeypatch.setattr(dispatch, "find_command", lambda name: raise_as(err))
     assert main(["devices"]) == code
     told = capsys.readouterr()
     assert message in told.err
@@ -118,7 +118,7 @@ def test_a_library_that_cannot_be_imported_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(commands.COMMANDS, "devices", broken_import(tmp_path, text))
+    monkeypatch.setattr(dispatch, "find_command", lambda name: broken_import(tmp_path, text))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     assert main(["devices"]) == code
     told = capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_a_library_that_cannot_be_imported_is_one_line(
 
 
 def test_an_error_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(commands.COMMANDS, "devices", raise_as(ZeroDivisionError()))
+    monkeypatch.setattr(dispatch, "find_command", lambda name: raise_as(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main(["devices"])
 
@@ -184,7 +184,7 @@ def test_an_interrupt_that_a_callback_swallows_is_heard(monkeypatch: pytest.Monk
             time.sleep(0.01)
         return 0
 
-    monkeypatch.setitem(commands.COMMANDS, "devices", command)
+    monkeypatch.setattr(dispatch, "find_command", lambda name: command)
     assert main(["devices"]) == 130
 
 

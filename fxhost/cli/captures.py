@@ -12,7 +12,7 @@ from fxhost.native.slow_steps import hearing_waits
 from fxhost.plain_text import escape
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
-from fxhost.preset.library import find_preset
+from fxhost.preset.library import find_preset, resolve_output
 
 
 def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
@@ -21,6 +21,7 @@ def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
         raise FxhostError("give one FILE, or --all FOLDER")
     if options.all is not None:
         return import_all(options, interruption)
+    options.output = resolve_output(options.output)
     preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
     tell_notes(preset, options.capture)
     if options.json:

@@ -44,7 +44,7 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
     with sturdy_streams() as output, hearing_swallowed_interrupts():
         exited = False
         try:
-            from fxhost.cli.commands import run_command
+            from fxhost.cli.dispatch import run_command
 
             code = run_command(arguments)
             output.flush()

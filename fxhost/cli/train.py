@@ -21,7 +21,7 @@ from fxhost.cli.console import (
 )
 from fxhost.errors import FxhostError, TrainingError
 from fxhost.preset.archive import read_preset
-from fxhost.preset.library import find_preset
+from fxhost.preset.library import find_preset, resolve_output
 from train.augment import AUGMENTATIONS
 from train.check import format_findings
 from train.checkpoint import checkpoint_path, read_checkpoint
@@ -53,6 +53,13 @@ Show = Callable[[Progress], None]
 
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
+    if options.output is not None:
+        if options.output.suffix not in ("", ".pt"):
+            named = options.output.with_suffix(".pt").name
+            raise FxhostError(
+                f"-o {options.output}: a preset is a .pt file; give {named}, or a bare name to keep it in your library"
+            )
+        options.output = resolve_output(options.output)
     end_like_ctrl_c()
     interruption, before = Interruption(say=print_error), _find_checkpoint(options)
     try:

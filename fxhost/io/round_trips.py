@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from numba.misc.appdirs import AppDirs
+import platformdirs
 
 from fxhost.errors import FileError
 from fxhost.io.files import replacing
@@ -81,7 +81,7 @@ class KeptTrip:
 
 def store_path() -> Path | None:
     """The file, or None for a user without a home."""
-    folder = Path(AppDirs("fxhost", appauthor=False).user_data_dir)
+    folder = platformdirs.user_data_path("fxhost", appauthor=False)
     return folder / "round-trips.json" if folder.is_absolute() else None
 
 

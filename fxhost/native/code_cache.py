@@ -24,6 +24,7 @@ from typing import Any
 
 import llvmlite
 import numba
+import platformdirs
 from numba import njit
 from numba.core import config
 from numba.core.caching import NullCache
@@ -31,7 +32,6 @@ from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
-from numba.misc.appdirs import AppDirs
 
 from fxhost.native.slow_steps import tell_wait
 from fxhost.native.source_digest import hash_sources
@@ -222,7 +222,7 @@ def _candidates(sources: Path) -> Iterator[Path]:
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR).absolute() / own
     yield sources / "__pycache__"
-    users = Path(AppDirs("fxhost", appauthor=False).user_cache_dir)
+    users = platformdirs.user_cache_path("fxhost", appauthor=False)
     if users.is_absolute():  # otherwise the user has no home
         yield users / own
     user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has such a folder for each user

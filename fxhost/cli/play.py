@@ -1,36 +1,24 @@
-"""The commands: arguments in, words out, exit codes. Nothing heavy is imported before a command needs it."""
+"""`fxhost run` and `fxhost render`."""
 
 import argparse
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import (
     end_like_ctrl_c,
-    flatten,
-    format_esr,
     keeping_errors,
     make_console,
-    make_table,
     print_error,
     print_json,
     print_plans,
     say,
-    tabulate_plans,
     tell_notes,
-    telling_waits,
-    telling_warnings,
 )
-from fxhost.cli.parser import build_parser
 from fxhost.errors import FxhostError
-from fxhost.io.environment import check_surroundings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fxhost.engine.rate_plan import Plan
     from fxhost.rig.rig import Rig
     from fxhost.session import Options, Session
 
@@ -38,21 +26,6 @@ if TYPE_CHECKING:
 PROCESS_START_S = time.perf_counter() - time.process_time()
 
 STATUS_EVERY_S = 5.0
-
-
-def run_command(arguments: Sequence[str] | None) -> int:
-    """Run the command that the words after `fxhost` ask for; return its exit code, or raise what it failed of."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.print_help()
-        return 2
-    check_surroundings(options)
-    with telling_warnings(), telling_waits():
-        return COMMANDS[options.command](options)
-
-
-# --- run -------------------------------------------------------------------------------------------------------------
 
 
 def run_run(options: argparse.Namespace) -> int:
@@ -199,9 +172,6 @@ def play_in_window(session: "Session", console: "Console") -> Any:
         return session.play(on_poll, window.leaving)
 
 
-# --- render ----------------------------------------------------------------------------------------------------------
-
-
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     from fxhost.io.channels import choose_channel
@@ -267,154 +237,3 @@ def run_render(options: argparse.Namespace) -> int:
         if statistics.bad_samples:
             print_error(f"{statistics.bad_samples} samples were no numbers and were silenced: is the preset damaged?")
     return 0
-
-
-# --- bench -----------------------------------------------------------------------------------------------------------
-
-
-def run_bench(options: argparse.Namespace) -> int:
-    """`fxhost bench`."""
-    from fxhost.cli import bench
-
-    return bench.run_bench(options)
-
-
-# --- what there is ---------------------------------------------------------------------------------------------------
-
-
-def run_devices(options: argparse.Namespace) -> int:
-    """`fxhost devices`."""
-    from dataclasses import asdict
-
-    from fxhost.io.devices import devices as list_devices
-
-    devices = list_devices()
-    if options.json:
-        print_json([asdict(device) for device in devices])
-        return 0
-    table = make_table("no.", "name", "host API", "in", "out", "rate", "low latency in / out")
-    for device in devices:
-        latencies = " / ".join("unknown" if way is None else f"{1000 * way:.1f} ms" for way in device.latency_s)
-        channels = str(device.input_channels), str(device.output_channels)
-        table.add_row(str(device.index), device.name, device.host_api, *channels, f"{device.sample_rate} Hz", latencies)
-    make_console().print(table if devices else "no sound device on this machine; `fxhost run` plays the virtual device")
-    return 0
-
-
-def run_presets(options: argparse.Namespace) -> int:
-    """`fxhost presets`."""
-    from fxhost.preset.archive import read_metadata
-    from fxhost.preset.library import shipped_presets_folder
-
-    shipped = {path.stem: read_metadata(path) for path in sorted(shipped_presets_folder().glob("*.pt"))}
-    if options.json:
-        print_json([{"preset": name, **metadata} for name, metadata in shipped.items()])
-        return 0
-    table = make_table("preset", "what it is", "network", "rate", "held-out ESR")
-    for name, metadata in shipped.items():
-        sizes, training = metadata["architecture"], metadata.get("training", {})
-        network = f"{sizes['type'].upper()} {sizes['layers']}×{sizes['hidden_size']}"
-        esr = format_esr(training.get("esr_test"))
-        table.add_row(name, metadata["name"], network, f"{metadata['sample_rate']} Hz", esr)
-    make_console().print(table)
-    return 0
-
-
-def run_info(options: argparse.Namespace) -> int:
-    """`fxhost info`."""
-    from fxhost.preset.archive import read_preset
-    from fxhost.preset.library import find_preset
-
-    preset = read_preset(find_preset(options.preset))
-    tell_notes(preset)
-    result = dict(preset.metadata)
-    if options.check and not preset.probe:
-        raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
-    if options.check:
-        from fxhost.preset import probe
-        from fxhost.reference import torchscript
-
-        result["check"] = {"compiled": probe.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
-        errors = {name: error if math.isfinite(error) else None for name, error in result["check"].items()}
-        is_foreign = preset.file_format != "fxhost"
-        if is_foreign:
-            preset = replace(preset, probe_error=torchscript.rounding_error(preset))
-        tolerance = probe.probe_tolerance(preset)
-        passed = all(error is not None and error <= tolerance for error in errors.values())
-        result["check"] = {**errors, "passed": passed}
-    plans: list[Plan] = []
-    if options.rates:
-        from fxhost.engine.rate_choice import USUAL_RATES, choose_plan
-
-        plans = [choose_plan(preset, rate) for rate in USUAL_RATES]
-        result["rates"] = [plan.as_dict() for plan in plans]
-    if options.json:
-        print_json(result)
-    else:
-        table = make_table("", "", header=False)
-        for key, value in flatten({key: value for key, value in result.items() if key != "rates"}):
-            table.add_row(key, value)
-        make_console().print(table)
-        if plans:
-            make_console().print(tabulate_plans(plans))
-    if options.check and not result["check"]["passed"]:
-        answer = "the output that it carries" if is_foreign else "its probe"
-        raise FxhostError(
-            f"{preset.path} does not sound as it did when it was made: {answer} is off by {errors}, "
-            f"at most {tolerance:.1e} is right; get the file again"
-        )
-    return 0
-
-
-# --- other programs' files -------------------------------------------------------------------------------------------
-
-
-def run_import(options: argparse.Namespace) -> int:
-    """`fxhost import`."""
-    from fxhost.io.interruption import Interruption
-
-    end_like_ctrl_c()
-    interruption = Interruption(say=print_error)
-    with interruption.listening():
-        from fxhost.cli import captures
-
-        interruption.check()
-        return captures.run_import(options, interruption)
-
-
-def run_export(options: argparse.Namespace) -> int:
-    """`fxhost export`."""
-    from fxhost.cli import captures
-
-    return captures.run_export(options)
-
-
-# --- train -----------------------------------------------------------------------------------------------------------
-
-
-def run_train(options: argparse.Namespace) -> int:
-    """`fxhost train`."""
-    from fxhost.cli import train
-
-    return train.run_train(options)
-
-
-def run_signal(options: argparse.Namespace) -> int:
-    """`fxhost signal`."""
-    from fxhost.cli import train
-
-    return train.run_signal(options)
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": run_run,
-    "render": run_render,
-    "bench": run_bench,
-    "devices": run_devices,
-    "presets": run_presets,
-    "info": run_info,
-    "import": run_import,
-    "export": run_export,
-    "train": run_train,
-    "signal": run_signal,
-}

@@ -1,0 +1,58 @@
+"""From the words after `fxhost` to the function that does it. Nothing heavy is imported before a command needs it."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from fxhost.cli.console import end_like_ctrl_c, print_error, say, telling_waits, telling_warnings
+from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, guess, parse
+from fxhost.io.environment import check_surroundings
+
+HOMES = {
+    **dict.fromkeys(("run", "render"), "play"),
+    **dict.fromkeys(("devices", "presets", "info"), "info"),
+    "export": "captures",
+    **dict.fromkeys(("train", "signal"), "train"),
+    "bench": "bench",
+    **dict.fromkeys(("help", "import"), "dispatch"),
+}
+
+
+def run_command(words: Sequence[str] | None) -> int:
+    """Run the command that the words after `fxhost` ask for; return its exit code, or raise what it failed of."""
+    options = parse(words)
+    check_surroundings(options)
+    with telling_warnings(), telling_waits():
+        return find_command(options.command)(options)
+
+
+def find_command(name: str) -> Callable[[argparse.Namespace], int]:
+    """The function that does a command, from its options to an exit code."""
+    run: Callable[[argparse.Namespace], int] = getattr(import_module(f"fxhost.cli.{HOMES[name]}"), f"run_{name}")
+    return run
+
+
+def run_help(options: argparse.Namespace) -> int:
+    """`fxhost help`: all commands, or the options of one."""
+    if options.topic is None:
+        for line in OVERVIEW.splitlines():
+            say(line)
+        return 0
+    parser, commands = build_parser()
+    if options.topic not in COMMANDS:
+        parser.error(f"no command {options.topic!r}{guess(options.topic, list(COMMANDS))}")
+    commands[options.topic].print_help()
+    return 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """`fxhost import`. Ctrl-C is heard before the libraries are loaded, which takes a second."""
+    from fxhost.io.interruption import Interruption
+
+    end_like_ctrl_c()
+    interruption = Interruption(say=print_error)
+    with interruption.listening():
+        from fxhost.cli import captures
+
+        interruption.check()
+        return captures.run_import(options, interruption)

@@ -1,0 +1,223 @@
+"""`fxhost devices`, `fxhost presets` and `fxhost info`."""
+
+import argparse
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from fxhost.cli.console import (
+    flatten,
+    format_esr,
+    make_console,
+    make_table,
+    print_json,
+    say,
+    tabulate_plans,
+    tell_notes,
+)
+from fxhost.errors import DeviceError, FxhostError
+
+if TYPE_CHECKING:
+    from fxhost.engine.rate_plan import Plan
+    from fxhost.preset.effect import Preset
+    from fxhost.preset.library import Entry
+
+
+def run_devices(options: argparse.Namespace) -> int:
+    """`fxhost devices`."""
+    from fxhost.io.devices import choose_device, devices
+
+    found = devices()
+    if options.json:
+        print_json([asdict(device) for device in found])
+        return 0
+    if not found:
+        say("no sound device on this machine; `fxhost run` plays the virtual device")
+        return 0
+    chosen: dict[str, int | None] = {}
+    for kind in ("input", "output"):
+        try:
+            chosen[kind] = choose_device(None, kind).index
+        except DeviceError:
+            chosen[kind] = None
+    table = make_table("", "no.", "name", "host API", "in", "out", "rate", "low latency in / out")
+    for device in found:
+        latencies = " / ".join("unknown" if way is None else f"{1000 * way:.1f} ms" for way in device.latency_s)
+        marks = "".join(mark for mark, kind in (("→", "input"), ("←", "output")) if chosen[kind] == device.index)
+        channels = str(device.input_channels), str(device.output_channels)
+        table.add_row(
+            marks, str(device.index), device.name, device.host_api, *channels, f"{device.sample_rate} Hz", latencies
+        )
+    make_console().print(table)
+    say("→ the input and ← the output that `fxhost run` takes; --device with a number or part of a name takes another")
+    return 0
+
+
+def run_presets(options: argparse.Namespace) -> int:
+    """`fxhost presets`: list what can be named, or change the list of folders."""
+    from fxhost.preset.library import list_presets
+
+    if options.action != "list":
+        return change_folders(options)
+    if options.folder is not None:
+        raise FxhostError(f"what to do with {options.folder}? Give add or remove before it")
+    entries = list_presets()
+    described = [(entry, *_describe_entry(entry)) for entry in entries]
+    if options.json:
+        rows = [
+            {"preset": entry.name, "path": str(entry.path), "origin": entry.origin, **metadata}
+            for entry, metadata, _ in described
+        ]
+        print_json(rows)
+        return 0
+    table = make_table("preset", "what it is", "network", "rate", "held-out ESR", "from")
+    for entry, metadata, network in described:
+        training = metadata.get("training") or {}
+        rate = f"{metadata['sample_rate']} Hz" if "sample_rate" in metadata else "–"
+        name = metadata.get("name") or f"a {entry.path.suffix} capture"
+        table.add_row(entry.name, name, network, rate, format_esr(training.get("esr_test")), entry.origin)
+    make_console().print(table)
+    return 0
+
+
+def _describe_entry(entry: "Entry") -> tuple[dict[str, Any], str]:
+    """What a preset tells of itself without its weights, and its network in words. A capture would be read whole."""
+    from fxhost.preset.archive import read_metadata
+
+    if entry.path.suffix != ".pt":
+        return {}, "–"
+    try:
+        metadata = read_metadata(entry.path)
+        sizes = metadata["architecture"]
+        return metadata, f"{str(sizes['type']).upper()} {sizes['layers']}×{sizes['hidden_size']}"
+    except (FxhostError, KeyError, TypeError):
+        return {"name": "cannot be read; see `fxhost info`"}, "–"
+
+
+def change_folders(options: argparse.Namespace) -> int:
+    """Add or remove a folder in which presets are found by name."""
+    from fxhost.preset.library import added_folders, keep_folders, list_presets
+
+    if options.folder is None:
+        raise FxhostError(f"which folder? fxhost presets {options.action} FOLDER")
+    folder, folders = options.folder.expanduser().absolute(), added_folders()
+    if options.action == "remove":
+        if folder not in folders:
+            listed = ", ".join(map(str, folders)) or "none"
+            raise FxhostError(f"{folder} was not added; the folders that were: {listed}")
+        keep_folders([other for other in folders if other != folder])
+        say(f"{folder} is no longer searched; its files stay")
+        return 0
+    if not folder.is_dir():
+        raise FxhostError(f"no such folder: {folder}")
+    keep_folders([*(other for other in folders if other != folder), folder])
+    count = sum(entry.origin == str(folder) for entry in list_presets())
+    say(f"{folder}: {count} preset{'s' if count != 1 else ''} can now be named, see `fxhost presets`")
+    return 0
+
+
+def run_info(options: argparse.Namespace) -> int:
+    """`fxhost info`."""
+    from fxhost.preset.archive import read_preset
+    from fxhost.preset.library import find_preset
+
+    preset = read_preset(find_preset(options.preset))
+    tell_notes(preset)
+    result = dict(preset.metadata)
+    if options.check:
+        result["check"] = check_probe(preset)
+    plans: list[Plan] = []
+    if options.rates:
+        from fxhost.engine.rate_choice import USUAL_RATES, choose_plan
+
+        plans = [choose_plan(preset, rate) for rate in USUAL_RATES]
+        result["rates"] = [plan.as_dict() for plan in plans]
+    if options.json:
+        print_json(result)
+    else:
+        rows = flatten({key: value for key, value in result.items() if key != "rates"})
+        table = make_table("", "", header=False)
+        for key, value in rows if options.all else [*describe_for_players(preset), *_check_rows(result)]:
+            table.add_row(key, value)
+        make_console().print(table)
+        if not options.all:
+            say(f"`fxhost info {options.preset} --all` tells {len(rows)} entries, --rates how it plays at other rates")
+        if plans:
+            make_console().print(tabulate_plans(plans))
+    if options.check and not result["check"]["passed"]:
+        answer = "the output that it carries" if preset.file_format != "fxhost" else "its probe"
+        errors = {name: result["check"][name] for name in ("compiled", "torchscript")}
+        raise FxhostError(
+            f"{preset.path} does not sound as it did when it was made: {answer} is off by {errors}, "
+            f"at most {result['check']['tolerance']:.1e} is right; get the file again"
+        )
+    return 0
+
+
+def check_probe(preset: "Preset") -> dict[str, Any]:
+    """Replay the probe of a preset through both engines: the largest error of each, and whether that is right."""
+    if not preset.probe:
+        raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
+    from fxhost.preset import probe
+    from fxhost.reference import torchscript
+
+    measured = {"compiled": probe.probe_error(preset), "torchscript": torchscript.probe_error(preset)}
+    errors = {name: error if math.isfinite(error) else None for name, error in measured.items()}
+    if preset.file_format != "fxhost":
+        preset = replace(preset, probe_error=torchscript.rounding_error(preset))
+    tolerance = probe.probe_tolerance(preset)
+    passed = all(error is not None and error <= tolerance for error in errors.values())
+    return {**errors, "tolerance": tolerance, "passed": passed}
+
+
+def _check_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    check = result.get("check")
+    if check is None:
+        return []
+    verdict = "sounds as when it was made" if check["passed"] else "does not sound as when it was made"
+    return [("check", f"{verdict}: compiled {check['compiled']:.1e}, TorchScript {check['torchscript']:.1e}")]
+
+
+def describe_for_players(preset: "Preset") -> list[tuple[str, str]]:
+    """What a player wants to know of a preset, as rows of a word and what it says."""
+    metadata, levels = preset.metadata, preset.levels
+    training = metadata.get("training") or {}
+    formats = {
+        "fxhost": "fxhost preset",
+        "nam": "Neural Amp Modeler",
+        "aidax": "AIDA-X",
+        "coreaudioml": "Proteus or NeuralPi",
+    }
+    rows = [("name", preset.name), ("file", f"{preset.path} ({formats.get(preset.file_format, preset.file_format)})")]
+    rows.append(("network", preset.architecture.label))
+    rows.append(("rate", f"{preset.sample_rate} Hz; it plays at any other rate too"))
+    knobs = ", ".join(f"{knob.name} {knob.default:.2f}" for knob in preset.knobs)
+    rows.append(("knobs", knobs or "none"))
+    esr = training.get("esr_test") if isinstance(training, dict) else None
+    rows.append(("likeness", describe_esr(esr)))
+    if levels.has_gains:
+        rows.append(
+            ("gains", f"{levels.input_gain_db:+.1f} dB before, {levels.output_gain_db:+.1f} dB after the network")
+        )
+    loudness = "unknown" if levels.loudness_db is None else f"{levels.loudness_db:.1f} dB"
+    rows.append(("loudness", loudness))
+    if levels.input_dbu is not None:
+        rows.append(("calibration", f"full scale was {levels.input_dbu:+.1f} dBu at the input; see --interface-dbu"))
+    for word, key in (("author", "author"), ("licence", "licence")):
+        rows.append((word, str(metadata.get(key) or "not told")))
+    return rows
+
+
+def describe_esr(esr: Any) -> str:
+    """What an error-to-signal ratio on recordings that were not trained on means to the ear."""
+    if not isinstance(esr, int | float) or not 0 <= esr < math.inf:
+        return "not told: the file has no error on recordings that were not trained on"
+    meanings = (
+        (1e-4, "no difference to be heard"),
+        (0.003, "very close"),
+        (0.02, "close"),
+        (0.1, "recognisably like it"),
+    )
+    meaning = next((text for limit, text in meanings if esr < limit), "not close")
+    error_db = 10 * math.log10(max(esr, 1e-15))
+    return f"{meaning}: the error is {error_db:.0f} dB beside the signal (ESR {esr:.2g}) on other recordings"

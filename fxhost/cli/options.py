@@ -1,0 +1,147 @@
+"""What the options of the commands mean, and the options that several commands share."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+
+Group = argparse._ArgumentGroup | argparse.ArgumentParser
+
+
+def number(lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
+    """An argument type: a number within a range."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except (ValueError, OverflowError):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
+        if not lowest <= value <= highest:
+            above = f" to {highest:g}" if math.isfinite(highest) else " or more"
+            raise argparse.ArgumentTypeError(f"{text} is out of range: expected {lowest:g}{above}")
+        return value
+
+    return parse
+
+
+def latency(text: str) -> str | float:
+    """An argument type: 'low', 'high', or seconds."""
+    return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
+
+
+def delay(text: str) -> str | float:
+    """An argument type: 'auto', or frames."""
+    return text if text == "auto" else float(number(-10_000_000, 10_000_000)(text))
+
+
+def channel(text: str) -> int | None:
+    """An argument type: a channel, from 0; None for 'auto'."""
+    from fxhost.io.channels import parse_channel
+
+    try:
+        return parse_channel(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
+def channels(text: str) -> str:
+    """An argument type: the channel of a pair of recordings, or those of dry and wet."""
+    from fxhost.io.channels import parse_channels
+
+    try:
+        parse_channels(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+    return text
+
+
+def knob(text: str) -> tuple[str, float]:
+    """An argument type: a knob and its value, NAME=0.7."""
+    name, separator, value = text.rpartition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as gain=0.7")
+    return name, float(number(0.0, 1.0)(value))
+
+
+def add_json(group: Group) -> None:
+    """The option for machines."""
+    group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def add_force(group: Group, also: str = "") -> None:
+    """The option that lets a command replace files."""
+    group.add_argument("--force", action="store_true", help="replace an existing output file" + also)
+
+
+def add_sample_rate(group: Group, default: str) -> None:
+    """The rate of the stream."""
+    group.add_argument(
+        "--sample-rate", type=number(8000, 384_000, int), metavar="HZ", help=f"of the stream (default: {default})"
+    )
+
+
+def add_knob(group: Group) -> None:
+    """The positions of knobs."""
+    group.add_argument(
+        "--knob",
+        type=knob,
+        action="append",
+        default=[],
+        metavar="NAME=V",
+        help="set a knob, 0 to 1; of the second preset alone: 2.NAME=V; repeatable",
+    )
+
+
+def add_device(group: Group) -> None:
+    """Where to play."""
+    group.add_argument("--device", metavar="D", help="number or part of the name for input and output, or 'virtual'")
+    group.add_argument("--input-device", metavar="D", help="number or name of the input device")
+    group.add_argument("--output-device", metavar="D", help="number or name of the output device")
+    group.add_argument(
+        "--input-channel",
+        "--channel",
+        type=channel,
+        metavar="left|right|N",
+        help="from 1 (default: the device's first, or the one of a file that carries the signal)",
+    )
+    group.add_argument(
+        "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask the driver for (default low)"
+    )
+
+
+def add_sound(group: Group) -> None:
+    """How the presets are to sound."""
+    for side in ("input", "output"):
+        group.add_argument(
+            f"--{side}-gain-db", type=number(-60, 60), default=0.0, metavar="X", help=f"{side} gain in dB (default 0)"
+        )
+    add_knob(group)
+    group.add_argument(
+        "--level",
+        choices=("raw", "normalized"),
+        default="raw",
+        help="as the last preset has it (default), or at −18 dB if the preset tells its loudness",
+    )
+    group.add_argument(
+        "--interface-dbu",
+        type=number(-60, 60),
+        metavar="X",
+        help="level of full scale at the interface's input: calibrates captures that tell theirs",
+    )
+
+
+def add_engine(group: Group) -> None:
+    """How the presets are computed."""
+    group.add_argument(
+        "--oversample",
+        type=int,
+        choices=(1, 2, 4),
+        default=1,
+        help="run the networks at 2 or 4 times the rate, against aliasing (default 1)",
+    )
+    group.add_argument(
+        "--engine",
+        choices=("compiled", "torchscript"),
+        default="compiled",
+        help="the compiled kernel (default), or the preset's own TorchScript module: this runs code from the file",
+    )
