@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from fxhost.control.commands import Quit
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.preset.effect import Preset
@@ -66,7 +67,7 @@ class Live(AbstractContextManager["Live"]):
 
     def _play(self) -> None:
         try:
-            self.summary = self._session.play(lambda: "quit" if self._stop.is_set() else "")
+            self.summary = self._session.play(lambda: [Quit()] if self._stop.is_set() else [])
         except FxhostError as err:
             self._error = err
 

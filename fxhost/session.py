@@ -3,12 +3,13 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from fxhost.control.commands import Command, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError, FileError, FxhostError
@@ -108,6 +109,8 @@ class Session:
             source_loops=options.input_file is None,
             records=options.output_file is not None,
         )
+        self.controls = Controls(self.rack, self.knobs, len(rig))
+        self._playing = list(self.controls.is_on)
         self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream
         if devices is None:
@@ -130,10 +133,11 @@ class Session:
         """The files that are read."""
         return [self.options.input_file, *(preset.path for preset in self.rig.presets)]
 
-    def build_chain(self) -> list[Stage]:
-        """A fresh chain of the rig, in its settled state."""
-        chain = self.rig.chain_of(self.slots)
-        self.knobs.attach(chain)
+    def build_chain(self, is_on: Sequence[bool] | None = None) -> list[Stage]:
+        """A fresh chain in its settled state, of all effects or of those that are on."""
+        is_on = [True] * len(self.rig) if is_on is None else is_on
+        chain = self.rig.chain_of([slot for slot, on in zip(self.slots, is_on, strict=True) if on])
+        self.knobs.attach(chain, is_on)
         return chain
 
     @cached_property
@@ -170,7 +174,7 @@ class Session:
 
     def play(
         self,
-        on_poll: Callable[[], str],
+        on_poll: Callable[[], Sequence[Command]],
         leaving: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> Summary:
         """Play until the end of the source, the duration, or a wish to quit.
@@ -178,7 +182,7 @@ class Session:
         Parameters
         ----------
         on_poll : callable
-            Called about 20 times a second; 'quit' ends, 'reset' starts every stage anew, anything else goes on.
+            Called about 20 times a second; returns the commands that were given since.
         leaving : callable
             Makes the context in which the process is stopped and goes on, as for `Watch`.
 
@@ -235,22 +239,31 @@ class Session:
             return replace(summary, error=FileError(f"{writer.failure}; the first {kept_s:.1f} s are kept"))
         return summary
 
-    def _poll(self, on_poll: Callable[[], str], writer: Writer | None, watch: Watch) -> None:
+    def _poll(self, on_poll: Callable[[], Sequence[Command]], writer: Writer | None, watch: Watch) -> None:
         started = time.perf_counter()
         while not self.rack.has_finished:
             self.rack.check()
             self._keep_recording(writer)
             watch.look()
-            wish = on_poll()
-            if wish == "quit":
+            for command in on_poll():
+                self.controls.apply(command)
+            if self.controls.wants_quit:
                 return
-            if wish == "reset" and not self.rack.is_crossfading:
-                self.rack.replace_chain(self.build_chain(), sounds_the_same=True)
-                self.locked_memory = lock_memory(self.rack.arrays)
+            self._renew_chain()
             played_s = time.perf_counter() - started - watch.away_s
             if self.options.duration_s is not None and self._is_over(played_s, writer):
                 return
             time.sleep(POLL_S)
+
+    def _renew_chain(self) -> None:
+        """Cross-fade to a fresh chain if one is wanted: after a reset, or if an effect was switched."""
+        controls = self.controls
+        has_switched = controls.is_on != self._playing
+        if not (controls.wants_reset or has_switched) or self.rack.is_crossfading:
+            return
+        self.rack.replace_chain(self.build_chain(controls.is_on), sounds_the_same=not has_switched)
+        self.locked_memory = lock_memory(self.rack.arrays)
+        self._playing, controls.wants_reset = list(controls.is_on), False
 
     def _is_over(self, seconds: float, writer: Writer | None) -> bool:
         """Whether the duration has passed and, unless blocks were lost, the recording has all of it."""

@@ -91,7 +91,8 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
     for _ in range(2):
         board.choose_next()
     board.turn(3)
-    assert board.describe() == " knob 0.50   knob1 0.50  ▸knob2 0.65"
+    assert (board.names, board.chosen) == (["knob", "knob1", "knob2"], 2)
+    assert [value for values in board.values for value in values] == pytest.approx([0.5, 0.5, 0.65])
     [_, *moved] = set_knobs([plain, preset, two], {"knob2": 0.65})
     expected = networks_of(build_chain(slots_at_own_rate([plain, *moved]), name))
     fresh = networks_of(build_chain(slots_at_own_rate([plain, preset, two]), name))  # as after a reset
@@ -122,4 +123,4 @@ def test_a_board_without_knobs_does_nothing(tmp_path: Path) -> None:
     board.attach(build_chain(slots_at_own_rate(board.presets)))
     board.choose_next()
     board.turn(1)
-    assert (board.places, board.describe()) == ([], "")
+    assert (board.places, board.names) == ([], [])

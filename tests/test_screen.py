@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from conftest import RATE, ROOT
 from rich.cells import cell_len
-from rich.console import Console
 
 from fxhost.cli.console import keeping_errors, print_error
-from fxhost.cli.screen import GAIN_LIMIT_DB, NOTE_S, Picture, Screen, describe_blocks, format_grants
+from fxhost.cli.key_commands import HELP, KEY_COMMANDS
+from fxhost.cli.screen import NOTE_S, Picture, Screen
 from fxhost.cli.screen_meters import PEAK_HOLD_S, Meter, draw_meter, format_db
 from fxhost.cli.screen_rows import join_in
+from fxhost.cli.screen_words import describe_blocks, format_grants
+from fxhost.control.commands import GAIN_LIMIT_DB, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.rate_plan import Plan
@@ -58,35 +60,64 @@ def test_a_peak_is_held_for_a_while_and_then_let_go() -> None:
     assert meter.held_db == -40.0
 
 
-def test_the_keys_turn_what_they_say(screen: Screen) -> None:
-    for key, wish in zip("]]]-b", ["", "", "", "", ""], strict=True):
-        assert screen.press(key) == wish
+def controls_of(screen: Screen, presets: int = 2) -> Controls:
+    """What does what the keys of a screen mean."""
+    controls = Controls(screen.rack, screen.knobs, presets)
+    screen.is_on = controls.is_on
+    return controls
+
+
+def press(screen: Screen, controls: Controls, keys: str) -> None:
+    for key in keys:
+        if (command := screen.press(key)) is not None:
+            controls.apply(command)
+
+
+def test_the_keys_do_what_they_say(screen: Screen) -> None:
+    controls = controls_of(screen)
+    press(screen, controls, "]]]-b")
     assert screen.rack.input_gain_db == pytest.approx(3.0, abs=1e-4)
     assert screen.rack.output_gain_db == pytest.approx(-1.0, abs=1e-4)
     assert screen.rack.is_bypassed
-    screen.press("b")
+    press(screen, controls, "b029")
     assert not screen.rack.is_bypassed
-    assert [screen.press(key) for key in ("r", "q", "x", "")] == ["reset", "quit", "", ""]
-    for _ in range(100):
-        screen.press("+")
-        screen.press("[")
+    assert (screen.rack.input_gain_db, screen.rack.output_gain_db) == (pytest.approx(0, abs=1e-4),) * 2
+    assert controls.is_on == [True, False]
+    assert (controls.wants_reset, controls.wants_quit) == (False, False)
+    press(screen, controls, "rqx")
+    assert (controls.wants_reset, controls.wants_quit) == (True, True)
+    press(screen, controls, 100 * "+[")
     assert screen.rack.output_gain_db == pytest.approx(GAIN_LIMIT_DB, abs=1e-4)
     assert screen.rack.input_gain_db == pytest.approx(-GAIN_LIMIT_DB, abs=1e-4)
+    assert [screen.press(key) for key in ("x", "")] == [None, None]
+
+
+def test_every_key_of_the_help_gives_a_command_or_a_page(screen: Screen) -> None:
+    told = {key for line in HELP for key in line[:7].replace("1-9", "1 9").split()} | {",", "."}
+    for key in told:
+        before = screen.page
+        assert screen.press(key) is not None or screen.page != before
+    assert told >= {key for key in KEY_COMMANDS if not key.isdigit() and key not in "=\x03"}
 
 
 def test_the_keys_turn_the_knobs(screen: Screen, make_preset: MakePreset) -> None:
     preset = read_preset(make_preset(1, 8, 3))
     screen.knobs = KnobBoard([preset])
     screen.knobs.attach([compiled_stage(preset)])
-    shown = Console(width=100, record=True)
-    assert [screen.press(key) for key in "k.., "] == [""] * 5
+    controls = controls_of(screen)
+    press(screen, controls, "k.., ")
     assert screen.knobs.values == [[0.25, 0.55]]
-    shown.print(screen.draw())
-    assert " knob 1 0.25  ▸knob 2 0.55" in (text := shown.export_text())
-    assert "k next knob   , . turn it" in text
-    for _ in range(100):
-        screen.press(".")
+    text = "\n".join(line.plain for line in screen.draw().lines(100, 30))
+    assert " knob 1 ━━━╸───────── 0.25   ▸knob 2 ━━━━━━━╸───── 0.55" in text
+    assert "k , . knob" in text
+    press(screen, controls, 100 * ".")
     assert screen.knobs.values == [[0.25, 1.0]]
+
+
+def test_knobs_of_one_name_in_two_presets_are_told_apart(screen: Screen, make_preset: MakePreset) -> None:
+    screen.knobs = KnobBoard([read_preset(make_preset(1, 8, 2)), read_preset(make_preset(1, 8, 3))])
+    text = "\n".join(line.plain for line in screen.draw().lines(100, 30))
+    assert "▸1.knob 1" in text and "2.knob 1" in text and " knob 2" in text
 
 
 def test_the_screen_shows_everything_a_player_wants_to_know(screen: Screen) -> None:
@@ -94,25 +125,32 @@ def test_the_screen_shows_everything_a_player_wants_to_know(screen: Screen) -> N
     for _ in range(3):
         screen.update(screen.rack.read_meters())
         screen.rack.process(block, block.copy(), flags=2)
-    screen.rack.is_bypassed = True
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(screen.draw())
-    console.file.close()
-    text = console.export_text()
-    for part in (
-        "one → two",
-        "BYPASS",
-        "virtual",
-        "48000 Hz",
-        "64 frames (1.33 ms)",
-        "stream latency 20.0 ms",
-        "−6.0 dB",
-    ):
-        assert part in text
-    for part in ("p50", "p99", "max", "xruns 3", "bad samples 0", "input gain", "quit"):
-        assert part in text
-    assert "real-time priority" in text if sys.platform == "linux" else "unknown" in text
-    assert "3.0 of 4.6 MB locked in memory" in text
+    screen.rack.is_bypassed, screen.recording = True, "gig.wav"
+    screen.is_on = [True, False]
+    now = screen._began + 3605.0
+    Picture(screen, now - 3.0).lines(120, 40)
+    lines = [line.plain for line in Picture(screen, now).lines(120, 40)]
+    assert lines[0].startswith("fxhost  1 one ▸ (2 two)   BYPASS ") and lines[0].endswith("1:00:05")
+    assert [line.split() for line in lines[3:5]] == [["1", "one", "on"], ["2", "two", "BYPASS"]]
+    text = "\n".join(lines)
+    assert "virtual · 48 kHz · 20.0 ms in → out (virtual) · load " in text
+    assert "dropouts 3, the last 3 s ago" in text and "● REC gig.wav" in text
+    assert "−6.0 dB" in text and "q quit" in text
+    screen.press("d")
+    details = "\n".join(line.plain for line in Picture(screen, now).lines(120, 40))
+    for part in ("p50", "p99", "64 frames (1.33 ms) a block", "bad samples 0", "3.0 of 4.6 MB locked in memory"):
+        assert part in details and part not in text
+    assert "real-time priority" in details if sys.platform == "linux" else "unknown" in details
+    screen.press("?")
+    help_page = [line.plain for line in Picture(screen, now).lines(60, 20)]
+    assert all(any(line.startswith(row[:40]) for line in help_page) for row in HELP)
+    assert any("dropouts 3" in line for line in help_page)
+
+
+def test_a_clip_lamp_holds(screen: Screen) -> None:
+    screen.input_meter.clip(1.0)
+    assert any("CLIP" in line.plain for line in Picture(screen, 2.5).lines(60, 15))
+    assert not any("CLIP" in line.plain for line in Picture(screen, 9.0).lines(60, 15))
 
 
 SIZES = [(40, 10), (60, 15), (80, 24), (120, 40)]
@@ -137,11 +175,12 @@ def test_nothing_essential_leaves_the_screen(
     assert len(lines) <= height
     assert max(line.cell_len for line in lines) <= width
     text = "\n".join(line.plain for line in lines)
-    expected = ["Iban", "Fend", "Mesa", " BYPASS ", " MUTE ", "in", "out", "−6.0", "+0.0", "CLIP", "xruns 3", "load"]
-    expected += ["[ ] in", "- + out", "b bypass", "m mute", "r reset", "q quit"]
-    expected += ["▸knob 1 0.25", ", ."] if has_knobs else []
-    assert [part for part in expected if part not in text] == []
-    meters = [line.plain for line in lines if "·" in line.plain]
+    expected = ["Iban", "Fend", "Mesa", " BYPASS ", " MUTE ", "in", "out", "−6.0", "+0.0", "CLIP", "dropouts 3"]
+    expected += ["load"] if height > 10 else []  # the device goes before the keys
+    expected += ["[ ] in", "- + out", "b all", "m mute", "? help", "q quit"]
+    expected += ["▸knob 1 ", " 0.25", ", ."] if has_knobs else []
+    assert [part for part in expected if part not in text] == [], text
+    meters = [line.plain for line in lines if line.plain.startswith(("in", "out"))]
     assert len(meters) == 2
     assert all("−" in line for line in meters), "a meter has its level in the same line"
 
@@ -159,10 +198,10 @@ def test_in_a_tiny_window_the_chain_comes_first_and_then_the_meters(screen: Scre
 @pytest.mark.parametrize("count", [1, 2, 3, 20])
 def test_the_names_of_a_chain_fit_a_line(width: int, count: int) -> None:
     names = [f"{LONG_NAMES[n % 3]} {n}" for n in range(count)]
-    line = join_in(names, " → ", width)
+    line = join_in(names, " ▸ ", width)
     assert cell_len(line) <= max(width, 6)
     assert line.startswith("I")
-    assert ("…" not in line and "+" not in line) == (cell_len(" → ".join(names)) <= width)
+    assert ("…" not in line and "+" not in line) == (cell_len(" ▸ ".join(names)) <= width)
 
 
 def test_a_note_stays_for_a_while(screen: Screen) -> None:
@@ -224,7 +263,7 @@ def test_in_a_terminal_the_screen_is_drawn_and_the_keys_work(make_preset: MakePr
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=ROOT) as run:
         os.close(slave)
         try:
-            shown = read_until(master, "bad samples", 30.0)
+            shown = read_until(master, "dropouts", 30.0)
             assert "BYPASS" not in shown
             os.write(master, b"b")
             read_until(master, "BYPASS", 10.0)

@@ -10,6 +10,7 @@ from fxhost.arrays import Float64Array
 from fxhost.bench.blocks import FEWEST_BLOCKS, Stopped, Timing, join_names, stressing
 from fxhost.bench.disturbance import Machine
 from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
+from fxhost.control.commands import Quit
 from fxhost.errors import DeviceError
 from fxhost.rig.rig import Rig
 from fxhost.rig.summary import Summary
@@ -94,7 +95,7 @@ def measure_jitter(
     assert isinstance(session.rack, TimedRack)
     machine = Machine()
     with stressing(stress):
-        summary = session.play(lambda: "quit" if stopped() else "")
+        summary = session.play(lambda: [Quit()] if stopped() else [])
     disturbance = machine.disturbance()
     times_ns = session.rack.times_ns()[: summary.statistics.blocks]  # without those that came while it ended
     if len(times_ns) < FEWEST_BLOCKS:

@@ -15,6 +15,7 @@ import numpy as np
 from fxhost.arrays import Float32Array, to_db
 from fxhost.bench.blocks import Stopped
 from fxhost.bench.machine import read_cpu_model
+from fxhost.control.commands import Quit
 from fxhost.errors import DeviceError
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import choose_device
@@ -174,7 +175,7 @@ def measure_round_trip(presets: Sequence[Preset], options: Options, *, stopped: 
     choose_device(options.output_device, "output")  # refuses where a session would play the virtual device
     choose_device(options.input_device, "input")
     session = LoopbackSession(Rig(tuple(presets)), options, notice=lambda text: None)
-    summary = session.play(lambda: "quit" if stopped() or session.loop.has_finished else "")
+    summary = session.play(lambda: [Quit()] if stopped() or session.loop.has_finished else [])
     stream, rate = session.stream, session.sample_rate
     recorded = session.loop.recorded
     found = find_delays(recorded, rate)

@@ -13,7 +13,7 @@ from fxhost.bench.limits import LARGEST_BLOCK
 from fxhost.bench.round_trip import RoundTrip
 from fxhost.bench.timed_rack import Spread
 from fxhost.cli.console import make_table
-from fxhost.cli.screen import format_grants
+from fxhost.cli.screen_words import format_grants
 from fxhost.networks.architecture import MAX_HIDDEN_SIZE
 from fxhost.preset.effect import Preset
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
-TOGGLES = "bm"
-ONCE = "r"
+TOGGLES = "bm123456789"
+ONCE = "r0d?"
 STEPS = "[]-+=,.k"
 URGENT = QUIT + TOGGLES  # go before what else was typed
 MEANT = URGENT + ONCE + STEPS

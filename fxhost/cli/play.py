@@ -14,6 +14,7 @@ from fxhost.cli.console import (
     say,
     tell_notes,
 )
+from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run_run(options: argparse.Namespace) -> int:
         session = Session(rig, chosen, notice=print_error)
         end_like_ctrl_c()
         if options.json:
-            summary = session.play(lambda: "")
+            summary = session.play(list)
             print_json(summary.as_dict(PROCESS_START_S))
         else:
             summary = play_with_screen(session, make_console())
@@ -108,7 +109,7 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
 
 def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
-    from fxhost.cli.screen import describe_blocks, format_grants, format_status
+    from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
 
     names = [slot.preset.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
@@ -116,16 +117,16 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     else:
         started = next_line = time.perf_counter()
 
-        def on_poll() -> str:
+        def on_poll() -> list[Command]:
             nonlocal next_line
             now = time.perf_counter()
             if now >= next_line:
                 try:
                     say(format_status(session.rack.statistics(), now - started), at_once=True)
                 except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
-                    return "quit"
+                    return [Quit()]
                 next_line += STATUS_EVERY_S
-            return ""
+            return []
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
@@ -162,10 +163,12 @@ def play_in_window(session: "Session", console: "Console") -> Any:
         session.locked_memory,
         [slot.plan for slot in session.slots],
         session.knobs,
+        session.controls.is_on,
+        "" if session.options.output_file is None else session.options.output_file.name,
     )
     with keeping_errors(screen.note), Window(console, screen) as window:
 
-        def on_poll() -> str:
+        def on_poll() -> list[Command]:
             screen.update(session.rack.read_meters())
             return window.poll()
 

@@ -1,6 +1,7 @@
 """The live screen: what a player wants to see while playing, and the keys.
 
-Pure functions from numbers to text and rich renderables; `fxhost.session` polls and `fxhost.cli` owns the console.
+What must never leave a small window: the chain, the meters, CLIP and the dropouts. First to go are the details, then
+the device, then the keys.
 """
 
 import textwrap
@@ -12,61 +13,23 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from fxhost.cli.key_commands import FEW_KEYS, HELP, KEY_COMMANDS, KEYS, KNOB_KEYS, NO_KEYS, SHORT_KEYS
 from fxhost.cli.keys import Presses
-from fxhost.cli.screen_meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level, format_db
+from fxhost.cli.screen_meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
+from fxhost.cli.screen_words import describe_blocks, describe_latency, format_grants, format_load
+from fxhost.control.commands import Command
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.rate_plan import Plan
 from fxhost.engine.statistics import MeterReading, Statistics
-from fxhost.io.realtime import LockedMemory, Scheduling, read_scheduling
+from fxhost.io.realtime import LockedMemory, read_scheduling
 from fxhost.io.streams import Stream
 
-GAIN_STEP_DB = 1.0
-GAIN_LIMIT_DB = 40.0
 NOTE_S = 10.0
-
-KNOB_KEYS = ("k next knob   , . turn it",)
-KEYS = ("[ ] input gain", "- + output gain", "b bypass", "m mute", "r reset", "q quit")
-SHORT_KNOB_KEYS = ("k , . knob",)
-SHORT_KEYS = ("[ ] in", "- + out", "b bypass", "m mute", "r reset", "q quit")
-FEW_KEYS = ("q quit", "b bypass", "m mute", "[ ] in", "- + out", *SHORT_KNOB_KEYS)
-NO_KEYS = "no other keys: nobody types into standard input"
-
-
-def format_load(statistics: Statistics) -> str:
-    """The load as percentages of the block's budget."""
-    load = statistics.load
-    return f"p50 {load.p50:.1%}  p99 {load.p99:.1%}  max {load.max:.1%}"
-
-
-def format_status(statistics: Statistics, seconds: float) -> str:
-    """One line for a log."""
-    return (
-        f"{seconds:7.1f} s  in {format_db(statistics.input_peak_db)}  out {format_db(statistics.output_peak_db)}  "
-        f"load {format_load(statistics)}  xruns {statistics.xruns.total}  bad samples {statistics.bad_samples}"
-    )
-
-
-def describe_blocks(statistics: Statistics, asked_frames: int, sample_rate: float) -> list[str]:
-    """How the blocks come, and what was asked for where that is something else."""
-    frames, at_once = statistics.block_frames, round(statistics.blocks_at_once)
-    pieces = [f"{frames} frames ({1000 * frames / sample_rate:.2f} ms) a block"]
-    if asked_frames not in (0, frames):
-        pieces.append(f"asked for {asked_frames}")
-    if at_once > 1:
-        pieces.append(f"{at_once} at once every {1000 * at_once * frames / sample_rate:.1f} ms")
-    return pieces
-
-
-def format_grants(scheduling: Scheduling | None, memory: LockedMemory) -> str:
-    """What the system granted the audio thread."""
-    if scheduling is None:
-        priority = "unknown"
-    else:
-        priority = f"real-time priority {scheduling.priority}" if scheduling.is_realtime else "no real-time priority"
-    size, unit = (1e6, "MB") if memory.wanted_bytes >= 1e6 else (1e3, "kB")
-    return f"{priority}   {memory.locked_bytes / size:.1f} of {memory.wanted_bytes / size:.1f} {unit} locked in memory"
+NAME_WIDTH = 18  # of an effect in its row, at most
+SLIDER_WIDTH = 13
+LINK = " ▸ "  # between two effects of the chain
 
 
 @dataclass
@@ -88,7 +51,7 @@ class Picture:
 
 @dataclass
 class Screen:
-    """What the screen shows, and what the keys do.
+    """What the screen shows, and what the keys mean.
 
     Parameters
     ----------
@@ -101,6 +64,10 @@ class Screen:
     plans : sequence of Plan
         How each preset plays at the stream's rate.
     knobs : KnobBoard
+    is_on : list of bool
+        For each preset whether it is heard; shared with the session.
+    recording : str
+        The name of the file that is recorded into, or nothing.
     has_keys : bool
         Whether there is a terminal to type in.
     """
@@ -112,13 +79,19 @@ class Screen:
     locked_memory: LockedMemory
     plans: Sequence[Plan]
     knobs: KnobBoard = field(default_factory=lambda: KnobBoard(()))
+    is_on: Sequence[bool] = ()
+    recording: str = ""
     has_keys: bool = True
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
+    page: str = ""  # '', 'details' or 'help'
     _presses: Presses = field(default_factory=Presses)
     _limited: int = 0
+    _dropouts: int = 0
+    _dropped_at: float = 0.0
     _note: str = ""
     _noted_at: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
 
     def update(self, levels: MeterReading | None) -> None:
         """Take new levels, if there are any."""
@@ -133,27 +106,17 @@ class Screen:
         """Show a line for some seconds."""
         self._note, self._noted_at = text, time.monotonic()
 
-    def type(self, typed: str) -> str:
-        """Do what the player means by all that was typed since the last call; return as `press`."""
-        wishes = [self.press(key) for key in self._presses.take(typed, time.monotonic())]
-        return next((wish for wish in wishes if wish), "")
+    def type(self, typed: str) -> list[Command]:
+        """The commands that a player means by all that was typed since the last call."""
+        commands = [self.press(key) for key in self._presses.take(typed, time.monotonic())]
+        return [command for command in commands if command is not None]
 
-    def press(self, key: str) -> str:
-        """Do what a key means; return 'reset' or 'quit' where the caller has to act."""
-        rack = self.rack
-        if key in "[]" and key:
-            rack.input_gain_db = _step(rack.input_gain_db, up=key == "]")
-        elif key in "-+=" and key:
-            rack.output_gain_db = _step(rack.output_gain_db, up=key != "-")
-        elif key == "k":
-            self.knobs.choose_next()
-        elif key in ",." and key:
-            self.knobs.turn(-1 if key == "," else 1)
-        elif key == "b":
-            rack.is_bypassed = not rack.is_bypassed
-        elif key == "m":
-            rack.is_muted = not rack.is_muted
-        return {"r": "reset", "q": "quit", "\x03": "quit"}.get(key, "")
+    def press(self, key: str) -> Command | None:
+        """The command that a key means, if any; a key that turns a page of the screen is done at once."""
+        page = {"d": "details", "?": "help"}.get(key)
+        if page is not None:
+            self.page = "" if self.page == page else page
+        return KEY_COMMANDS.get(key)
 
     def draw(self) -> Picture:
         """The whole screen, for any window."""
@@ -167,75 +130,132 @@ class Screen:
         if statistics.limited_samples > self._limited:
             self.output_meter.clip(now)
             self._limited = statistics.limited_samples
-        thread = format_grants(read_scheduling(self.rack.thread), self.locked_memory).split("   ")
-        stream = self.stream
-        device = f"{stream.name} ({stream.host_api})" if stream.host_api != "none" else stream.name
-        rates = [_info("rate", [plan.describe()], width, 80) for plan in self.plans if not plan.is_own]
+        if statistics.xruns.total > self._dropouts:
+            self._dropouts, self._dropped_at = statistics.xruns.total, now
         notes = [_info("note", [self._note], width, 60, 30)] if self._note and now - self._noted_at <= NOTE_S else []
-        return [
-            self._chain_row(width),
+        top = [
+            self._chain_row(width, now),
             Row([[draw_level("input", self.input_meter, self.rack.input_gain_db, width, now)]], [5]),
             Row([[draw_level("output", self.output_meter, self.rack.output_gain_db, width, now)]], [6]),
-            _health_row(statistics, width),
+        ]
+        if self.page == "help":
+            return [
+                *top,
+                Row([[shorten(line, width) for line in HELP]], [30]),
+                self._dropout_row(statistics, width, now),
+            ]
+        return [
+            *top,
+            *(self._slot_row(n, width) for n in range(len(self.presets))),
             *notes,
-            *self._knob_rows(width),
-            _info("device", [device], width, 70),
-            _info("stream", self._stream_pieces(statistics), width, 65),
-            *rates,
-            _info("thread", thread, width, 90),
+            self._device_row(statistics, width),
+            self._dropout_row(statistics, width, now),
+            *(self._detail_rows(statistics, width) if self.page == "details" else []),
             self._key_row(width),
         ]
 
-    def _chain_row(self, width: int) -> Row:
+    def _chain_row(self, width: int, now: float) -> Row:
         status = Text()
         for word, is_on in (("BYPASS", self.rack.is_bypassed), ("MUTE", self.rack.is_muted)):
             if is_on:
                 status.append("  ").append(f" {word} ", style="reverse")
-        names = [as_text(name).plain for name in self.presets]
         room = max(1, width - status.cell_len)
-        short = Text.assemble((join_in(names, " → ", room), "bold"), status)
-        if sum(map(len, names)) + 3 * (len(names) - 1) <= room:
-            return Row([[short]], [0])
-        long = wrap([name if n == 0 else f"→ {name}" for n, name in enumerate(names)], room)
-        long[0].append_text(status)
-        return Row([long, [short]], [50, 0])
+        names = [as_text(name).plain for name in self.presets]
+        numbered = [f"{n + 1} {name}" for n, name in enumerate(names)]
+        if 1 < len(names) and _link_length(numbered) <= room:  # else the order tells the number
+            names = numbered
+        names = [name if self._plays(n) else f"({name})" for n, name in enumerate(names)]
+        short = Text.assemble((join_in(names, LINK, room), "bold"), status)
+        seconds = int(max(0.0, now - self._began))
+        clock = f"{seconds // 3600}:" if seconds >= 3600 else ""
+        clock += f"{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        if _link_length(names) > room:
+            long = wrap([name if n == 0 else f"▸ {name}" for n, name in enumerate(names)], room)
+            long[0].append_text(status)
+            return Row([long, [short]], [50, 0])
+        gap = width - short.cell_len - len(clock)
+        if gap >= len("fxhost") + 4:
+            short = Text.assemble(("fxhost  ", "dim"), short, " " * (gap - len("fxhost  ")), (clock, "dim"))
+        return Row([[short]], [0])
 
-    def _stream_pieces(self, statistics: Statistics) -> list[str]:
+    def _plays(self, n: int) -> bool:
+        return n >= len(self.is_on) or self.is_on[n]
+
+    def _slot_row(self, n: int, width: int) -> Row:
+        """One effect: its number and name, whether it is on, what it adds in latency, and its knobs."""
+        name_width = min(NAME_WIDTH, max(4, width // 3))
+        name = shorten(f"{n + 1} {as_text(self.presets[n]).plain}", name_width)
+        name.pad_right(name_width - name.cell_len)
+        state = Text("  on    ", "green") if self._plays(n) else Text("  BYPASS", "reverse")
+        lead = Text.assemble(name, state, " ")
+        pieces: list[str | Text] = []
+        if n < len(self.plans) and self.plans[n].latency_frames:
+            pieces.append(f"resampled, +{self.plans[n].latency_ms:.1f} ms")
+        knobs = self._knobs_of(n)
+        lines = wrap([*pieces, *(self._slider(index) for index in knobs)], width, label_width=lead.cell_len) or [Text()]
+        long = [Text.assemble(lead, lines[0][lead.cell_len :]), *lines[1:]] if pieces or knobs else [lead]
+        chosen = [index for index in knobs if index == self.knobs.chosen]
+        if not chosen:
+            return Row([long, [lead]] if len(long) > 1 else [long], [52, 44] if len(long) > 1 else [44])
+        return Row([long, [shorten(self._slider(chosen[0]), width)]], [46, 22])
+
+    def _knobs_of(self, n: int) -> list[int]:
+        return [index for index, (slot, _) in enumerate(self.knobs.places) if slot == n]
+
+    def _slider(self, index: int) -> Text:
+        """A knob with its name, a bar and its value; the chosen one is marked."""
+        slot, knob = self.knobs.places[index]
+        value = self.knobs.values[slot][knob]
+        filled = round(value * (SLIDER_WIDTH - 1))
+        mark = "▸" if index == self.knobs.chosen else " "
+        bar = "━" * filled + "╸" + "─" * (SLIDER_WIDTH - 1 - filled)
+        return Text.assemble(f"{mark}{self.knobs.names[index]} ", (bar, "cyan"), f" {value:.2f}")
+
+    def _device_row(self, statistics: Statistics, width: int) -> Row:
         stream = self.stream
-        return [
-            f"{stream.sample_rate:.0f} Hz",
-            *describe_blocks(statistics, stream.asked_frames, stream.sample_rate),
-            stream.latency.describe(brief=True),
-            f"{self.engine} engine",
-        ]
+        pieces = [stream.name, f"{stream.sample_rate / 1000:g} kHz", describe_latency(stream.latency)]
+        load = f"load {statistics.load.p99:.0%}"
+        long = shorten(" · ".join([*pieces, load]), width)
+        return Row([[long], [shorten(load, width)]], [65, 28])
 
-    def _knob_rows(self, width: int) -> list[Row]:
-        if not self.knobs.places:
-            return []
-        line, pieces = _labelled("knobs", [self.knobs.describe()], width), self.knobs.describe_each()
-        if cell_len(self.knobs.describe()) > width - LABEL_WIDTH:
-            line = _labelled("knobs", pieces, width)
-        return [Row([line, _labelled("knobs", [pieces[self.knobs.chosen]], width)], [45, 22])]
+    def _dropout_row(self, statistics: Statistics, width: int, now: float) -> Row:
+        count = statistics.xruns.total
+        text = Text(f"dropouts {count}", "" if count == 0 else "yellow")
+        if count:
+            text.append(f", the last {max(0.0, now - self._dropped_at):.0f} s ago")
+        if statistics.bad_samples:
+            text.append(f"   bad samples {statistics.bad_samples}", "red")
+        if self.recording:
+            recording = Text(f"● REC {as_text(self.recording).plain}", "red")
+            text.append(" " * max(3, width - text.cell_len - recording.cell_len)).append_text(recording)
+        return Row([[shorten(text, width)]], [8])
+
+    def _detail_rows(self, statistics: Statistics, width: int) -> list[Row]:
+        stream = self.stream
+        blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate)
+        thread = format_grants(read_scheduling(self.rack.thread), self.locked_memory).split("   ")
+        xruns = statistics.xruns
+        kinds = f"input {xruns.input_underflows} under, {xruns.input_overflows} over"
+        kinds += f"; output {xruns.output_underflows} under, {xruns.output_overflows} over"
+        health = [f"xruns {kinds}", f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"]
+        return [
+            _info("stream", [*blocks, stream.latency.describe(brief=True), f"{self.engine} engine"], width, 75),
+            _info("load", format_load(statistics).split("  "), width, 74),
+            _info("health", health, width, 76),
+            *(_info("rate", [plan.describe()], width, 80) for plan in self.plans if not plan.is_own),
+            _info("thread", thread, width, 90),
+        ]
 
     def _key_row(self, width: int) -> Row:
         if not self.has_keys:
             return Row([_labelled("keys", ["Ctrl-C quit", NO_KEYS], width), [shorten("Ctrl-C quit", width)]], [40, 25])
-        knobs, short_knobs = (KNOB_KEYS, SHORT_KNOB_KEYS) if self.knobs.places else ((), ())
-        few = wrap([key for key in FEW_KEYS if key not in SHORT_KNOB_KEYS or short_knobs], width)[:1]
-        return Row(
-            [_labelled("keys", [*KEYS, *knobs], width), wrap([*SHORT_KEYS, *short_knobs], width), few], [55, 40, 25]
-        )
+        knobs = KNOB_KEYS if self.knobs.places else ()
+        few = wrap([key for key in FEW_KEYS if key not in KNOB_KEYS or knobs], width)[:1]
+        return Row([wrap([*knobs, *KEYS], width), wrap([*SHORT_KEYS, *knobs], width), few], [55, 40, 25])
 
 
-def _health_row(statistics: Statistics, width: int) -> Row:
-    load, xruns = statistics.load, statistics.xruns.total
-    bad, limited = f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"
-    long = _labelled("load", format_load(statistics).split("  "), width)
-    long += _labelled("health", [f"xruns {xruns}", bad, limited], width)
-    short = [f"xruns {xruns}", f"load {load.p99:.0%} max {load.max:.0%}"]
-    if statistics.bad_samples:
-        short.insert(1, bad)
-    return Row([long, wrap(short, width), wrap(short, width)[:1]], [48, 28, 20])
+def _link_length(names: Sequence[str]) -> int:
+    return sum(map(cell_len, names)) + len(LINK) * (len(names) - 1)
 
 
 def _labelled(label: str, pieces: Sequence[str], width: int) -> list[Text]:
@@ -248,8 +268,3 @@ def _info(label: str, pieces: Sequence[str], width: int, rank: int, last_rank: i
     lines = _labelled(label, [line for piece in pieces for line in textwrap.wrap(piece, room)], width)
     short = _labelled(label, pieces, width) if len(pieces) == 1 else lines[:1]
     return Row([lines, short], [rank, rank if last_rank is None else last_rank])
-
-
-def _step(gain_db: float, *, up: bool) -> float:
-    stepped = round(gain_db) + (GAIN_STEP_DB if up else -GAIN_STEP_DB)
-    return float(min(GAIN_LIMIT_DB, max(-GAIN_LIMIT_DB, stepped)))

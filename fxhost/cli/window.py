@@ -8,6 +8,7 @@ from rich.live import Live
 
 from fxhost.cli.keys import reading_keys
 from fxhost.cli.screen import Screen
+from fxhost.control.commands import Command, Quit
 from fxhost.io.suspension import is_in_background
 
 if TYPE_CHECKING:
@@ -38,18 +39,18 @@ class Window:
     def __exit__(self, *error: object) -> None:
         self._close()
 
-    def poll(self) -> str:
-        """Draw the screen and act on the keys; what they mean for the session, as `Screen.press` tells it."""
+    def poll(self) -> list[Command]:
+        """Draw the screen; return the commands that the keys mean."""
         self._open()
         if self._live is None:
-            return ""
+            return []
         typed = self._read_keys() if self._read_keys is not None else ""
         if SUSPEND_KEY in typed:
             self._screen.note("Ctrl-Z does not stop it: that would hold up the sound server. q quits")
-        wish = self._screen.type(typed) if self._read_keys is not None else ""
-        if wish != "quit":
+        commands = self._screen.type(typed) if self._read_keys is not None else []
+        if Quit() not in commands:
             self._live.update(self._screen.draw(), refresh=True)
-        return wish
+        return commands
 
     @contextmanager
     def leaving(self) -> Iterator[None]:

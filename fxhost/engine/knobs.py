@@ -62,7 +62,7 @@ class KnobBoard:
     presets: Sequence[Preset]
     chosen: int = 0
     values: list[list[float]] = field(init=False)
-    _stages: list[Stage] = field(default_factory=list, init=False)
+    _stages: dict[int, Stage] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.values = [[knob.default for knob in preset.knobs] for preset in self.presets]
@@ -88,9 +88,17 @@ class KnobBoard:
         self.values[n][k] = value
         self._set(n, k)
 
-    def attach(self, chain: Sequence[Stage]) -> None:
-        """Turn the knobs of these stages from now on, and set them to where the knobs are."""
-        self._stages = [stage for stage in chain if stage.knobs]
+    def attach(self, chain: Sequence[Stage], is_on: Sequence[bool] | None = None) -> None:
+        """Turn the knobs of these stages from now on, and set them to where the knobs are.
+
+        Parameters
+        ----------
+        chain : sequence of Stage
+        is_on : sequence of bool, optional
+            For each preset whether it is in the chain. By default all are.
+        """
+        having = [n for n, preset in enumerate(self.presets) if preset.knobs and (is_on is None or is_on[n])]
+        self._stages = dict(zip(having, (stage for stage in chain if stage.knobs), strict=True))
         for n, k in self.places:
             self._set(n, k)
 
@@ -106,17 +114,5 @@ class KnobBoard:
             self._set(n, k)
 
     def _set(self, n: int, k: int) -> None:
-        having = [index for index, preset in enumerate(self.presets) if preset.knobs]
-        self._stages[having.index(n)].set_knob(k, self.values[n][k])
-
-    def describe_each(self) -> list[str]:
-        """Each knob and where it stands, the chosen one marked."""
-        parts = []
-        for place, ((n, k), name) in enumerate(zip(self.places, self.names, strict=True)):
-            mark = "▸" if place == self.chosen else " "
-            parts.append(f"{mark}{name} {self.values[n][k]:.2f}")
-        return parts
-
-    def describe(self) -> str:
-        """All of them in a line."""
-        return "  ".join(self.describe_each())
+        if n in self._stages:
+            self._stages[n].set_knob(k, self.values[n][k])

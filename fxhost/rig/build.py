@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from fxhost.engine.chain import planned_stage
-from fxhost.engine.dc_offset import carries_offset
-from fxhost.preset.network_stage import network_stage
 from fxhost.rig.slot import Slot
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
@@ -27,14 +25,13 @@ def build_chain(slots: Sequence[Slot], engine: str = "compiled") -> list[Stage]:
 def build_slot(slot: Slot, engine: str = "compiled") -> list[Stage]:
     """The stages of one slot: its network, a DC blocker if that puts out an offset, and its gains that are not 0 dB."""
     preset, plan = slot.preset, slot.plan
+    network: Stage
     if engine == "torchscript":
         from fxhost.reference.torchscript import TorchScriptStage  # only now, since it needs torch
 
-        own: Stage = TorchScriptStage(preset)
+        network = TorchScriptStage(preset)
     else:
-        own = network_stage(preset)
-    needs_blocker = bool(preset.knobs) or carries_offset(own, preset.sample_rate)  # a knob may bring one about
-    network = own if engine == "torchscript" or plan.is_own else planned_stage(preset, plan)
+        network = planned_stage(preset, plan)
     before, after = ([Gain(db, plan.sample_rate)] if db else [] for db in (slot.gains.input_db, slot.gains.output_db))
-    blockers = [DcBlocker(preset.silent_output, plan.sample_rate)] if needs_blocker else []
+    blockers = [DcBlocker(preset.silent_output, plan.sample_rate)] if slot.needs_dc_blocker else []
     return [*before, network, *blockers, *after]

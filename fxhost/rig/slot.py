@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fxhost.engine.calibration import Gains, choose_gains
 from fxhost.engine.chain import own_plan
+from fxhost.engine.dc_offset import carries_offset
 from fxhost.engine.rate_choice import choose_plans
 from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
-from fxhost.preset.network_stage import settle_wavenet
+from fxhost.preset.network_stage import network_stage, settle_wavenet
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Slot:
     preset: Preset
     plan: Plan
     gains: Gains
+
+    @cached_property
+    def needs_dc_blocker(self) -> bool:
+        """Whether its network puts out a DC offset, or has knobs that may bring one about."""
+        return bool(self.preset.knobs) or carries_offset(network_stage(self.preset), self.preset.sample_rate)
 
 
 def slots_at_own_rate(presets: Sequence[Preset]) -> tuple[Slot, ...]:

@@ -1,0 +1,61 @@
+"""Which key gives which command, and how the screen tells of the keys."""
+
+from fxhost.control.commands import (
+    ChooseNextKnob,
+    Command,
+    Quit,
+    Reset,
+    ResetGains,
+    StepGain,
+    StepKnob,
+    ToggleBypass,
+    ToggleMute,
+    ToggleSlot,
+)
+
+KEY_COMMANDS: dict[str, Command] = {
+    "[": StepGain("input", -1),
+    "]": StepGain("input", 1),
+    "-": StepGain("output", -1),
+    "+": StepGain("output", 1),
+    "=": StepGain("output", 1),
+    "0": ResetGains(),
+    **{str(n + 1): ToggleSlot(n) for n in range(9)},
+    "b": ToggleBypass(),
+    "m": ToggleMute(),
+    "r": Reset(),
+    "k": ChooseNextKnob(),
+    ",": StepKnob(-1),
+    ".": StepKnob(1),
+    "q": Quit(),
+    "\x03": Quit(),
+}
+KNOB_KEYS = ("k , . knob",)
+KEYS = (
+    "[ ] in",
+    "- + out",
+    "0 reset gains",
+    "1-9 on/off",
+    "b all",
+    "m mute",
+    "r restart",
+    "d details",
+    "? help",
+    "q quit",
+)
+SHORT_KEYS = ("[ ] in", "- + out", "b all", "m mute", "? help", "q quit")
+FEW_KEYS = ("q quit", "b all", "m mute", "? help", "[ ] in", "- + out", *KNOB_KEYS)
+NO_KEYS = "no other keys: nobody types into standard input"
+HELP = (
+    "[ ]    input gain down, up by 1 dB",
+    "- +    output gain down, up by 1 dB",
+    "0      both gains as at the start",
+    "1-9    switch one effect off or on",
+    "b      bypass: hear the dry signal",
+    "m      mute",
+    "k      choose the next knob;  , .  turn it",
+    "r      begin anew from silence",
+    "d      details: rates, load, priority",
+    "?      this help, and back",
+    "q      quit",
+)

@@ -1,0 +1,1 @@
+"""Who turns it: one list of commands, which keys issue."""
