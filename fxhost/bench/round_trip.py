@@ -96,7 +96,7 @@ class LoopbackSession(Session):
 
     loop: Loopback
 
-    def build_chain(self) -> list[Stage]:
+    def build_chain(self, is_on: Sequence[bool] | None = None) -> list[Stage]:
         """The two ends of the loop."""
         self.loop = Loopback(make_bursts(self.sample_rate))
         return [self.loop]

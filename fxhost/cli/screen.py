@@ -162,7 +162,7 @@ class Screen:
         room = max(1, width - status.cell_len)
         names = [as_text(name).plain for name in self.presets]
         numbered = [f"{n + 1} {name}" for n, name in enumerate(names)]
-        if 1 < len(names) and _link_length(numbered) <= room:  # else the order tells the number
+        if len(names) > 1 and _link_length(numbered) <= room:  # else the order tells the number
             names = numbered
         names = [name if self._plays(n) else f"({name})" for n, name in enumerate(names)]
         short = Text.assemble((join_in(names, LINK, room), "bold"), status)
