@@ -20,6 +20,7 @@ from fxhost.errors import FxhostError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fxhost.cli.screen import Screen
     from fxhost.rig.rig import Rig
     from fxhost.session import Options, Session
 
@@ -150,12 +151,11 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
     return summary
 
 
-def play_in_window(session: "Session", console: "Console") -> Any:
-    """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
+def make_screen(session: "Session") -> "Screen":
+    """The live screen of a session."""
     from fxhost.cli.screen import Screen
-    from fxhost.cli.window import Window
 
-    screen = Screen(
+    return Screen(
         [slot.preset.name for slot in session.slots],
         session.rig.engine,
         session.rack,
@@ -166,6 +166,13 @@ def play_in_window(session: "Session", console: "Console") -> Any:
         session.controls.is_on,
         "" if session.options.output_file is None else session.options.output_file.name,
     )
+
+
+def play_in_window(session: "Session", console: "Console") -> Any:
+    """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
+    from fxhost.cli.window import Window
+
+    screen = make_screen(session)
     with keeping_errors(screen.note), Window(console, screen) as window:
 
         def on_poll() -> list[Command]:
