@@ -30,7 +30,7 @@ NEEDS_SHARED = "needs recordings or captures beside the project"
 ALONE = {  # files whose tests are live, count page faults, measure memory or time, or need both cores: one at a time
     *("test_bench", "test_caching", "test_cli", "test_denormals", "test_disturbance", "test_ending", "test_grants"),
     *("test_jack", "test_jack_clients", "test_keys", "test_pipewire", "test_realtime", "test_screen", "test_soak"),
-    *("test_train_interruption", "test_watching"),
+    *("test_interruption", "test_watching"),
 }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from wavenet_reference import activation as play_activation
+
+from tests.wavenet_reference import activation as play_activation
 
 Float64Array = NDArray[np.float64]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, ROOT, run_fxhost
 
 import fxhost
 from fxhost.arrays import Float32Array
+from tests.conftest import RATE, ROOT, run_fxhost
 
 MakePreset = Callable[..., Path]
 

@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from measure.screen_picture import PICTURE, draw_picture
+
+from tests.conftest import ROOT
+from tests.measure.screen_picture import PICTURE, draw_picture
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *(ROOT / folder / "README.md" for folder in ("fxhost", "train", "presets", "tests/measure"))]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / folder / "README.md" for folder in ("fxhost", "train", "presets", "tests/measure")),
+]
 
 
 def words_of(svg: str) -> set[str]:
@@ -23,7 +27,7 @@ def words_of(svg: str) -> set[str]:
 def test_the_picture_is_that_of_the_screen_as_it_is() -> None:
     stored, now = words_of(PICTURE.read_text(encoding="utf-8")), words_of(draw_picture())
     assert {"dropouts", "peak", "quit", "overdrive"} <= now
-    assert stored == now, "draw it again: python tests/measure/screen_picture.py"
+    assert stored == now, "draw it again: python -m tests.measure.screen_picture"
 
 
 def test_the_front_door_is_short() -> None:

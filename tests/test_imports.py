@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.conftest import ROOT
 
 HEAVY = {
     "torch": {"reference.modules", "reference.modules_wavenet", "reference.torchscript"},

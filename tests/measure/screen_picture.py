@@ -1,6 +1,6 @@
 """The picture of the live screen in the README: two shipped presets play the built-in riff on the virtual device.
 
-`python tests/measure/screen_picture.py` writes `.github/screen.svg`; a test compares its words with the screen as it is.
+`python -m tests.measure.screen_picture` writes `.github/screen.svg`; a test compares its words with the screen as it is.
 """
 
 import io

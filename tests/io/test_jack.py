@@ -1,0 +1,252 @@
+"""Live, against a real JACK server on its dummy driver, with an independent client at the other end of the ports."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from fxhost.arrays import Float32Array
+from fxhost.engine.rack import Rack
+from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
+from tests.conftest import RATE, ROOT, assert_one_line, jack_server, run_fxhost, without_waits
+
+MakePreset = Callable[..., Path]
+PERIOD = 1024  # the client at the other end is Python: give it time
+
+# Continuous integration must run these tests; elsewhere they need jackd2 and its library.
+pytestmark = pytest.mark.skipif(
+    shutil.which("jackd") is None and not os.environ.get("CI"), reason="needs a JACK server: apt install jackd2"
+)
+
+
+@pytest.fixture
+def server() -> Iterator[dict[str, str]]:
+    with jack_server(PERIOD) as env:
+        yield env
+
+
+def start_run(env: dict[str, str], *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fxhost.cli", "run", *map(str, arguments), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT)
+
+
+class Player:
+    """A JACK client that plays `audio` into the host's input and records the host's output, whole periods at a time."""
+
+    def __init__(self, server: str, audio: Float32Array) -> None:
+        import jack
+
+        os.environ["JACK_NO_START_SERVER"] = "1"
+        self.client = jack.Client("player", no_start_server=True, servername=server)
+        self.to_host = self.client.outports.register("out")
+        self.from_host = self.client.inports.register("in")
+        padded = np.zeros(-(-len(audio) // PERIOD) * PERIOD, np.float32)
+        padded[: len(audio)] = audio
+        self.periods = padded.reshape(-1, PERIOD)
+        self.recorded = np.zeros_like(self.periods)
+        self.position = -1  # -1 waits, len(periods) is done
+        self.xruns = 0
+
+        @self.client.set_process_callback
+        def process(frames: int) -> None:
+            n = self.position
+            if 0 <= n < len(self.periods):
+                self.to_host.get_array()[:] = self.periods[n]
+                self.recorded[n] = self.from_host.get_array()
+                self.position = n + 1
+            else:
+                self.to_host.get_array()[:] = 0.0
+
+        @self.client.set_xrun_callback
+        def xrun(delay: float) -> None:
+            self.xruns += 1
+
+    def connect(self, timeout_s: float = 20.0) -> None:
+        """Wait for the host's ports and put this client where the sound card was."""
+        self.client.activate()
+        deadline = time.monotonic() + timeout_s
+        while not (ports := self.client.get_ports("fxhost:", is_audio=True)) or len(ports) < 3:
+            assert time.monotonic() < deadline, "the host's ports did not appear"
+            time.sleep(0.02)
+        host_in = next(port for port in ports if port.is_input)
+        host_out = next(port for port in ports if port.is_output)
+        for port in self.client.get_all_connections(host_in):
+            self.client.disconnect(port, host_in)
+        self.client.connect(self.to_host, host_in)
+        self.client.connect(host_out, self.from_host)
+        time.sleep(0.2)
+        self.xruns = 0
+
+    def play(self) -> None:
+        self.position = 0
+        deadline = time.monotonic() + 4 * self.periods.size / RATE
+        while self.position < len(self.periods) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.position == len(self.periods), "the server stopped calling"
+
+    def close(self) -> None:
+        self.client.deactivate()
+        self.client.close()
+
+
+def find(needle: Float32Array, haystack: Float32Array) -> int:
+    """Where `needle` fits best in `haystack`."""
+    size = 1 << int(np.ceil(np.log2(len(haystack) + len(needle))))
+    spectrum = np.fft.rfft(haystack, size) * np.conj(np.fft.rfft(needle, size))
+    return int(np.argmax(np.fft.irfft(spectrum, size)[: len(haystack) - len(needle) + 1]))
+
+
+def play_live(env: dict[str, str], preset: Path, out: Path, audio: Float32Array) -> tuple[dict[str, Any], Player]:
+    """Run the host on the server, play through it from another client, and end it with a signal."""
+    with start_run(env, preset, "--output-file", out, "--force") as run:
+        player = Player(env["JACK_DEFAULT_SERVER"], audio)
+        try:
+            player.connect()
+            player.play()
+        finally:
+            player.close()
+            run.send_signal(signal.SIGINT)
+            stdout, stderr = run.communicate(timeout=30)
+    assert (run.returncode, without_waits(stderr)) == (0, "")
+    return json.loads(stdout), player
+
+
+def test_what_another_client_hears_is_the_rendered_file_to_the_bit(
+    server: dict[str, str], make_preset: MakePreset, guitar: Float32Array, tmp_path: Path
+) -> None:
+    preset, out = make_preset(1, 40), tmp_path / "out.wav"
+    audio = np.concatenate([np.zeros(RATE), guitar[: 5 * RATE], np.zeros(RATE // 2)]).astype(np.float32)
+    for _ in range(3):  # a hiccup of this machine that JACK itself reports is not the host's: play it again
+        result, player = play_live(server, preset, out, audio)
+        if player.xruns == result["xruns"] == 0:
+            break
+    assert (player.xruns, result["xruns"], result["bad_samples"]) == (0, 0, 0)
+    assert (result["host_api"], result["sample_rate"]) == ("JACK Audio Connection Kit", RATE)
+
+    # the host's own recording tells how many frames of silence came before the client's first
+    own = soundfile.read(out, dtype="float32")[0]
+    heard = player.recorded.ravel()
+    draft = render(preset, audio)
+    guitar_part = slice(RATE, 6 * RATE)
+    silence = find(draft[guitar_part], own) - RATE
+    assert silence > RATE // 10
+    expected = render(preset, np.concatenate([np.zeros(silence, np.float32), audio]))
+    assert np.array_equal(own[: len(expected)], expected[: len(own)])
+
+    delay = find(expected[silence:][guitar_part], heard) - RATE
+    assert 0 <= delay <= 2 * PERIOD
+    assert np.abs(heard).max() > 0.01
+    end = 6 * RATE
+    assert np.array_equal(heard[delay : delay + end], expected[silence : silence + end])
+
+
+def render(preset: Path, audio: Float32Array) -> Float32Array:
+    """What `fxhost render` computes (test_cli.py holds it against the file)."""
+    rack = Rack(build_chain(slots_at_own_rate([read_preset(preset)])), RATE)
+    out = np.zeros_like(audio)
+    rack.process(audio, out)
+    return out
+
+
+def test_the_torchscript_engine_plays_the_same_live_within_rounding(
+    server: dict[str, str], make_preset: MakePreset, tmp_path: Path
+) -> None:
+    outs = []
+    for engine in ("compiled", "torchscript"):
+        out = tmp_path / f"{engine}.wav"
+        source = tmp_path / "source.wav"
+        soundfile.write(source, np.sin(np.arange(RATE) * 0.05).astype(np.float32), RATE, subtype="FLOAT")
+        with start_run(
+            server, make_preset(1, 8), "--engine", engine, "--input-file", source, "--output-file", out
+        ) as run:
+            stdout, stderr = run.communicate(timeout=60)
+        assert run.returncode == 0, stderr
+        result = json.loads(stdout)
+        assert (result["engine"], result["device"]) == (engine, "system")
+        outs.append(soundfile.read(out, dtype="float32")[0])
+    assert len(outs[0]) == len(outs[1]) == RATE
+    assert np.abs(outs[0] - outs[1]).max() <= 1e-5
+
+
+def test_a_server_that_ends_is_said_and_the_recording_is_kept(make_preset: MakePreset, tmp_path: Path) -> None:
+    out = tmp_path / "out.wav"
+    with jack_server(PERIOD) as env, start_run(env, make_preset(1, 8), "--output-file", out) as run:
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.glob(".out.*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.5)
+        os.kill(int(env["TEST_JACK_PID"]), signal.SIGTERM)
+        stdout, stderr = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert "'system' went away while playing" in stderr
+    assert stderr.count("\n") == 1
+    result = json.loads(stdout)
+    assert result["blocks"] > 20
+    assert soundfile.info(out).frames == result["blocks"] * result["block_frames"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out.wav"]
+
+
+def test_a_rate_that_the_server_does_not_have_is_refused_only_if_it_was_asked_for(
+    server: dict[str, str], make_preset: MakePreset
+) -> None:
+    preset = make_preset(1, 8, rate=44_100)
+    done = run_fxhost("run", preset, "--sample-rate", 44_100, env=server)
+    assert_one_line(done, "does not play at 44100 Hz, it prefers 48000 Hz")
+    played = run_fxhost("run", preset, "--duration", 0.5, "--json", env=server)
+    assert played.returncode == 0
+    assert "does not play at 44100 Hz. Playing at its own 48000 Hz" in played.stderr
+    told = [line for line in played.stderr.splitlines() if not line.endswith("(once) …")]  # what the first start does
+    assert len(told) == 1
+    assert json.loads(played.stdout)["sample_rate"] == 48_000
+
+
+def test_devices_are_listed_and_chosen_by_number_or_part_of_the_name(
+    server: dict[str, str], make_preset: MakePreset
+) -> None:
+    import jack
+
+    other = jack.Client("system-two", no_start_server=True, servername=server["JACK_DEFAULT_SERVER"])
+    other.inports.register("in")
+    other.outports.register("out")
+    other.activate()
+    try:
+        listed = json.loads(run_fxhost("devices", "--json", env=server).stdout)
+        assert {"system", "system-two"} <= {device["name"] for device in listed}
+        assert "system-two" in run_fxhost("devices", env=server).stdout
+        several = run_fxhost("run", make_preset(), "--device", "yste", env=server)
+        assert several.returncode == 1
+        assert "'yste' fits several" in several.stderr
+        assert several.stderr.count("\n") == 1
+        missing = run_fxhost("run", make_preset(), "--device", "Scarlett", env=server)
+        assert "no output device 'Scarlett'; there are: " in missing.stderr
+        assert "'system' (JACK Audio Connection Kit)" in missing.stderr
+        index = next(device["index"] for device in listed if device["name"] == "system")
+        for name in (str(index), "SYSTEM"):
+            done = run_fxhost("run", make_preset(), "--device", name, "--duration", 0.5, "--json", env=server)
+            assert json.loads(done.stdout)["device"] == "system", done.stderr
+        wrong = run_fxhost("run", make_preset(), "--input-channel", 9, env=server)
+        assert "no channel 9" in wrong.stderr
+    finally:
+        other.deactivate()
+        other.close()
+
+
+def test_busy_python_threads_do_not_starve_the_audio_thread(make_preset: MakePreset) -> None:
+    from tests.measure.busy_threads import measure
+
+    result = measure("compiled", make_preset(1, 40), seconds=5, frames=64, threads=2)
+    made = result["blocks"] / result["blocks_due"]
+    print(f"{result['blocks']} of {result['blocks_due']} blocks, {result['xruns']} xruns")
+    assert made > 0.95  # a callback that needs the GIL makes a quarter (`python -m tests.measure.busy_threads`)
