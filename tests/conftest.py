@@ -1,7 +1,6 @@
 """What the tests share: presets with seeded weights, real guitar where there is some, and a real JACK server."""
 
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -112,33 +111,6 @@ def assert_torch_stays_out(*arguments: object) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.endswith("0 False\n"), done.stderr
-
-
-on_other_cpus = pytest.mark.parametrize(
-    "cpu",
-    [
-        pytest.param(
-            cpu,
-            marks=pytest.mark.skipif(
-                platform.machine() not in ("x86_64", "AMD64"), reason="the names of other CPUs than those of x86"
-            ),
-        )
-        for cpu in ("haswell", "nehalem", "generic")
-    ],
-)
-
-
-def run_as_cpu(cpu: str, file: str, chosen: str, count: int, cache: Path) -> None:
-    """Run so many chosen tests of a file with code that is compiled for another CPU."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen],
-        env={**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CACHE_DIR": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert f"{count} passed" in done.stdout
 
 
 def without_waits(stderr: str) -> str:

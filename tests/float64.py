@@ -1,10 +1,10 @@
 """A stateful LSTM in float64, written down once more: as exact as torch's and a hundred times as fast to run."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
+from fxhost.native.code_cache import cached_njit
 from fxhost.networks.architecture import Architecture
 
 Float64Array = NDArray[np.float64]
@@ -28,17 +28,17 @@ def play_float64(
     return np.asarray(wet + x[:, 0] if architecture.residual else wet, np.float64)
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@cached_njit("f8[:,::1](f8[:,::1],f8[:,::1],f8[::1],f8[::1])", error_model="numpy")
 def play_layer(sums: Float64Array, w_hh: Float64Array, h: Float64Array, c: Float64Array) -> Float64Array:
     """The states of a layer (frames, hidden), from what the inputs give (frames, 4 hidden) and W_hh transposed."""
     frames, hidden = len(sums), len(h)
     out, gates = np.empty((frames, hidden)), np.empty(4 * hidden)
     for n in range(frames):
-        gates[:] = sums[n]
+        for k in range(4 * hidden):
+            gates[k] = sums[n, k]
         for j in range(hidden):
-            factor, row = h[j], w_hh[j]
             for k in range(4 * hidden):
-                gates[k] += factor * row[k]
+                gates[k] += h[j] * w_hh[j, k]
         for k in range(hidden):
             i, f = 1.0 / (1.0 + np.exp(-gates[k])), 1.0 / (1.0 + np.exp(-gates[hidden + k]))
             g, o = np.tanh(gates[2 * hidden + k]), 1.0 / (1.0 + np.exp(-gates[3 * hidden + k]))

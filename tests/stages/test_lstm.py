@@ -17,7 +17,7 @@ from fxhost.preset.library import shipped_presets_folder
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.reference.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from fxhost.stages.recurrent.stage import Lstm
-from tests.conftest import RATE, make_module, on_other_cpus, run_as_cpu
+from tests.conftest import RATE, make_module
 from tests.float64 import play_float64
 from train.fused import FusedLSTM
 
@@ -55,7 +55,7 @@ def state(architecture: Architecture, seed: int) -> tuple[Float32Array, Float32A
 def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
     layers: int, hidden_size: int, guitar: Float32Array
 ) -> None:
-    if layers * hidden_size > 64:  # the largest take as long for three
+    if layers * hidden_size > 32:  # the largest take as long for three
         guitar = guitar[: 3 * RATE]
     architecture = Architecture(layers, hidden_size)
     module = make_module(layers, hidden_size)
@@ -166,13 +166,6 @@ def test_a_gru_agrees_with_float64(
         truth = head.double()(hidden)[0, :, 0].numpy() + residual * x[:, 0]
     assert np.ptp(truth) > 0.005
     assert np.abs(compiled - truth).max() <= TOLERANCE_COMPILED
-
-
-@on_other_cpus
-def test_code_for_other_cpus_agrees_with_float64(cpu: str, tmp_path: Path) -> None:
-    """Their vectors are narrower, and they have fewer registers."""
-    chosen = "every_kind and (3-5 or 2-33) or a_gru and 1-43 or tanh"
-    run_as_cpu(cpu, __file__, chosen, 4, tmp_path)
 
 
 def test_a_reset_stage_plays_the_same_again(guitar: Float32Array) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from fxhost.networks.wavenet import Network
 from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
 from fxhost.stages.wavenet.stage import WaveNet
-from tests.conftest import RATE, SHARED, on_other_cpus, run_as_cpu
+from tests.conftest import RATE, SHARED
 from tests.wavenet_reference import FILMS, Model, array, describe, play, random_model
 
 TOLERANCE = 1e-5
@@ -336,10 +335,3 @@ def test_arrays_that_do_not_fit_together_are_refused() -> None:
 def test_a_wrong_number_of_weights_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got \(3,\), expected \(\d+,\)"):
         WaveNet(Network((PLAIN,)), np.zeros(3, np.float32))
-
-
-@on_other_cpus
-def test_code_for_other_cpus_agrees_with_float64(cpu: str, tmp_path: Path) -> None:
-    """Their vectors are narrower, and they have fewer registers."""
-    chosen = "many_shapes and (gated or 17 or everywhere or wide) or blocks and gated and sizes5"
-    run_as_cpu(cpu, __file__, chosen, 5, tmp_path)
