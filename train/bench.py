@@ -24,15 +24,16 @@ import torch
 from torch import Tensor
 
 from fxhost.reference.torchscript import EffectLSTM
-from train.fused import FusedLSTM
-from train.losses import LossWeights, weigh_losses
-from train.model import make_model
-from train.pair import Pair
-from train.plain import PlainLSTM
-from train.segments import Feed, Material, measure_esr, zero_state
+from train.network.fused import FusedLSTM
+from train.network.losses import LossWeights, weigh_losses
+from train.network.model import make_model, zero_state
+from train.network.plain import PlainLSTM
+from train.pairs.pair import Pair
+from train.pairs.splits import split_pair
+from train.pairs.stretch import Material
+from train.segments import Feed, measure_esr
 from train.settings import Settings
 from train.signal import make_signal
-from train.splits import split_pair
 from train.updates import Course, make_optimiser, train_batch
 
 HIDDEN_SIZES = (16, 24, 32, 40, 64)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.segments import Material
+from train.pairs.stretch import Material
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fxhost.reference.torchscript import EffectLSTM, save_preset
-from train.pair import Pair
+from train.pairs.pair import Pair
 from train.settings import Settings
 
 

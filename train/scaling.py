@@ -16,9 +16,9 @@ from torch import Tensor
 
 from fxhost.errors import TrainingError
 from fxhost.reference.torchscript import EffectLSTM
-from train.losses import LossWeights
-from train.segments import Material
-from train.source import audio_blocks
+from train.network.losses import LossWeights
+from train.pairs.source import audio_blocks
+from train.pairs.stretch import Material
 
 DRY_RMS = 0.2  # linear, of what the network hears
 TARGET_RMS = 1.2  # of what it must put out

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,21 +15,14 @@ from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
 from fxhost.stages.recurrent.stage import Lstm
+from train.pairs.splits import cut_warmed
+from train.pairs.stretch import Material, Stretch
 from train.settings import Settings
-from train.splits import Stretch, cut_warmed
 
 EVALUATION_WARM_UP_S = 1.0
 HEARD_WARM_UP_S = 8.0  # a DC blocker takes that long to find what it takes away
 SHORTEST_SEGMENT = 8192  # frames, of a segment that is shortened because there is little to learn from
 BLOCK_FRAMES = 1 << 18
-
-
-class Material(NamedTuple):
-    """Stretches of a dry recording (frames,) and of its wet counterpart."""
-
-    dry: Float32Array
-    wet: Float32Array
-    stretches: Sequence[Stretch]
 
 
 class Feed:
@@ -114,12 +107,6 @@ def place_segments(stretch: Stretch, segment_frames: int, generator: torch.Gener
     return [stretch.start + int(start) for start in moved.clamp(0, space)]
 
 
-def zero_state(model: EffectLSTM, batch: int) -> tuple[Tensor, Tensor]:
-    """The state h, c of silence, (layers, batch, hidden) each, where the model lives."""
-    state = torch.zeros(model.lstm.num_layers, batch, model.lstm.hidden_size, device=model.head.weight.device)
-    return state, state
-
-
 def play_stretch(
     chain: Sequence[Stage], dry: Float32Array, stretch: Stretch, warm_up_frames: int
 ) -> Iterator[Float32Array]:
@@ -181,7 +168,7 @@ def measure_esr(model: EffectLSTM, material: Sequence[Material], sample_rate: in
     Returns
     -------
     float
-        As `train.losses.esr`; NaN or infinite if the model plays such numbers.
+        As `train.network.losses.esr`; NaN or infinite if the model plays such numbers.
     """
     return _measure_error(lambda: [compile_model(model)], material, int(EVALUATION_WARM_UP_S * sample_rate), threads)
 

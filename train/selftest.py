@@ -19,7 +19,7 @@ import soundfile
 from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
 from train.fit import fit
-from train.losses import esr
+from train.network.losses import esr
 from train.progress import Progress, Result
 from train.settings import Settings
 from train.signal import make_signal

@@ -36,7 +36,7 @@ class Settings:
     # what it learns from
     channel: str = "auto"  # of the recordings, or dry and wet with a comma between; see `fxhost.io.channels`
     delay: float | None = None  # frames that every wet recording is late; None: as is found in each
-    augment: str = ""  # names of `train.augment.AUGMENTATIONS`, with spaces between them
+    augment: str = ""  # names of `train.pairs.augment.AUGMENTATIONS`, with spaces between them
     # truncated backpropagation through time
     batch: int = 64  # segments side by side
     segment_frames: int = 32768  # length of a segment, through which the state is carried

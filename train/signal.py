@@ -1,9 +1,9 @@
 """The test signal: what a guitar does, and more, to be played through a device and recorded.
 
 Two things are kept apart. `plan_signal` is the score: pieces of eight kinds, each with its place and its level.
-`make_signal` plays it. The score is cut as `train.splits.split_pair` cuts a recording: each part opens with one long
-piece, which lies in training, and goes on in rounds. Every round holds every kind in the same order, at levels drawn
-over the whole range, and is shorter than the stretch of a part that is held out: wherever that stretch lies in the
+`make_signal` plays it. The score is cut as `train.pairs.splits.split_pair` cuts a recording: each part opens with one
+long piece, which lies in training, and goes on in rounds. Every round holds every kind in the same order, at levels
+drawn over the whole range, and is shorter than the stretch of a part that is held out: wherever that lies in the
 rounds, every kind is in it.
 
 Audio is float64 `(frames,)` while it is made, with a peak of about 1 that `make_signal` brings to the level of the
@@ -25,7 +25,7 @@ from fxhost.errors import AudioError, TrainingError
 from fxhost.io.files import check_output
 from fxhost.io.sound_writing import writing
 from fxhost.preset.effect import SAMPLE_RATES
-from train.splits import HELD_OUT, MAX_PARTS, PART_S
+from train.pairs.splits import HELD_OUT, MAX_PARTS, PART_S
 
 __all__ = ["KINDS", "Piece", "make_signal", "plan_signal", "write_signal"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from train.fused import FusedLSTM
-from train.losses import LossWeights
-from train.plain import PlainLSTM
+from train.network.fused import FusedLSTM
+from train.network.losses import LossWeights
+from train.network.plain import PlainLSTM
 from train.settings import Settings
 
 Network = FusedLSTM | PlainLSTM

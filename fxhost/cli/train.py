@@ -22,15 +22,16 @@ from fxhost.cli.console import (
 from fxhost.errors import FxhostError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset, resolve_output
-from train.augment import AUGMENTATIONS
-from train.check import format_findings
 from train.checkpoint import checkpoint_path, read_checkpoint
 from train.fit import Progress, Result, Settings, fit
-from train.folder import find_pairs
 from train.interruption import Interruption
-from train.pair import Pair, read_pair
-from train.report import check_report_folder, write_report
-from train.verdict import judge
+from train.pairs.augment import AUGMENTATIONS
+from train.pairs.check import format_findings
+from train.pairs.folder import find_pairs
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
+from train.report.report import check_report_folder, write_report
+from train.report.verdict import judge
 
 STATUS_EVERY_S = 5.0
 INTERRUPTED = 130
@@ -91,21 +92,9 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     pairs = _find_recordings(options)
     if options.output is None:
         raise FxhostError("where does the preset go? Add -o PRESET.pt")
-    given = {field: value for field in SETTINGS if (value := getattr(options, field)) is not None}
-    if options.delay is not None:
-        given["delay"] = None if options.delay == "auto" else options.delay
-    if options.augment:
-        given["augment"] = " ".join(name for name in AUGMENTATIONS if name in options.augment)
-    saved = {}
-    if options.search and (options.resume or options.start_from is not None):
-        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
-    if options.resume:
-        saved = read_checkpoint(options.output)["settings"]
-        if {"minutes", "epochs"} & given.keys():
-            saved |= {"minutes": None, "epochs": None}
-    settings = Settings(**(saved | given))
-    if options.storage is not None and not options.search:
-        raise FxhostError("--storage is where a search keeps its trials; add --search N")
+    _refuse_what_no_search_takes(options)
+    given = _given_settings(options)
+    settings = _choose_settings(options, given)
     start_from = None
     if options.start_from is not None:
         start_from = find_preset(options.start_from)
@@ -136,8 +125,40 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
                 report=show,
                 interruption=interruption,
             )
-    if result is None:
-        return 0
+    if result is not None:
+        _tell_result(options, result, shown)
+    return 0
+
+
+def _refuse_what_no_search_takes(options: argparse.Namespace) -> None:
+    if options.search and (options.resume or options.start_from is not None):
+        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
+    if options.storage is not None and not options.search:
+        raise FxhostError("--storage is where a search keeps its trials; add --search N")
+
+
+def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the user named."""
+    given = {field: value for field in SETTINGS if (value := getattr(options, field)) is not None}
+    if options.delay is not None:
+        given["delay"] = None if options.delay == "auto" else options.delay
+    if options.augment:
+        given["augment"] = " ".join(name for name in AUGMENTATIONS if name in options.augment)
+    return given
+
+
+def _choose_settings(options: argparse.Namespace, given: dict[str, Any]) -> Settings:
+    """The defaults, or those of the training that is resumed, with what the user named."""
+    saved = {}
+    if options.resume:
+        saved = read_checkpoint(options.output)["settings"]
+        if {"minutes", "epochs"} & given.keys():
+            saved |= {"minutes": None, "epochs": None}
+    return Settings(**(saved | given))
+
+
+def _tell_result(options: argparse.Namespace, result: Result, shown: list[str]) -> None:
+    """Print what came of a training, but for the notes that were shown before it, and write its report."""
     if not options.json:
         _print_result(result)
         for note in result.notes:
@@ -151,7 +172,6 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     elif page is not None:
         of = f" (of the first of {len(result.tested)} recordings)" if len(result.tested) > 1 else ""
         say(f"report: {page}{of}")
-    return 0
 
 
 def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
@@ -213,7 +233,7 @@ def _search(
     interruption: Interruption,
 ) -> Result | None:
     """Search; the training that made the preset, or None if nothing here could better what another worker made."""
-    from train.search import TrialReport, search
+    from train.search.search import TrialReport, search
 
     for dry, wet in pairs:
         check(read_pair(dry, wet, channel=settings.channel, delay_frames=settings.delay, force=options.force))

@@ -28,7 +28,7 @@ from tests.foreign import make_aidax, make_nam, make_proteus, write
 from tests.measure.mutations import make_wavenets
 from tests.preset.test_formats import TOLERANCE, excite, play
 from tests.preset.test_preset import rewrite
-from train.start import load_start
+from train.network.start import load_start
 
 FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "nam": (".nam", make_nam(2, 8)),

@@ -16,7 +16,7 @@ from fxhost.io.files import check_output, refuse_inputs
 from fxhost.preset.archive import read_preset
 from tests.conftest import RATE
 from train.fit import Settings, fit
-from train.search import search
+from train.search.search import search
 
 MakePreset = Callable[..., Path]
 Alias = Callable[[Path], Path]

@@ -14,8 +14,8 @@ from fxhost.io.channels import choose_channel, parse_channel, parse_channels
 from fxhost.preset.archive import read_preset
 from fxhost.rig.rig import Rig
 from fxhost.session import Options, Session
-from train.pair import read_pair
-from train.sides import read_sides
+from train.pairs.read import read_pair
+from train.pairs.sides import read_sides
 
 MakePreset = Callable[..., Path]
 

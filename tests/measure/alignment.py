@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from fxhost.errors import FxhostError
-from train.pair import read_pair
+from train.pairs.read import read_pair
 
 
 def list_pairs(folder: Path) -> list[tuple[Path, Path]]:

@@ -32,12 +32,14 @@ from torch import Tensor, nn
 from fxhost.preset.archive import read_preset
 from fxhost.reference.torchscript import build_module
 from train.fit import fit
-from train.losses import esr
-from train.pair import Pair, read_pair
+from train.network.losses import esr
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
+from train.pairs.splits import cut_warmed, split_pair
+from train.pairs.stretch import Stretch
 from train.segments import compile_model, play_stretch
 from train.settings import Settings
 from train.signal import make_signal
-from train.splits import Stretch, cut_warmed, split_pair
 
 RATE = 48_000
 LEVELS = 256

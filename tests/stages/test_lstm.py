@@ -19,7 +19,7 @@ from fxhost.reference.torchscript import EffectLSTM, build_module, named_weights
 from fxhost.stages.recurrent.stage import Lstm
 from tests.conftest import RATE, make_module
 from tests.float64 import play_float64
-from train.fused import FusedLSTM
+from train.network.fused import FusedLSTM
 
 TOLERANCE_COMPILED = 5e-7
 TOLERANCE_TORCHSCRIPT = 1e-5

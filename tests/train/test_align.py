@@ -7,10 +7,10 @@ import pytest
 import soundfile
 
 from tests.conftest import SHARED
-from train.align import advance, choose_correction, take_out
-from train.delay import Delay, find_delay
-from train.source import BLOCK_FRAMES
-from train.verify import verify_delay
+from train.pairs.align import advance, choose_correction, take_out
+from train.pairs.delay import Delay, find_delay
+from train.pairs.source import BLOCK_FRAMES
+from train.pairs.verify import verify_delay
 
 RATE = 16_000
 DATA = SHARED / "data"
@@ -105,7 +105,9 @@ def test_the_drift_of_a_clock_is_measured(ppm: float) -> None:
 def test_a_drift_that_is_refined_leads_no_window_out_of_the_file(
     dry: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.delay.refine_drift", lambda *_: 5e-3)  # at the second time windows are laid already
+    monkeypatch.setattr(
+        "train.pairs.delay.refine_drift", lambda *_: 5e-3
+    )  # at the second time windows are laid already
     assert find_delay(dry, dry, RATE).drift_frames == pytest.approx(1e-2 * len(dry))
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fxhost.errors import TrainingError
 from tests.train.test_align import DATA, EFFECTS, RATE, filtered, pluck
-from train.augment import AUGMENTATIONS, Augmentation, prepare_augmentation
-from train.pair import Pair
+from train.pairs.augment import AUGMENTATIONS, Augmentation, prepare_augmentation
+from train.pairs.pair import Pair
 
 Effect = Callable[[np.ndarray], np.ndarray]
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
-import train.source
+import train.pairs.source
 from fxhost.errors import AudioError, TrainingError
 from tests.train.test_align import DATA, RATE, delayed, filtered, pluck
-from train.check import format_findings
-from train.levels import measure_levels
-from train.pair import Pair, read_pair
-from train.source import read_source
+from train.pairs.check import format_findings
+from train.pairs.levels import measure_levels
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
+from train.pairs.source import read_source
 
 
 def play(audio: np.ndarray) -> np.ndarray:
@@ -146,8 +147,8 @@ def test_a_direct_voltage_is_reported(dry: Path, take: np.ndarray) -> None:
 
 
 def test_clipping_across_the_border_of_two_blocks_is_counted() -> None:
-    audio = np.zeros(train.source.BLOCK_FRAMES + 100, np.float32)
-    audio[train.source.BLOCK_FRAMES - 2 : train.source.BLOCK_FRAMES + 2] = 1.0
+    audio = np.zeros(train.pairs.source.BLOCK_FRAMES + 100, np.float32)
+    audio[train.pairs.source.BLOCK_FRAMES - 2 : train.pairs.source.BLOCK_FRAMES + 2] = 1.0
     assert measure_levels(audio, RATE).clipped_places == 2
 
 
@@ -203,8 +204,8 @@ def test_a_long_recording_lies_on_disk_and_is_the_same(
 ) -> None:
     late = delayed(play(take), 20.5)
     short = read_with(dry, late)
-    monkeypatch.setattr(train.source, "ON_DISK_S", 5.0)
-    monkeypatch.setattr(train.source, "BLOCK_FRAMES", 509)
+    monkeypatch.setattr(train.pairs.source, "ON_DISK_S", 5.0)
+    monkeypatch.setattr(train.pairs.source, "BLOCK_FRAMES", 509)
     long = read_with(dry, late)
     assert isinstance(read_source(dry).audio, np.memmap)
     np.testing.assert_array_equal(long.dry, short.dry)

@@ -8,7 +8,8 @@ import soundfile
 
 from tests.train.test_align import RATE, pluck
 from tests.train.test_check import play
-from train.pair import Pair, read_pair
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
 
 DRY = pluck(20.0)
 WET = play(DRY)

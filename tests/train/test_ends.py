@@ -9,7 +9,8 @@ import soundfile
 from fxhost.errors import TrainingError
 from tests.train.test_align import RATE, pluck
 from tests.train.test_check import play
-from train.pair import Pair, read_pair
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
 
 TAKE = pluck()
 WET = play(TAKE)

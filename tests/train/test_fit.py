@@ -24,12 +24,13 @@ from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from train.checkpoint import checkpoint_path
 from train.fit import Progress, Result, Settings, fit
-from train.losses import LossWeights
-from train.model import make_model
-from train.pair import read_pair
-from train.plain import PlainLSTM
-from train.segments import Material, measure_heard_esr, zero_state
-from train.splits import split_pair
+from train.network.losses import LossWeights
+from train.network.model import make_model, zero_state
+from train.network.plain import PlainLSTM
+from train.pairs.read import read_pair
+from train.pairs.splits import split_pair
+from train.pairs.stretch import Material
+from train.segments import measure_heard_esr
 
 RATE = 8000
 TINY = Settings(
@@ -182,7 +183,7 @@ def test_the_threads_are_those_that_were_asked_for(
             asked.append(threads)
             super().__init__(model, threads)
 
-    monkeypatch.setattr(train.fit, "FusedLSTM", Counted)
+    monkeypatch.setattr(train.loop, "FusedLSTM", Counted)
     train_tiny(pair, tmp_path, epochs=1, threads=3)
     train_tiny(pair, tmp_path, epochs=1, threads=0)
     assert asked == [3, os.cpu_count()]
@@ -197,7 +198,7 @@ def unchanged(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
 def test_no_setting_is_ignored(
     key: str, pair: tuple[Path, Path], tmp_path: Path, unchanged: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.fit, "VALIDATION_WEIGHT", 0)
+    monkeypatch.setattr(train.loop, "VALIDATION_WEIGHT", 0)
     seen: list[Progress] = []
     settings = replace(TINY, **{key: CHANGES[key]})
     result = fit(settings, [pair], tmp_path / "tiny.pt", report=seen.append)
@@ -360,7 +361,7 @@ def break_losses(monkeypatch: pytest.MonkeyPatch, broken: Callable[[int], bool])
             loss, h, c = super().loss(*args)
             return loss * torch.nan if broken(next(calls)) else loss, h, c
 
-    monkeypatch.setattr(train.fit, "FusedLSTM", Broken)
+    monkeypatch.setattr(train.loop, "FusedLSTM", Broken)
 
 
 def test_a_loss_that_is_not_finite_takes_the_training_back_to_its_best(
@@ -454,7 +455,9 @@ def curve(history: Iterable[Progress]) -> list[tuple[float, float, float, int]]:
 def test_a_resumed_training_ends_as_one_that_was_not_cut_off(
     count: int, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.fit, "WRITING_SHARE", 1e9)  # what is cut off is then only what came since the last report
+    monkeypatch.setattr(
+        train.loop, "WRITING_SHARE", 1e9
+    )  # what is cut off is then only what came since the last report
     settings = replace(TINY, epochs=9, augment="noise")
     whole = fit(settings, [pair], tmp_path / "whole.pt")
     output = tmp_path / "cut.pt"
@@ -503,7 +506,7 @@ def test_only_what_was_cut_off_can_be_resumed_and_only_with_the_same_recordings_
 def test_a_training_is_resumed_for_longer_or_ended_with_what_is_there(
     epochs: int, trained: int, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.fit, "WRITING_SHARE", 1e9)
+    monkeypatch.setattr(train.loop, "WRITING_SHARE", 1e9)
     output = tmp_path / "tiny.pt"
     with pytest.raises(KilledError):
         fit(replace(TINY, epochs=9), [pair], output, report=kill_at(6))
@@ -542,7 +545,7 @@ def test_a_training_interrupted_at_once_says_that_nothing_was_written(
     def interrupt(*args: Any, **kwargs: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.fit, "train_batch", interrupt)
+    monkeypatch.setattr(train.loop, "train_batch", interrupt)
     with pytest.raises(TrainingError, match="interrupted before the first validation"):
         fit(TINY, [pair], tmp_path / "tiny.pt")
     assert not list(tmp_path.iterdir())

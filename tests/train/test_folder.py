@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fxhost.errors import AudioError
-from train.folder import find_pairs
+from train.pairs.folder import find_pairs
 
 
 def find_names(folder: Path, *names: str) -> list[tuple[str, str]]:

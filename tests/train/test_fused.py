@@ -7,10 +7,10 @@ import torch
 
 from fxhost.reference.torchscript import EffectLSTM
 from tests.conftest import make_module
-from train.fused import FusedLSTM
-from train.losses import LossWeights
-from train.plain import PlainLSTM
-from train.team import Team
+from train.network.fused import FusedLSTM
+from train.network.losses import LossWeights
+from train.network.plain import PlainLSTM
+from train.network.team import Team
 
 GRADIENT_TOLERANCE = 1e-4  # what a float32 gradient may be off, relative to its norm; in fact it is 2e-6
 PLAIN = LossWeights(plain=2.0, emphasised=0.0, direct=0.5)

@@ -9,8 +9,8 @@ import soundfile
 from fxhost.errors import AudioError
 from tests.train.test_align import RATE, pluck
 from tests.train.test_check import play
-from train.hum import find_hum
-from train.pair import read_pair
+from train.pairs.hum import find_hum
+from train.pairs.read import read_pair
 
 TIME = np.arange(5 * RATE) / RATE
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-import train.losses
+import train.network.losses
 from fxhost.errors import TrainingError
-from train.losses import PRE_EMPHASIS, LossWeights, esr, pre_emphasise, training_loss, weigh_losses
+from train.network.losses import PRE_EMPHASIS, LossWeights, esr, pre_emphasise, training_loss, weigh_losses
 
 PLAIN, EMPHASISED = LossWeights(1.0, 0.0, 1.0), LossWeights(0.0, 1.0, 1.0)
 
@@ -61,7 +61,7 @@ def test_the_loss_of_silence_on_the_whole_target_is_one_but_for_its_mean() -> No
 def test_long_targets_are_weighed_block_by_block_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = [noise(1, 5000)[0], noise(2, 77)[0]]
     whole = weigh_losses(targets)
-    monkeypatch.setattr(train.losses, "BLOCK_FRAMES", 64)
+    monkeypatch.setattr(train.network.losses, "BLOCK_FRAMES", 64)
     for blockwise, at_once in zip(weigh_losses(targets), whole, strict=True):
         assert vars(blockwise) == pytest.approx(vars(at_once), rel=1e-12)
 

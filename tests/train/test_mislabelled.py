@@ -8,7 +8,8 @@ import soundfile
 
 from fxhost.errors import TrainingError
 from tests.train.test_align import pluck
-from train.pair import Pair, read_pair
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
 
 RATE = 48_000
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from train.model import make_model
-from train.stability import CALM, measure_divergence
+from train.network.model import make_model
+from train.network.stability import CALM, measure_divergence
 
 RATE = 8000
 

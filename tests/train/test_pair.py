@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from fxhost.errors import AudioError, TrainingError
 from tests.conftest import SHARED
-from train.levels import measure_levels
-from train.pair import Pair, read_pair
-from train.splits import Stretch, cut_warmed, split_pair
+from train.pairs.levels import measure_levels
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
+from train.pairs.splits import cut_warmed, split_pair
+from train.pairs.stretch import Stretch
 
 RATE = 8000
 DATA = SHARED / "data"

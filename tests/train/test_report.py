@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import train.report
+import train.report.report
 from fxhost.arrays import Float32Array
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_preset
@@ -23,10 +23,10 @@ from fxhost.riff import synthesise_riff
 from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from tests.conftest import make_module
+from train.pairs.stretch import Stretch
 from train.progress import Progress
-from train.report import check_report_folder, write_report
-from train.report_figures import join_bins, welch
-from train.report_measures import (
+from train.report.figures import join_bins, welch
+from train.report.measures import (
     cut_windows,
     find_loudest,
     find_places,
@@ -38,8 +38,8 @@ from train.report_measures import (
     measure_load,
     measure_silence,
 )  # fmt: skip
-from train.report_page import FIGURES, format_db, format_esr
-from train.splits import Stretch
+from train.report.page import FIGURES, format_db, format_esr
+from train.report.report import check_report_folder, write_report
 
 RATE = 44_100
 HOSTILE = "<script>alert('1')</script> & \"Möller\" </title><img src=x onerror=alert(2)>"
@@ -528,7 +528,7 @@ def test_a_report_that_fails_leaves_what_was_there(
         write_small(folder, path)
     monkeypatch.setattr(Path, method, failure)
     for name in ("draw_spectra", "draw_sweep", "draw_harmonics", "draw_tail", "draw_place", "draw_bands", "draw_time"):
-        monkeypatch.setattr(train.report.draw, name, lambda *given: b"")
+        monkeypatch.setattr(train.report.report.draw, name, lambda *given: b"")
     with pytest.raises(FileError, match=f"cannot write .*report: {message}"):
         write_small(folder, path, overwrite=True)
     assert listed(folder) == {"index.html": "old", "time.png": "old"}

@@ -13,11 +13,11 @@ from fxhost.preset.archive import read_preset
 from fxhost.reference.torchscript import EffectLSTM
 from tests.train.test_fit import RATE, TINY, write_pair
 from train.fit import fit
-from train.losses import LossWeights, training_loss
-from train.model import make_model
-from train.pair import Stretch
+from train.network.losses import LossWeights, training_loss
+from train.network.model import make_model
+from train.pairs.read import Stretch
+from train.pairs.stretch import Material
 from train.scaling import DRY_RMS, TARGET_RMS, Scale, choose_scale
-from train.segments import Material
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit\.\w+` is (deprecated|not supported):DeprecationWarning")
 

@@ -20,12 +20,12 @@ import pytest
 import soundfile
 
 import train.fit
-import train.search
+import train.search.search
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_metadata
 from train.interruption import Interruption
 from train.progress import Progress, Result
-from train.search import SEARCHED, SearchResult, TrialReport, search
+from train.search.search import SEARCHED, SearchResult, TrialReport, search
 from train.settings import Settings
 
 optuna = pytest.importorskip("optuna", reason="the search needs optuna")
@@ -89,7 +89,7 @@ def write_bytes(folder: Path, stem: str) -> Paths:
 @pytest.fixture(autouse=True)
 def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real" not in request.node.name:
-        monkeypatch.setattr(train.search, "fit", fake_fit)
+        monkeypatch.setattr(train.search.search, "fit", fake_fit)
 
 
 def hurry(connection: Any, record: Any) -> None:
@@ -105,7 +105,7 @@ def hasty_database() -> Iterator[None]:
 
 
 def use_fit(monkeypatch: pytest.MonkeyPatch, changed: Callable[..., Result]) -> None:
-    monkeypatch.setattr(train.search, "fit", changed)
+    monkeypatch.setattr(train.search.search, "fit", changed)
 
 
 def run(pair: Paths, trials: int = 3, settings: Settings = SETTINGS, **options: Any) -> SearchResult:
@@ -322,7 +322,7 @@ def test_the_storage_may_be_a_file_of_any_name(pair: Paths) -> None:
 
 def search_beside_another(pair: Paths, barrier: Any, trials: int) -> None:
     """One worker of several, in a process of its own."""
-    train.search.fit = fake_fit  # type: ignore[assignment]
+    train.search.search.fit = fake_fit  # type: ignore[assignment]
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hurry)
     barrier.wait(60)
     search(SETTINGS, [pair], pair[0].parent / "out.pt", trials=trials)
@@ -429,7 +429,7 @@ def die(pair: Paths) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    train.search.fit = kill  # type: ignore[assignment]
+    train.search.search.fit = kill  # type: ignore[assignment]
     search(SETTINGS, [pair], pair[0].parent / "out.pt", trials=1)
 
 
@@ -639,7 +639,7 @@ def test_a_real_training_that_is_interrupted_at_once_ends_the_search(
     def interrupt(*args: Any, **options: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.fit, "train_batch", interrupt)
+    monkeypatch.setattr(train.loop, "train_batch", interrupt)
     pair = write_audio(tmp_path)
     with pytest.raises(TrainingError, match="got 1 trials, none of which came to its end"):
         run(pair, trials=3, settings=TINY, fixed=TINY_FIXED)

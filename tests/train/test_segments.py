@@ -6,10 +6,10 @@ import torch
 
 import train.segments
 from fxhost.reference.torchscript import EffectLSTM
-from train.model import make_model
-from train.segments import Feed, Material, compile_model, measure_esr, place_segments, play_stretch
+from train.network.model import make_model
+from train.pairs.stretch import Material, Stretch
+from train.segments import Feed, compile_model, measure_esr, place_segments, play_stretch
 from train.settings import Settings
-from train.splits import Stretch
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import train.selftest
 from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
-from train.losses import esr
+from train.network.losses import esr
 from train.progress import Progress
 from train.selftest import LESSONS, SAMPLE_RATE, Lesson, make_noisy_sine, run_selftest
 

@@ -11,9 +11,11 @@ import soundfile
 import train.signal
 from fxhost.arrays import Float32Array
 from fxhost.errors import AudioError, FileError, TrainingError
-from train.pair import Pair, read_pair
+from train.pairs.pair import Pair
+from train.pairs.read import read_pair
+from train.pairs.splits import split_pair
+from train.pairs.stretch import Stretch
 from train.signal import KINDS, Piece, make_signal, plan_signal, write_signal
-from train.splits import Stretch, split_pair
 
 RATE = 48_000
 PEAK = 10 ** (-1 / 20)

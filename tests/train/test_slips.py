@@ -8,13 +8,15 @@ import soundfile
 
 from fxhost.errors import TrainingError
 from tests.train.test_align import RATE, filtered, pluck
-from train.align import close_steps
-from train.delay import find_delay
-from train.drift import Line, Step
-from train.pair import Pair, read_pair
-from train.pieces import Pieces, measure_pieces
-from train.slips import find_steps
-from train.splits import Stretch, leave_gaps, split_pair
+from train.pairs.align import close_steps
+from train.pairs.delay import find_delay
+from train.pairs.drift import Line, Step
+from train.pairs.pair import Pair
+from train.pairs.pieces import Pieces, measure_pieces
+from train.pairs.read import read_pair
+from train.pairs.slips import find_steps
+from train.pairs.splits import leave_gaps, split_pair
+from train.pairs.stretch import Stretch
 
 HALF = 20 * RATE
 

@@ -9,9 +9,9 @@ import soundfile
 
 from fxhost.errors import TrainingError
 from tests.train.test_align import RATE, filtered, pluck
-from train.levels import measure_levels
-from train.pair import read_pair
-from train.swapped import Sides, judge_sides
+from train.pairs.levels import measure_levels
+from train.pairs.read import read_pair
+from train.pairs.swapped import Sides, judge_sides
 
 Effect = Callable[[np.ndarray], np.ndarray]
 

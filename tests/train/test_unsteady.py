@@ -8,8 +8,8 @@ import pytest
 from fxhost.arrays import Float32Array
 from tests.conftest import RATE
 from tests.train.test_align import filtered
-from train.moved import Move, find_move
-from train.unsteady import find_unsteadiness, note_unsteadiness
+from train.pairs.moved import Move, find_move
+from train.pairs.unsteady import find_unsteadiness, note_unsteadiness
 
 SECONDS = 24
 FRAMES = SECONDS * RATE

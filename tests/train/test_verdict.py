@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from train.progress import Result
-from train.verdict import judge
+from train.report.verdict import judge
 
 
 def make_result(validation: float, test: float | None, *, epochs: int = 100, interrupted: bool = False) -> Result:

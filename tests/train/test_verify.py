@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fxhost.arrays import Float32Array
-from train.verify import MARGIN, is_early, verify_delay
+from train.pairs.verify import MARGIN, is_early, verify_delay
 
 
 def play(seed: int, frames: int = 60_000) -> Float32Array:

@@ -10,8 +10,8 @@ from fxhost.errors import AudioError
 from fxhost.io.channels import choose_channel
 from tests.train.test_align import RATE, pluck
 from tests.train.test_check import play
-from train.pair import read_pair
-from train.wild import mend_wild_samples
+from train.pairs.read import read_pair
+from train.pairs.wild import mend_wild_samples
 
 PLAYED = play(pluck())
 PEAK = float(np.abs(PLAYED).max())

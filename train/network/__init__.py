@@ -1,0 +1,1 @@
+"""The network that learns: its kernels, losses, start and stability."""

@@ -1,0 +1,1 @@
+"""Dry and wet recordings: reading them, checking them, and aligning one with the other."""
