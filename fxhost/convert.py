@@ -95,7 +95,8 @@ def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None
     if not a.is_plain:
         require_room(TORCH, f"a preset of {a.label}")
 
-        from fxhost.reference.torchscript import build_module, save_preset
+        from fxhost.reference.preset_writer import save_preset
+        from fxhost.reference.torchscript import build_module
 
         save_preset(
             path,

@@ -13,8 +13,9 @@ from fxhost.control.commands import Command, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError, FileError, FxhostError
+from fxhost.io.block_size import BLOCK_FRAMES
 from fxhost.io.channels import choose_channel
-from fxhost.io.device_stream import BLOCK_FRAMES, DeviceStream
+from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
 from fxhost.io.jack_client import CLIENT_NAME, USUAL, Connections
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory

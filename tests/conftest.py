@@ -15,7 +15,8 @@ import torch
 
 from fxhost.arrays import Float32Array
 from fxhost.preset.effect import Knob
-from fxhost.reference.torchscript import EffectLSTM, save_preset
+from fxhost.reference.preset_writer import save_preset
+from fxhost.reference.torchscript import EffectLSTM
 from fxhost.riff import synthesise_riff
 
 torch.set_num_threads(1)  # on a busy machine its threads wait for each other a thousand times as long as they work

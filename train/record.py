@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from fxhost.reference.torchscript import EffectLSTM, save_preset
+from fxhost.reference.preset_writer import save_preset
+from fxhost.reference.torchscript import EffectLSTM
 from train.pairs.pair import Pair
 from train.settings import Settings
 

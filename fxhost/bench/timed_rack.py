@@ -12,7 +12,7 @@ from numba import carray
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float64Array, aligned_zeros
-from fxhost.engine.callback import callback_signature
+from fxhost.engine.control_block import callback_signature
 from fxhost.engine.rack import Rack
 from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.intrinsics import address_of, call_callback, now_ns, words_at

@@ -233,7 +233,8 @@ def _search(
     interruption: Interruption,
 ) -> Result | None:
     """Search; the training that made the preset, or None if nothing here could better what another worker made."""
-    from train.search.search import TrialReport, search
+    from train.search.results import TrialReport
+    from train.search.search import search
 
     for dry, wet in pairs:
         check(read_pair(dry, wet, channel=settings.channel, delay_frames=settings.delay, force=options.force))

@@ -10,12 +10,22 @@ Denormal numbers count as zero from the first line of the callback to its last, 
 The guard turns a block with NaN, infinity or a runaway level into silence and resets the chain; a fade-in follows.
 """
 
-import ctypes
 from typing import Any
 
 import numpy as np
-from numba import carray, from_dtype, njit, types
+from numba import carray, njit, types
 
+from fxhost.engine.control_block import (
+    AT_RELEASED,
+    AT_RING_READ,
+    AT_RING_WRITTEN,
+    AT_TABLE,
+    CONTROL,
+    MAX_BLOCK,
+    Block,
+    callback_signature,
+)
+from fxhost.engine.histogram import count_in
 from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.intrinsics import (
     FLUSH_DENORMALS,
@@ -30,112 +40,11 @@ from fxhost.native.intrinsics import (
     thread_number,
     words_at,
 )
-from fxhost.stages.base import offset_of
 
-MAX_BLOCK = 512  # frames that go through the rack at once; a longer block is cut
 STAGE_WORDS = 4
 RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
 
-# Histograms: buckets of 1/32 octave of a whole number, exact below 32.
-BUCKETS_PER_OCTAVE = 32
-BUCKETS = 1024
-
 INPUT_UNDERFLOW, INPUT_OVERFLOW, OUTPUT_UNDERFLOW, OUTPUT_OVERFLOW = 1, 2, 4, 8  # PaStreamCallbackFlags
-
-CONTROL = np.dtype(
-    [
-        ("clock", "i8", 2),  # scratch of the clock; must be first
-        # written by Python before the stream starts
-        ("starting", "i8"),  # 1 until the first block of a stream has come
-        ("in_channels", "i8"),
-        ("in_channel", "i8"),
-        ("out_channels", "i8"),
-        ("sample_rate", "f8"),
-        ("scratch", "i8"),  # address of 3 × MAX_BLOCK float32
-        ("head", "i8"),  # tables that stay
-        ("tail", "i8"),
-        ("fade_in_frames", "i8"),
-        ("crossfade_frames", "i8"),
-        ("bypass_smoothing", "f4"),
-        ("source", "i8"),  # address of float32 to play instead of the input, or 0
-        ("source_frames", "i8"),
-        ("source_loops", "i8"),
-        ("ring", "i8"),  # address of float32 (ring_size,) that records the output, or 0
-        ("ring_size", "i8"),
-        ("load_histogram", "i8"),  # addresses of int64 (BUCKETS,)
-        ("interval_histogram", "i8"),
-        # written by Python while it plays
-        ("table", "i8"),  # the chain that shall play
-        ("bypassed", "f4"),  # 0 or 1
-        ("ring_read", "i8"),
-        ("meter_request", "i8"),
-        ("crossfade_equal_gain", "i8"),  # for two chains that sound the same; otherwise equal power
-        # written by the callback
-        ("playing", "i8"),  # the chain that does play
-        ("coming", "i8"),  # the chain that is being faded in, or 0
-        ("crossfaded", "i8"),  # frames of the crossfade that are done
-        ("released", "i8"),  # crossfades completed: as many old chains may be freed
-        ("faded_in", "i8"),
-        ("bypass", "f4"),
-        ("source_position", "i8"),
-        ("source_done", "i8"),
-        ("ring_written", "i8"),
-        ("ring_lost", "i8"),
-        ("thread", "i8"),  # the number of the thread that played the stream's first block, or 0
-        ("blocks", "i8"),
-        ("frames", "i8"),
-        ("block_frames", "i8"),  # of the last block
-        ("first_block_ns", "i8"),
-        ("last_block_ns", "i8"),
-        ("input_underflows", "i8"),
-        ("input_overflows", "i8"),
-        ("output_underflows", "i8"),
-        ("output_overflows", "i8"),
-        ("bad_samples", "i8"),
-        ("max_load", "f8"),
-        ("input_peak", "f4"),  # since the start
-        ("output_peak", "f4"),
-        ("meter_answered", "i8"),  # the last request that was answered
-        ("meter", "f4", 4),  # input peak, output peak, sums of squares: being gathered
-        ("meter_frames", "i8"),
-        ("metered", "f4", 4),  # the answer
-        ("metered_frames", "i8"),
-    ],
-    align=True,
-)
-
-
-AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN = (
-    offset_of(CONTROL, field) for field in ("table", "released", "ring_read", "ring_written")
-)
-
-Block = np.ndarray[Any, np.dtype[np.float32]]  # (MAX_BLOCK,); the first `frames` count
-
-_c_ulong = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
-
-
-def callback_signature(user_data: np.dtype[Any]) -> Any:
-    """The numba type of a `PaStreamCallback` whose user data is a record."""
-    return types.intc(
-        types.CPointer(types.float32),  # input, interleaved
-        types.CPointer(types.float32),  # output, interleaved
-        _c_ulong,  # frames
-        types.voidptr,  # PaStreamCallbackTimeInfo: not needed, `now_ns` is the same clock on every host API
-        _c_ulong,  # PaStreamCallbackFlags
-        types.CPointer(from_dtype(user_data)),
-    )
-
-
-# The same type for Python, to drive the callback without a device. Python releases the GIL around the call.
-PROTOTYPE = ctypes.CFUNCTYPE(
-    ctypes.c_int,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_ulong,
-    ctypes.c_void_p,
-    ctypes.c_ulong,
-    ctypes.c_void_p,
-)
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -160,18 +69,6 @@ def reset_chain(table: int) -> None:
         initial = carray(words_at(rows[stage * STAGE_WORDS + 2]), (length,))
         for word in range(length):
             state[word] = initial[word]
-
-
-@njit(error_model="numpy", forceinline=True)
-def count_in(histogram: int, value: int) -> None:
-    """Count a whole number ≥ 0 in a histogram at an address."""
-    counts = carray(words_at(histogram), (BUCKETS,))
-    octave = 0
-    while value >= 2 * BUCKETS_PER_OCTAVE and octave < BUCKETS // BUCKETS_PER_OCTAVE - 2:
-        value >>= 1
-        octave += 1
-    bucket = octave * BUCKETS_PER_OCTAVE + value
-    counts[min(bucket, BUCKETS - 1)] += 1
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -375,43 +272,3 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
     count_in(s.load_histogram, types.int64(load * 1e6))
     set_float_mode(mode)
     return types.intc(0)
-
-
-def percentiles(histogram: np.ndarray[Any, np.dtype[np.int64]], fractions: tuple[float, ...]) -> list[float]:
-    """The values below which these fractions of what a histogram counted lie: upper edges of its buckets, 0 if empty.
-
-    Parameters
-    ----------
-    histogram : int64 (BUCKETS,)
-        As `count_in` fills it.
-    fractions : tuple of float
-        0 to 1.
-    """
-    total = int(histogram.sum())
-    if total == 0:
-        return [0.0] * len(fractions)
-    cumulated = np.cumsum(histogram)
-    buckets = np.searchsorted(cumulated, np.array(fractions) * total)
-    return [_upper_edge(int(bucket)) for bucket in buckets]
-
-
-def share_from(histogram: np.ndarray[Any, np.dtype[np.int64]], value: float) -> float:
-    """The share of what a histogram counted that is at least a value, to the width of a bucket; 0 if it is empty.
-
-    Parameters
-    ----------
-    histogram : int64 (BUCKETS,)
-        As `count_in` fills it.
-    value : float
-        In its unit.
-    """
-    total = int(histogram.sum())
-    return float(histogram[value < _UPPER_EDGES].sum() / total) if total else 0.0
-
-
-def _upper_edge(bucket: int) -> float:
-    octave = max(0, bucket // BUCKETS_PER_OCTAVE - 1)
-    return float((bucket - octave * BUCKETS_PER_OCTAVE + 1) << octave)
-
-
-_UPPER_EDGES = np.array([_upper_edge(bucket) for bucket in range(BUCKETS)])

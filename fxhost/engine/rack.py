@@ -7,25 +7,18 @@ Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` doe
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros, to_db
-from fxhost.engine.callback import (
-    AT_RING_READ,
-    AT_TABLE,
-    BUCKETS,
-    CONTROL,
-    MAX_BLOCK,
-    PROTOTYPE,
-    STAGE_WORDS,
-    callback,
-    percentiles,
-    share_from,
-)
-from fxhost.engine.statistics import Load, MeterReading, Statistics, Xruns
+from fxhost.engine.callback import callback
+from fxhost.engine.chain_table import ChainTable
+from fxhost.engine.control_block import AT_RING_READ, AT_TABLE, CONTROL, MAX_BLOCK, PROTOTYPE
+from fxhost.engine.histogram import BUCKETS
+from fxhost.engine.statistics import MeterReading, Statistics, read_statistics
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
 from fxhost.stages.base import Stage, smoothing
@@ -38,25 +31,6 @@ BYPASS_SMOOTHING_MS = 5.0
 RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
 
 Float32Array = NDArray[np.float32]
-
-
-class _Table:
-    """A chain as the callback reads it, and the stages that it keeps alive."""
-
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        self.stages = list(stages)
-        self.words = aligned_zeros(1 + STAGE_WORDS * len(self.stages), np.int64)
-        self.words[0] = len(self.stages)
-        for row, stage in zip(self.words[1:].reshape(-1, STAGE_WORDS), self.stages, strict=True):
-            row[:] = stage.function, stage.memory.ctypes.data, stage.initial.ctypes.data, len(stage.initial)
-
-    @property
-    def address(self) -> int:
-        return int(self.words.ctypes.data)
-
-    @property
-    def arrays(self) -> list[NDArray[Any]]:
-        return [self.words, *(array for stage in self.stages for array in (stage.memory, stage.initial))]
 
 
 class Rack:
@@ -95,10 +69,10 @@ class Rack:
         self._output_gain = Gain(output_gain_db, rate)
         self._output_gain_db, self._is_muted = output_gain_db, False
         self._limiter = Limiter(rate)
-        self._head = _Table([self._input_gain])
-        self._tail = _Table([self._output_gain, self._limiter])
-        self._chain = _Table(chain)
-        self._old_chain: _Table | None = None
+        self._head = ChainTable([self._input_gain])
+        self._tail = ChainTable([self._output_gain, self._limiter])
+        self._chain = ChainTable(chain)
+        self._old_chain: ChainTable | None = None
         self._published = 0
         self._scratch = aligned_zeros(3 * MAX_BLOCK, np.float32)
         self._load = np.zeros(BUCKETS, np.int64)
@@ -243,7 +217,7 @@ class Rack:
         """
         if self.is_crossfading:
             raise EngineError("the last change of the chain is still being faded in; try again in a moment")
-        self._old_chain, self._chain = self._chain, _Table(chain)
+        self._old_chain, self._chain = self._chain, ChainTable(chain)
         self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
         self._control["crossfade_equal_gain"] = sounds_the_same
         publish(self._memory.ctypes.data + AT_TABLE, self._chain.address)
@@ -292,30 +266,8 @@ class Rack:
 
     def statistics(self) -> Statistics:
         """Everything that was counted so far."""
-        c = self._control
-        p50, p99, p999 = (value * 1e-6 for value in percentiles(self._load, (0.5, 0.99, 0.999)))
-        longest = float(c["max_load"])
-        intervals = percentiles(self._intervals, (0.5, 0.99))
-        half_block_us = 0.5e6 * float(c["frames"]) / (max(1, int(c["blocks"])) * self.sample_rate)
-        return Statistics(
-            blocks=int(c["blocks"]),
-            frames=int(c["frames"]),
-            block_frames=int(c["block_frames"]),
-            first_block_ns=int(c["first_block_ns"]),
-            last_block_ns=int(c["last_block_ns"]),
-            xruns=Xruns(
-                *(int(c[f"{side}_{kind}"]) for side in ("input", "output") for kind in ("underflows", "overflows"))
-            ),
-            load=Load(min(p50, longest), min(p99, longest), min(p999, longest), longest),
-            interval_p50_us=intervals[0],
-            interval_p99_us=intervals[1],
-            blocks_at_once=1.0 / apart if (apart := share_from(self._intervals, half_block_us)) else 1.0,
-            input_peak_db=to_db(float(c["input_peak"])),
-            output_peak_db=to_db(float(c["output_peak"])),
-            bad_samples=int(c["bad_samples"]),
-            limited_samples=self._limiter.limited,
-            lost_frames=int(c["ring_lost"]),
-        )
+        counted = read_statistics(self._control, self._load, self._intervals, self.sample_rate)
+        return replace(counted, limited_samples=self._limiter.limited)
 
     def read_meters(self) -> MeterReading | None:
         """The levels between the last two calls, or None where no block has been played since."""

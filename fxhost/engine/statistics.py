@@ -1,6 +1,13 @@
 """What a rack counts while it plays."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.arrays import to_db
+from fxhost.engine.histogram import percentiles, share_from
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,43 @@ class Statistics:
     bad_samples: int
     limited_samples: int
     lost_frames: int
+
+
+def read_statistics(
+    control: NDArray[Any], loads: NDArray[np.int64], intervals_us: NDArray[np.int64], sample_rate: float
+) -> Statistics:
+    """What the callback has counted, but for the limiter's samples.
+
+    Parameters
+    ----------
+    control : record
+    Of `fxhost.engine.control_block.CONTROL`.
+    loads, intervals_us : int64 (BUCKETS,)
+    Histograms: of the load in millionths, and of the time between callbacks.
+    sample_rate : float
+    In Hz.
+    """
+    c = control
+    p50, p99, p999 = (value * 1e-6 for value in percentiles(loads, (0.5, 0.99, 0.999)))
+    longest = float(c["max_load"])
+    intervals = percentiles(intervals_us, (0.5, 0.99))
+    half_block_us = 0.5e6 * float(c["frames"]) / (max(1, int(c["blocks"])) * sample_rate)
+    return Statistics(
+        blocks=int(c["blocks"]),
+        frames=int(c["frames"]),
+        block_frames=int(c["block_frames"]),
+        first_block_ns=int(c["first_block_ns"]),
+        last_block_ns=int(c["last_block_ns"]),
+        xruns=Xruns(
+            *(int(c[f"{side}_{kind}"]) for side in ("input", "output") for kind in ("underflows", "overflows"))
+        ),
+        load=Load(min(p50, longest), min(p99, longest), min(p999, longest), longest),
+        interval_p50_us=intervals[0],
+        interval_p99_us=intervals[1],
+        blocks_at_once=1.0 / apart if (apart := share_from(intervals_us, half_block_us)) else 1.0,
+        input_peak_db=to_db(float(c["input_peak"])),
+        output_peak_db=to_db(float(c["output_peak"])),
+        bad_samples=int(c["bad_samples"]),
+        limited_samples=0,
+        lost_frames=int(c["ring_lost"]),
+    )

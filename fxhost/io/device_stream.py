@@ -8,6 +8,7 @@ import numpy as np
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io import jack
+from fxhost.io.block_size import choose_block_frames
 from fxhost.io.devices import (
     INVALID_SAMPLE_RATE,
     Device,
@@ -25,41 +26,11 @@ from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
 
-BLOCK_FRAMES = 64  # what is asked for where the user leaves it open
-EXACT_APIS = ("ALSA", "Core Audio", "OSS", "PulseAudio")  # the other ones have periods of their own
 MOST_LATENCY_S = 0.2  # that is asked for unasked
 LONGEST_PERIOD_S = 0.022  # of a sound server, as a rule: 1024 frames at 48 kHz
 CLOSE_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 5.0  # where we want to come back
 _ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
-
-
-def choose_block_frames(asked: int, host_api: str, server: jack.Server | None) -> tuple[int, int]:
-    """The block that is asked for, and what PortAudio is told.
-
-    Parameters
-    ----------
-    asked : int
-        By the user; 0 leaves it open.
-    host_api : str
-        As PortAudio names it.
-    server : jack.Server or None
-        Where JACK plays.
-
-    Returns
-    -------
-    asked : int
-        In frames; 0 leaves it to the device.
-    told : int
-        0 lets PortAudio pass on the blocks of the server as they come: any other number costs a block of latency, for
-        PortAudio then cuts and joins them. PipeWire was asked by `ask_pipewire`.
-    """
-    if host_api != jack.HOST_API or server is None:
-        told = asked or (BLOCK_FRAMES if host_api in EXACT_APIS else 0)
-        return told, told
-    if server.is_pipewire:
-        return asked or BLOCK_FRAMES, 0
-    return asked or server.period_frames, 0 if asked == server.period_frames else asked
 
 
 class DeviceStream:

@@ -3,7 +3,7 @@
 A preset is a TorchScript archive (a zip). Everything that the compiled engine needs lies in three extra files under
 `<archive>/extra/`: `fxhost.json` (what the effect is), `weights.npz` and `probe.npz` (float32 arrays). They are read
 with `zipfile` and a strict `.npy` parser; sizes are checked before memory is taken, and torch is not imported.
-`presets/README.md` specifies the format byte for byte; `fxhost.reference.torchscript.save_preset` writes it.
+`presets/README.md` specifies the format byte for byte; `fxhost.reference.preset_writer.save_preset` writes it.
 """
 
 import ast

@@ -277,7 +277,7 @@ def test_a_preset_that_does_not_exist_is_one_clear_line() -> None:
 
 
 def test_a_name_that_is_markup_is_shown_as_it_is(make_preset: MakePreset, tmp_path: Path) -> None:
-    from fxhost.reference.torchscript import save_preset
+    from fxhost.reference.preset_writer import save_preset
     from tests.conftest import make_module
 
     path = tmp_path / "markup.pt"

@@ -22,7 +22,7 @@ from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Knob, Levels
 from fxhost.reference import torchscript
 from fxhost.reference.modules import EffectGRU
-from fxhost.reference.torchscript import save_preset
+from fxhost.reference.preset_writer import save_preset
 from tests.conftest import ROOT, assert_one_line, make_module, run_fxhost
 from tests.foreign import make_aidax, make_nam, make_proteus, write
 from tests.measure.mutations import make_wavenets

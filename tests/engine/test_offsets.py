@@ -9,7 +9,8 @@ import torch
 from fxhost.engine.dc_offset import carries_offset
 from fxhost.preset.archive import read_preset
 from fxhost.reference.modules import architecture_of
-from fxhost.reference.torchscript import EffectLSTM, Knob, save_preset, settle
+from fxhost.reference.preset_writer import save_preset
+from fxhost.reference.torchscript import EffectLSTM, Knob, settle
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate

@@ -8,7 +8,7 @@ import pytest
 from numba import carray
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.engine.callback import BUCKETS, count_in, percentiles
+from fxhost.engine.histogram import BUCKETS, count_in, percentiles
 from fxhost.engine.rack import FADE_IN_MS, Rack
 from fxhost.errors import EngineError
 from fxhost.preset.archive import read_preset

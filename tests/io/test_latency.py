@@ -11,7 +11,7 @@ import pytest
 
 from fxhost.engine.rack import Rack
 from fxhost.io import jack, round_trips
-from fxhost.io.device_stream import choose_block_frames
+from fxhost.io.block_size import choose_block_frames
 from fxhost.io.latency import UNKNOWN, Latency, add_ways
 from fxhost.io.round_trips import Setup, keep_trip, recall_trip
 from tests.conftest import RATE

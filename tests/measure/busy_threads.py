@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fxhost.reference.torchscript import save_preset
+from fxhost.reference.preset_writer import save_preset
 from tests.conftest import RATE, ROOT, jack_server, make_module
 
 HOST = """

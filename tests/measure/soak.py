@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from fxhost.reference.torchscript import save_preset
+from fxhost.reference.preset_writer import save_preset
 from fxhost.riff import synthesise_riff
 from tests.conftest import RATE, ROOT, jack_server, make_module, run_fxhost
 

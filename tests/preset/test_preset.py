@@ -21,7 +21,8 @@ from fxhost.preset import probe
 from fxhost.preset.archive import read_metadata, read_preset
 from fxhost.preset.library import find_preset
 from fxhost.reference import torchscript
-from fxhost.reference.torchscript import named_weights, play_module, save_preset
+from fxhost.reference.preset_writer import save_preset
+from fxhost.reference.torchscript import named_weights, play_module
 from tests.conftest import ROOT, make_module
 
 MakePreset = Callable[..., Path]

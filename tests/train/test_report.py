@@ -18,7 +18,7 @@ import train.report.report
 from fxhost.arrays import Float32Array
 from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_preset
-from fxhost.reference.torchscript import save_preset
+from fxhost.reference.preset_writer import save_preset
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate

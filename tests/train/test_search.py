@@ -25,7 +25,8 @@ from fxhost.errors import FileError, TrainingError
 from fxhost.preset.archive import read_metadata
 from train.interruption import Interruption
 from train.progress import Progress, Result
-from train.search.search import SEARCHED, SearchResult, TrialReport, search
+from train.search.results import SearchResult, TrialReport
+from train.search.search import SEARCHED, search
 from train.settings import Settings
 
 optuna = pytest.importorskip("optuna", reason="the search needs optuna")

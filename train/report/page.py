@@ -4,7 +4,6 @@ Figures and audio are inline as data URIs. Whatever comes from a preset was writ
 """
 
 import base64
-import html
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from fxhost.arrays import Float32Array
 from fxhost.plain_text import plain_line
 from fxhost.preset.effect import Preset
+from train.report.verdict import explain_unfit
 
 Facts = list[tuple[str, str]]  # name and value
 
@@ -46,7 +48,8 @@ GROUPS = (
     ("Model and target", ("worst-place", "median-place", "spectra", "level-bands", "time", "learning-curve")),
     ("The model by itself", ("harmonics", "sweep", "tail", "load")),
 )
-PLAYERS = {"dry": "Dry", "target": "Target", "model": "Model"}
+PLAYERS = {"dry": "Dry", "target": "Target", "model": "Model", "difference": "Difference"}
+MOST_GAIN = 1000.0  # of the difference, 60 dB
 
 
 @dataclass(frozen=True)
@@ -105,103 +108,72 @@ def format_page(
     str
         HTML.
     """
-    name = on_page(summary.preset.name)
-    groups = "".join(
-        f"<h2>{title}</h2><div class=grid>{''.join(_cards(names, figures, facts))}</div>" for title, names in GROUPS
-    )
-    return f"""<!doctype html>
-<html lang=en>
-<head>
-<meta charset=utf-8>
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=color-scheme content="light dark">
-<meta http-equiv=Content-Security-Policy content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>{name} – training report</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-{_head(summary)}
-<h2>Listen</h2>
-{_players(excerpts, summary.preset.sample_rate)}
-{groups}
-<h2>Record of the training</h2>
-{_record(summary.preset)}
-</main>
-<script>{SCRIPT}</script>
-</body>
-</html>
-"""  # noqa: E501
-
-
-def _head(summary: Summary) -> str:
     preset, a = summary.preset, summary.preset.architecture
-    record = preset.metadata.get("training")
-    record = record if isinstance(record, dict) else {}
-    validation = record.get("esr_validation")
+    training = preset.metadata.get("training")
+    training = training if isinstance(training, dict) else {}
+    validation = training.get("esr_validation")
     validation = float(validation) if isinstance(validation, int | float) else summary.esr_best
-    test = record.get("test")
-    on = test.get("on", "") if isinstance(test, dict) else ""
-    author = preset.metadata.get("author")
-    by = f" by {on_page(str(author))}" if author else ""
-    return f"""<header>
-<p class=over>fxhost training report</p>
-<h1>{on_page(preset.name)}</h1>
-<p class=by>LSTM {a.layers}×{a.hidden_size}, {preset.sample_rate} Hz{by}</p>
-<p class=lead>On {summary.test_seconds:.1f} s that it was not trained on, the model’s error carries
-<strong>{100 * summary.esr_test:.2g}\u00a0%</strong> of the energy of the target.</p>
-<dl class=tiles>
-<div><dt>Test ESR</dt><dd>{format_esr(summary.esr_test)}</dd><dd class=note>{on_page(str(on))}</dd></div>
-<div><dt>Validation ESR</dt><dd>{format_esr(validation)}</dd><dd class=note>by which the weights were chosen</dd></div>
-</dl>
-<p class=legend>ESR is the error-to-signal ratio Σ(y−ŷ)²/Σy²: the energy of the difference between the target y and the
-model ŷ, over that of the target, all samples together, no pre-emphasis. 0 is perfect, 1 is what silence would score,
-and every factor of ten is 10\u00a0dB.</p>
-</header>"""
-
-
-def _players(excerpts: Mapping[str, Float32Array], sample_rate: int) -> str:
-    peak = max(float(np.abs(audio).max(initial=0.0)) for audio in excerpts.values())
-    gain = 0.999 / max(peak, 0.999)  # the same for all, so that they can be compared
-    seconds = max(len(audio) for audio in excerpts.values()) / sample_rate
-    softer = f", all {-20 * math.log10(gain):.1f} dB softer than they are" if gain < 0.999 else ""
-    rows = "".join(
-        f'<figure class=player><figcaption>{PLAYERS[name]}</figcaption><audio controls preload=metadata src="'
-        f'{_inline("audio/flac", _flac(audio * np.float32(gain), sample_rate))}"></audio></figure>'
-        for name, audio in excerpts.items()
+    test = training.get("test")
+    reason = explain_unfit(validation, summary.esr_test)
+    template = Environment(
+        loader=PackageLoader("train.report", ""), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    ).get_template("page.html.j2")
+    return template.render(
+        name=plain_line(preset.name),
+        architecture=f"{a.cell.upper()} {a.layers}×{a.hidden_size}",
+        sample_rate=preset.sample_rate,
+        author=plain_line(str(preset.metadata.get("author") or "")),
+        is_fit=not reason,
+        verdict="Ready to be played." if not reason else f"Not ready to be played: {reason}.",
+        test_seconds=f"{summary.test_seconds:.1f}",
+        error_percent=f"{100 * summary.esr_test:.2g}",
+        esr_test=format_esr(summary.esr_test),
+        esr_validation=format_esr(validation),
+        tested_on=plain_line(str(test.get("on", ""))) if isinstance(test, dict) else "",
+        groups=[{"title": title, "cards": list(_cards(names, figures, facts))} for title, names in GROUPS],
+        record=list(_record(preset)),
+        **_players(excerpts, preset.sample_rate),
     )
-    buttons = "".join(f"<button type=button>{PLAYERS[name]}</button>" for name in excerpts)
-    return f"""<div class=card><div class=players>{rows}</div>
-<div id=switch hidden>{buttons}<span class=note>change while it plays</span></div>
-<p>The loudest {seconds:.1f} s of the test{softer}. Where the test is in several pieces they follow one another.</p>
-</div>"""
 
 
-def _cards(names: Sequence[str], figures: Mapping[str, bytes], facts: Mapping[str, Facts]) -> Iterator[str]:
+def _players(excerpts: Mapping[str, Float32Array], sample_rate: int) -> dict[str, Any]:
+    """The excerpts as players. The difference, softer by far as a rule, is played as loud as it goes."""
+    peak = max(float(np.abs(excerpts[name]).max(initial=0.0)) for name in excerpts if name != "difference")
+    gain = 0.999 / max(peak, 0.999)  # the same for all, so that they can be compared
+    gains = dict.fromkeys(excerpts, gain)
+    if "difference" in excerpts:
+        loudest = float(np.abs(excerpts["difference"]).max(initial=0.0))
+        gains["difference"] = min(MOST_GAIN, 0.999 / max(loudest, 1e-9))
+    louder_db = 20 * math.log10(gains.get("difference", gain) / gain)
+    return {
+        "players": [
+            {
+                "title": PLAYERS[name],
+                "source": _inline("audio/flac", _flac(audio * np.float32(gains[name]), sample_rate)),
+            }
+            for name, audio in excerpts.items()
+        ],
+        "excerpt_seconds": f"{max(len(audio) for audio in excerpts.values()) / sample_rate:.1f}",
+        "softer": f", all {-20 * math.log10(gain):.1f} dB softer than they are" if gain < 0.999 else "",
+        "difference_louder": f"{louder_db:+.0f} dB louder than it is".replace("-", "−").replace("+", ""),
+    }
+
+
+def _cards(names: Sequence[str], figures: Mapping[str, bytes], facts: Mapping[str, Facts]) -> Iterator[dict[str, Any]]:
     for name in names:
-        if name not in figures and name not in facts:
-            continue
-        title, caption = FIGURES[name]
-        image = ""
-        if name in figures:
-            image = f'<img alt="{on_page(title)}" src="{_inline("image/png", figures[name])}">'
-        rows = "".join(
-            f"<div><dt>{on_page(key)}</dt><dd>{on_page(value)}</dd></div>" for key, value in facts.get(name, ())
-        )
-        listed = f"<dl class=facts>{rows}</dl>" if rows else ""
-        yield f"<section class=card id={name}><h3>{title}</h3>{image}{listed}<p>{caption}</p></section>"
+        if name in figures or name in facts:
+            title, caption = FIGURES[name]
+            image = _inline("image/png", figures[name]) if name in figures else ""
+            listed = [(plain_line(key), plain_line(value)) for key, value in facts.get(name, ())]
+            yield {"id": name, "title": title, "caption": caption, "image": image, "facts": listed}
 
 
-def _record(preset: Preset) -> str:
+def _record(preset: Preset) -> Iterator[tuple[Markup, str]]:
     known = {key: preset.metadata.get(key) for key in ("name", "author", "licence", "created", "fxhost_version")}
     known |= {"sample_rate": preset.sample_rate, "file": preset.path.name}
-    rows = [*_flatten(known), *_flatten(preset.metadata.get("training"))]
-    cells = "".join(
-        f"<tr><th scope=row>{on_page(key).replace('_', '_<wbr>').replace('.', '.<wbr>')}</th>"
-        f"<td>{on_page(text)}</td></tr>"
-        for key, text in rows
-    )
-    return f"<div class=card><table>{cells}</table></div>"
+    for key, text in (*_flatten(known), *_flatten(preset.metadata.get("training"))):
+        broken = str(escape(plain_line(key))).replace("_", "_<wbr>").replace(".", ".<wbr>")
+        yield Markup(broken), plain_line(text)
 
 
 def _flatten(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -222,83 +194,5 @@ def _flac(audio: Float32Array, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
-def on_page(text: str) -> str:
-    """A text of anybody's as it may stand on the page: one line of what can be seen, and no markup."""
-    return html.escape(plain_line(text))
-
-
 def _inline(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-STYLE = """
-:root { --ink: #1c1d20; --soft: #5c6068; --page: #f6f6f4; --card: #fff; --line: #e3e3df; --accent: #2459b8 }
-* { box-sizing: border-box }
-body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: anywhere;
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
-main { max-width: 1120px; margin: 0 auto; padding: 40px 20px 64px }
-h1 { font-size: clamp(28px, 5vw, 44px); line-height: 1.15; margin: 4px 0 6px; letter-spacing: -0.015em }
-h2 { font-size: 22px; margin: 48px 0 14px; letter-spacing: -0.01em }
-h3 { font-size: 16px; margin: 0 0 10px }
-p, dl, figure { margin: 0 }
-.over { color: var(--accent); font-size: 13px; font-weight: 600; letter-spacing: .06em; text-transform: uppercase }
-.by, .legend, .note, .card p { color: var(--soft) }
-.lead { font-size: 20px; line-height: 1.45; margin: 22px 0; max-width: 40em }
-.legend, .card p, .note { font-size: 14px }
-.legend { max-width: 56em; margin-top: 16px }
-.tiles { display: flex; flex-wrap: wrap; gap: 12px }
-.tiles div, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px }
-.tiles div { padding: 12px 18px; flex: 1 1 260px }
-.tiles dt { color: var(--soft); font-size: 14px }
-.tiles dd { margin: 0; font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums }
-.tiles dd.note { font-size: 14px; font-weight: 400 }
-.grid { columns: 440px 2; column-gap: 16px }
-.grid .card { break-inside: avoid; margin-bottom: 16px }
-.card { padding: 18px }
-.card p { margin-top: 10px }
-.card img { display: block; width: 100%; height: auto }
-.facts div, .players figure { display: flex; gap: 4px 16px; flex-wrap: wrap; align-items: center }
-.facts { font-size: 14px; margin-top: 10px }
-.facts div { justify-content: space-between; border-top: 1px solid var(--line); padding: 4px 0 }
-.facts dt { color: var(--soft) }
-.facts dd { margin: 0; font-variant-numeric: tabular-nums }
-.players { display: grid; gap: 8px }
-.player figcaption { width: 4em; font-weight: 600 }
-.player audio { flex: 1 1 220px; min-width: 0; max-width: 100% }
-#switch:not([hidden]) { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 12px }
-button { font: inherit; padding: 6px 18px; border: 1px solid var(--line); border-radius: 8px; cursor: pointer;
-  background: var(--page); color: var(--ink) }
-button[aria-pressed=true] { background: var(--accent); border-color: var(--accent); color: var(--page) }
-table { border-collapse: collapse; width: 100%; font-size: 14px }
-th, td { text-align: left; vertical-align: top; padding: 5px 16px 5px 0; border-top: 1px solid var(--line) }
-tr:first-child > * { border-top: 0 }
-th { font-weight: 400; color: var(--soft); width: 38% }
-td { font-variant-numeric: tabular-nums }
-@media (max-width: 560px) {
-  main { padding: 24px 12px 48px }
-  .card { padding: 14px 12px }
-}
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ebebeb; --soft: #a3a7ae; --page: #0c0d0e; --card: #141414; --line: #2a2b2e; --accent: #8ab4ff }
-  .card img { filter: invert(0.92) hue-rotate(180deg) } /* white becomes the card's #141414, colours keep their hue */
-}
-"""
-
-# A button, and a player that is started while another one plays, goes on where that one is.
-SCRIPT = """
-const players = [...document.querySelectorAll("audio")]
-const area = document.getElementById("switch"), buttons = [...area.querySelectorAll("button")]
-let last = players[0]
-players.forEach((player, n) => {
-  player.addEventListener("play", () => {
-    if (last !== player && !last.paused) { player.currentTime = last.currentTime; last.pause() }
-    last = player
-    buttons.forEach((button, m) => button.setAttribute("aria-pressed", m === n))
-  })
-  buttons[n].addEventListener("click", () => {
-    if (last !== player) player.currentTime = last.currentTime
-    player.play()
-  })
-})
-area.hidden = false
-"""

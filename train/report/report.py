@@ -136,7 +136,7 @@ def write_report(
     _time(stage, dry, sample_rate, facts)
 
     first = measure.find_loudest(target, frames := min(round(EXCERPT_S * sample_rate), EXCERPT_FRAMES))
-    excerpts = {name: signals[name][first : first + frames] for name in ("dry", "target", "model")}
+    excerpts = {name: signals[name][first : first + frames] for name in ("dry", "target", "model", "difference")}
     best = min((progress.esr_best for progress in history), default=None)
     page = format_page(Summary(preset, esr_test, best, len(target) / sample_rate), figures, facts, excerpts)
     with _replacing_folder(folder, overwrite=overwrite) as partial:

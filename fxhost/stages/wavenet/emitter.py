@@ -293,8 +293,7 @@ class Emitter(Rings):
                 results = [[v.multiply(f, g) for f, g in zip(fs, gs, strict=True)] for fs, gs, _ in mixed]
             else:
                 results = [
-                    [v.multiply_add(g, v.subtract(f, x), x) for f, g, x in zip(fs, gs, xs, strict=True)]
-                    for fs, gs, xs in mixed
+                    [v.multiply_add(g, v.subtract(f, x), x) for f, g, x in zip(*row, strict=True)] for row in mixed
                 ]
         for row, values in zip(part, results, strict=True):
             self.store(values, rows, row)

@@ -1,0 +1,106 @@
+"""The memory that Python and the audio thread share, and the types of the callback that gets its address."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+
+from fxhost.stages.base import offset_of
+
+MAX_BLOCK = 512  # frames that go through the rack at once; a longer block is cut
+
+CONTROL = np.dtype(
+    [
+        ("clock", "i8", 2),  # scratch of the clock; must be first
+        # written by Python before the stream starts
+        ("starting", "i8"),  # 1 until the first block of a stream has come
+        ("in_channels", "i8"),
+        ("in_channel", "i8"),
+        ("out_channels", "i8"),
+        ("sample_rate", "f8"),
+        ("scratch", "i8"),  # address of 3 × MAX_BLOCK float32
+        ("head", "i8"),  # tables that stay
+        ("tail", "i8"),
+        ("fade_in_frames", "i8"),
+        ("crossfade_frames", "i8"),
+        ("bypass_smoothing", "f4"),
+        ("source", "i8"),  # address of float32 to play instead of the input, or 0
+        ("source_frames", "i8"),
+        ("source_loops", "i8"),
+        ("ring", "i8"),  # address of float32 (ring_size,) that records the output, or 0
+        ("ring_size", "i8"),
+        ("load_histogram", "i8"),  # addresses of int64 (BUCKETS,)
+        ("interval_histogram", "i8"),
+        # written by Python while it plays
+        ("table", "i8"),  # the chain that shall play
+        ("bypassed", "f4"),  # 0 or 1
+        ("ring_read", "i8"),
+        ("meter_request", "i8"),
+        ("crossfade_equal_gain", "i8"),  # for two chains that sound the same; otherwise equal power
+        # written by the callback
+        ("playing", "i8"),  # the chain that does play
+        ("coming", "i8"),  # the chain that is being faded in, or 0
+        ("crossfaded", "i8"),  # frames of the crossfade that are done
+        ("released", "i8"),  # crossfades completed: as many old chains may be freed
+        ("faded_in", "i8"),
+        ("bypass", "f4"),
+        ("source_position", "i8"),
+        ("source_done", "i8"),
+        ("ring_written", "i8"),
+        ("ring_lost", "i8"),
+        ("thread", "i8"),  # the number of the thread that played the stream's first block, or 0
+        ("blocks", "i8"),
+        ("frames", "i8"),
+        ("block_frames", "i8"),  # of the last block
+        ("first_block_ns", "i8"),
+        ("last_block_ns", "i8"),
+        ("input_underflows", "i8"),
+        ("input_overflows", "i8"),
+        ("output_underflows", "i8"),
+        ("output_overflows", "i8"),
+        ("bad_samples", "i8"),
+        ("max_load", "f8"),
+        ("input_peak", "f4"),  # since the start
+        ("output_peak", "f4"),
+        ("meter_answered", "i8"),  # the last request that was answered
+        ("meter", "f4", 4),  # input peak, output peak, sums of squares: being gathered
+        ("meter_frames", "i8"),
+        ("metered", "f4", 4),  # the answer
+        ("metered_frames", "i8"),
+    ],
+    align=True,
+)
+
+
+AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN = (
+    offset_of(CONTROL, field) for field in ("table", "released", "ring_read", "ring_written")
+)
+
+Block = np.ndarray[Any, np.dtype[np.float32]]  # (MAX_BLOCK,); the first `frames` count
+
+_c_ulong = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
+
+
+def callback_signature(user_data: np.dtype[Any]) -> Any:
+    """The numba type of a `PaStreamCallback` whose user data is a record."""
+    return types.intc(
+        types.CPointer(types.float32),  # input, interleaved
+        types.CPointer(types.float32),  # output, interleaved
+        _c_ulong,  # frames
+        types.voidptr,  # PaStreamCallbackTimeInfo: not needed, `now_ns` is the same clock on every host API
+        _c_ulong,  # PaStreamCallbackFlags
+        types.CPointer(from_dtype(user_data)),
+    )
+
+
+# The same type for Python, to drive the callback without a device. Python releases the GIL around the call.
+PROTOTYPE = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_ulong,
+    ctypes.c_void_p,
+    ctypes.c_ulong,
+    ctypes.c_void_p,
+)
