@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 HEAVY = {
-    "torch": {"reference.modules", "reference.modules_wavenet", "reference.torchscript"},
+    "torch": {"reference.modules", "reference.modules_wavenet", "reference.preset_writer", "reference.torchscript"},
     "sounddevice": set(),
     "rich": {
         *("cli.bench", "cli.bench_tables", "cli.plain_console", "cli.screen", "cli.screen_meters", "cli.screen_rows"),

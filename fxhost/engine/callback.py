@@ -41,13 +41,16 @@ from fxhost.native.intrinsics import (
     words_at,
 )
 
+# Parts of the callback. They are compiled without a wrapper for Python: calling one from Python crashes.
+inlined = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 STAGE_WORDS = 4
 RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
 
 INPUT_UNDERFLOW, INPUT_OVERFLOW, OUTPUT_UNDERFLOW, OUTPUT_OVERFLOW = 1, 2, 4, 8  # PaStreamCallbackFlags
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def run_chain(table: int, block: int, frames: int) -> None:
     """Send a block through every stage of a table."""
     words = carray(words_at(table), (1,))
@@ -57,7 +60,7 @@ def run_chain(table: int, block: int, frames: int) -> None:
         call_stage(rows[stage * STAGE_WORDS], rows[stage * STAGE_WORDS + 1], block, frames)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def reset_chain(table: int) -> None:
     """Copy the initial state of every stage of a table over its state."""
     words = carray(words_at(table), (1,))
@@ -71,7 +74,7 @@ def reset_chain(table: int) -> None:
             state[word] = initial[word]
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) -> int:
     """Fill `dry` from the input channel or the source; samples that are no signal become 0. Return how many were."""
     if s.source != 0:
@@ -106,7 +109,7 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
     return bad
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> None:
     """Play `dry` through the chain into `wet`; while a new chain comes in, through both, with a crossfade."""
     for n in range(frames):
@@ -125,7 +128,7 @@ def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> No
             wet[n] = np.float32(fall) * wet[n] + np.float32(rise) * other[n]
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def guard(s: Any, wet: Block, frames: int) -> int:
     """Silence a block that is no signal, and start the chain anew. Return the number of bad samples."""
     bad = 0
@@ -142,7 +145,7 @@ def guard(s: Any, wet: Block, frames: int) -> int:
     return bad
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def finish_output(s: Any, wet: Block, frames: int) -> None:
     """Fade in after a start, and measure."""
     if s.faded_in < s.fade_in_frames:
@@ -158,7 +161,7 @@ def finish_output(s: Any, wet: Block, frames: int) -> None:
     s.meter[3] += energy
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def record(s: Any, rack: int, wet: Block, frames: int) -> None:
     """Append a block to the ring, or count what does not fit."""
     if s.ring == 0:
@@ -173,7 +176,7 @@ def record(s: Any, rack: int, wet: Block, frames: int) -> None:
     store_release(rack + AT_RING_WRITTEN, s.ring_written + frames)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def answer_meter(s: Any) -> None:
     """Hand the levels gathered since the last request to Python, and begin again."""
     if s.meter_request != s.meter_answered:
@@ -185,7 +188,7 @@ def answer_meter(s: Any) -> None:
         s.meter_answered = s.meter_request
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def count_block(s: Any, frames: int, flags: int, start: int) -> None:
     """Count a block, what PortAudio says went wrong before it, and the time since the last one, in µs."""
     s.input_underflows += 1 if flags & INPUT_UNDERFLOW else 0
@@ -227,9 +230,9 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         s.coming = table
         s.crossfaded = 0
 
-    done = 0
+    done = types.int64(0)
     while done < frames:
-        n_frames = min(MAX_BLOCK, frames - done)
+        n_frames = types.int64(min(MAX_BLOCK, frames - done))
         if s.source != 0:
             if s.source_position == s.source_frames and s.source_loops != 0:
                 s.source_position = 0

@@ -9,6 +9,7 @@ else in the system's folder for temporary files: in the first of these where a f
 nobody else can put code. A file that somebody else could have written is not read.
 """
 
+import functools
 import hashlib
 import inspect
 import logging
@@ -16,6 +17,7 @@ import os
 import pickle
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -43,7 +45,7 @@ CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
 def cached_cfunc(signature: Any, what: str = "", **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """The decorator that makes a function a `numba.cfunc`, from the disk where it was compiled before.
+    """The decorator that makes a function a lazy `numba.cfunc`, from the disk where it was compiled before.
 
     Parameters
     ----------
@@ -55,12 +57,34 @@ def cached_cfunc(signature: Any, what: str = "", **options: Any) -> Callable[[Ca
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
-        compiled._cache = DiskCache(function, options, what)
-        compiled.compile()
-        return compiled
+        return LazyCFunc(function, normalize_signature(signature), options, what)
 
     return decorate
+
+
+class LazyCFunc:
+    """A `numba.cfunc` that is compiled, or read from the disk, when something of it is first asked for.
+
+    A program that never plays a stage does not wait for its code.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Any, options: dict[str, Any], what: str) -> None:
+        self._made_from = function, signature, options, what
+        self._lock = threading.Lock()
+        self._compiled: Any = None
+        functools.update_wrapper(self, function)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        with self._lock:
+            if self._compiled is None:
+                function, signature, options, what = self._made_from
+                compiled: Any = CFunc(function, signature, locals={}, options=options)
+                compiled._cache = DiskCache(function, options, what)
+                compiled.compile()
+                self._compiled = compiled
+        return getattr(self._compiled, name)
 
 
 def cached_njit(signature: Any = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:

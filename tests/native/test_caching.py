@@ -40,13 +40,16 @@ def timed(self):
     rows[name or self.__name__] = self.cache_hits, 1e3 * (time.perf_counter() - start)
 
 code_cache.CFunc.compile = timed
-import fxhost.bench.timed_rack
-from fxhost.stages import dc_blocker, loopback
+from fxhost.bench.timed_rack import timed_callback
+from fxhost.engine.callback import callback
+from fxhost.stages import dc_blocker, gain, limiter, loopback
 from fxhost.stages.recurrent import stage, variants
+for function in (callback, timed_callback, dc_blocker.dc_block, gain.gain_block, limiter.limit_block, loopback.loop_block):
+    function.address
 for network in [("lstm", 1, 8, 1, False), ("lstm", 1, 40, 1, False), ("lstm", 1, 128, 1, False),
                 ("lstm", 3, 128, 4, True), ("gru", 2, 72, 1, False)]:
     name = " ".join(map(str, network))
-    stage.compile_network(*network, variants.list_variants(*network[1:3])[0])
+    stage.compile_network(*network, variants.list_variants(*network[1:3])[0]).address
 print(json.dumps(rows))
 """
 
@@ -107,7 +110,9 @@ class Sources:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.scale(number)
+        function = module.scale(number)
+        assert function.address  # it is compiled when it is asked for
+        return function
 
 
 @pytest.fixture
@@ -164,7 +169,9 @@ def test_a_network_is_told_by_its_sizes(sources: Sources) -> None:
     waits: list[str] = []
     with hearing_waits(lambda doing, what: waits.append(what)):
         function = stage_function(np.float32, "LSTM 1×7")
-        function(lambda state, block, frames: None)
+        compiled = function(lambda state, block, frames: None)
+        assert waits == []
+        assert compiled.address
     assert waits[0].startswith("LSTM 1×7 for this CPU")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import train.fit
+import train.loop
 from fxhost.errors import TrainingError
 from fxhost.preset.archive import read_preset
 from tests.train.test_fit import TINY, curve, listed_weights, write_pair
@@ -54,7 +55,8 @@ def at_report(count: int, act: Callable[[], None]) -> Callable[[Progress], None]
 
 def before_call(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
     """Have something happen before the first call of a function that the training uses."""
-    function, called = getattr(train.fit, name), False
+    modules = [module for module in (train.fit, train.loop) if hasattr(module, name)]
+    function, called = getattr(modules[0], name), False
 
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal called
@@ -63,7 +65,8 @@ def before_call(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], No
             act()
         return function(*args, **kwargs)
 
-    monkeypatch.setattr(train.fit, name, call)
+    for module in modules:
+        monkeypatch.setattr(module, name, call)
 
 
 @pytest.fixture(scope="module")
