@@ -68,8 +68,8 @@ def find_onset(spectra: Sequence[tuple[Float64Array, Complex128Array]], sample_r
     # a narrow curve of errors may be wrong where the high frequencies are left out: they have to be outdone clearly
     sharpest = min(good, key=lambda fit: fit[1].uncertainty_frames + LOST_PER_DECADE * fit[0], default=None)
     onset = (sharpest or max(fits, key=lambda fit: fit[1].explained))[1]
-    # which way an effect goes is heard in its middle frequencies
-    return replace(onset, polarity=_fit_onset(*spectra[0], NOISES[-1], reach).polarity)
+    # which way an effect goes is heard in its middle frequencies: under the loudest noise that is expected
+    return replace(onset, polarity=fits[len(NOISES) - 1][1].polarity)
 
 
 def _fit_onset(dry_power: Float64Array, cross: Complex128Array, noise: float, reach: int) -> Onset:
