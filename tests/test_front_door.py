@@ -49,7 +49,9 @@ def test_every_file_that_a_command_names_is_there(page: Path) -> None:
 
 
 def test_every_command_of_the_front_door_is_known() -> None:
-    commands = set(re.findall(r"(?:^|&& |`)fxhost ([a-z]+)\b", README, re.MULTILINE))
+    found = re.findall(r"```sh\n(.*?)```|`([^`\n]*)`", README, re.DOTALL)
+    code = "\n".join(fenced or inline for fenced, inline in found)
+    commands = set(re.findall(r"(?:^|&& )fxhost ([a-z]+)\b", code, re.MULTILINE))
     helped = subprocess.run([sys.executable, "-m", "fxhost", "help"], capture_output=True, text=True, check=True).stdout
     assert {"run", "render", "train", "bench", "info"} <= commands
     assert [command for command in sorted(commands) if command not in helped] == []

@@ -10,7 +10,7 @@ import torch
 from numba import njit
 
 from fxhost.arrays import Float32Array, aligned_zeros
-from fxhost.native.vectors import Vectors, kernel, register_lanes
+from fxhost.native.vectors import Vectors, register_lanes
 from fxhost.networks.architecture import Architecture
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import shipped_presets_folder
@@ -18,6 +18,7 @@ from fxhost.preset.network_stage import compiled_stage
 from fxhost.reference.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
 from fxhost.stages.recurrent.stage import Lstm
 from tests.conftest import RATE, make_module
+from tests.emitting import kernel
 from tests.float64 import play_float64
 from train.network.fused import FusedLSTM
 
