@@ -9,7 +9,8 @@ from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, guess, parse
 from fxhost.io.environment import check_surroundings
 
 HOMES = {
-    **dict.fromkeys(("run", "render"), "play"),
+    "run": "play",
+    "render": "render",
     **dict.fromkeys(("devices", "presets", "info"), "info"),
     "export": "captures",
     **dict.fromkeys(("train", "signal"), "train"),

@@ -60,6 +60,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     options, unknown = parser.parse_known_args(words)
     if options.help or options.command is None:
         options.command, options.topic = "help", None
+    elif hasattr(options, "words") and not any(word.startswith("-") for word in unknown):
+        options.words += unknown  # argparse takes only the first run of words between options
     elif unknown:
         commands[options.command].error(describe_unknown(unknown, commands[options.command]))
     return options
@@ -117,12 +119,12 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
     ),
     "render": (
         "Play a recording through presets into a file, as fast as it goes; equal to live playing to the bit.",
-        "PRESET… IN.wav OUT.wav [options]",
+        "PRESET… IN.wav OUT.wav | -o FOLDER IN.wav… [options]",
         add_render,
         (
             "render ts-overdrive dry.wav wet.wav",
             "render ts-overdrive rc-lowpass dry.wav wet.flac",
-            "render ts-overdrive dry.wav wet.wav --oversample 2 --force",
+            "render ts-overdrive -o wet dry.wav --bits 24",
         ),
     ),
     "devices": (

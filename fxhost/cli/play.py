@@ -1,4 +1,4 @@
-"""`fxhost run` and `fxhost render`."""
+"""`fxhost run`."""
 
 import argparse
 import time
@@ -180,70 +180,3 @@ def play_in_window(session: "Session", console: "Console") -> Any:
             return window.poll()
 
         return session.play(on_poll, window.leaving)
-
-
-def run_render(options: argparse.Namespace) -> int:
-    """`fxhost render`."""
-    from fxhost.io.channels import choose_channel
-    from fxhost.io.files import check_output
-    from fxhost.io.recordings import Recording
-    from fxhost.io.sound_writing import check_format
-
-    rig = read_rig(options)
-    check_format(options.output)
-    inputs = [options.input, *(preset.path for preset in rig.presets)]
-    check_output(options.output, overwrite=options.force, inputs=inputs)
-
-    from rich.progress import Progress
-
-    from fxhost.render import render
-
-    for note in rig.notes:
-        print_error(note)
-    end_like_ctrl_c()
-    choice = choose_channel(options.input, options.channel)
-    with Recording(options.input, channel=choice.channel) as recording:
-        for note in filter(None, (recording.note, choice.note)):
-            print_error(f"note: {note}")
-        sample_rate = recording.sample_rate
-        slots = rig.slots_at(sample_rate)
-        rack, _ = rig.rack_of(slots)
-        plans = [slot.plan for slot in slots]
-        console = make_console(stderr=True)
-        started = time.perf_counter()
-        with Progress(console=console, transient=True, disable=options.json or not console.is_terminal) as progress:
-            task = progress.add_task("rendering", total=recording.frames)
-            statistics = render(
-                rack,
-                recording,
-                options.output,
-                overwrite=options.force,
-                report=lambda frames: progress.update(task, completed=frames),
-            )
-        seconds = time.perf_counter() - started
-        audio_s = recording.frames / sample_rate
-    result = {
-        "presets": [preset.name for preset in rig.presets],
-        "engine": options.engine,
-        "input": str(options.input),
-        "output": str(options.output),
-        "sample_rate": sample_rate,
-        "rates": [plan.as_dict() for plan in plans],
-        "frames": statistics.frames,
-        "seconds": seconds,
-        "load": seconds / audio_s,
-        "input_peak_db": statistics.input_peak_db,
-        "output_peak_db": statistics.output_peak_db,
-        "bad_samples": statistics.bad_samples,
-        "limited_samples": statistics.limited_samples,
-    }
-    if options.json:
-        print_json(result)
-    else:
-        print_plans(plans)
-        say(f"{options.output}: {audio_s:.1f} s at {sample_rate} Hz in {seconds:.1f} s, load {seconds / audio_s:.1%}")
-        if statistics.limited_samples:
-            say(f"{statistics.limited_samples} samples were limited to full scale; lower --output-gain-db")
-        if statistics.bad_samples:
-            print_error(f"{statistics.bad_samples} samples were no numbers and were silenced: is the preset damaged?")
-    return 0

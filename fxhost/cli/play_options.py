@@ -45,10 +45,15 @@ def add_run(command: argparse.ArgumentParser) -> None:
 
 def add_render(command: argparse.ArgumentParser) -> None:
     """Options of `fxhost render`."""
-    command.add_argument("presets", nargs="+", metavar="PRESET", help="as for run; several play in series")
-    command.add_argument("input", type=Path, metavar="IN.wav", help="the dry recording")
     command.add_argument(
-        "output", type=Path, metavar="OUT.wav", help=".wav, .flac, .ogg, .mp3 and others, by the ending"
+        "words",
+        nargs="+",
+        metavar="PRESET… IN.wav OUT.wav",
+        help="presets as for run, a dry recording, and the file to write (.wav, .flac, .ogg, .mp3 and others); "
+        "with -o, presets and any number of recordings",
+    )
+    command.add_argument(
+        "-o", "--output-folder", type=Path, metavar="FOLDER", help="write each recording into this folder, by its name"
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
@@ -57,9 +62,18 @@ def add_render(command: argparse.ArgumentParser) -> None:
         "--input-channel",
         type=channel,
         metavar="left|right|N",
-        help="of a file with several (default: the one that carries the signal)",
+        help="one of a file with several (default: all that differ, each by itself)",
     )
-    add_force(command)
+    files = command.add_argument_group("files")
+    files.add_argument("--bits", choices=("16", "24", "32f"), help="of a sample (default: 32f, or 24 in .flac)")
+    files.add_argument(
+        "--quality", type=number(0.0, 1.0), metavar="Q", help="of .ogg and .mp3, 0 to 1 (default: the format's own)"
+    )
+    add_sample_rate(files, "that of the recording")
+    files.add_argument(
+        "--format", metavar="ENDING", help="with -o: write .flac, .wav, … instead of the recording's own"
+    )
+    add_force(files)
     advanced = command.add_argument_group("advanced")
     add_engine(advanced)
     add_json(advanced)

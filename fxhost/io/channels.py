@@ -142,6 +142,33 @@ def _drop_wild_samples(values: NDArray[np.float64]) -> None:
             column[loud] = 0
 
 
+def choose_channels(path: Path, wanted: int | None = None) -> tuple[list[int], str]:
+    """The channels of a file that are played, each by itself, and a note where there was a choice.
+
+    Parameters
+    ----------
+    path : Path
+        Any audio file.
+    wanted : int, optional
+        From 0. Without it: all channels, if two or more carry signals that differ; else the one of `choose_channel`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or has no such channel.
+    """
+    with Recording(path, channel=wanted) as recording:
+        count = recording.channels
+        if wanted is None and count > 1:
+            channels = measure_channels(recording)
+            loud = [n for n in channels.sounding if channels.below_db(n) <= UNUSED_DB]
+            if any(not channels.are_alike(loud[0], n) for n in loud[1:]):
+                each = "both" if count == 2 else f"all {count}"
+                return list(range(count)), f"{path.name} has {count} channels: {each} are played, each by itself"
+    choice = choose_channel(path, wanted)
+    return [choice.channel], choice.note
+
+
 def choose_channel(path: Path, wanted: int | None = None) -> Choice:
     """The channel of a file to use.
 

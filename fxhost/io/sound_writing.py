@@ -31,8 +31,12 @@ SUBTYPES = {
 }
 
 
+BITS = {"16": "PCM_16", "24": "PCM_24", "32f": "FLOAT"}  # what a user may ask for, and libsndfile's names
+LOSSY = {".ogg", ".mp3"}
+
+
 class Writer:
-    """A mono audio file that is being written.
+    """An audio file that is being written.
 
     Attributes
     ----------
@@ -48,7 +52,7 @@ class Writer:
         self.failure: FileError | None = None
 
     def write(self, block: Float32Array | NDArray[np.int32]) -> None:
-        """Append float32 (frames,), or int32, whose full scale is 2³¹.
+        """Append float32 (frames,) or (frames, channels), or int32, whose full scale is 2³¹.
 
         Raises
         ------
@@ -98,6 +102,28 @@ def check_format(path: Path) -> None:
         raise AudioError(f"cannot tell the format of {path}; end its name in {', '.join(SUBTYPES)}")
 
 
+def check_encoding(path: Path, bits: str | None, quality: float | None) -> None:
+    """Refuse bits that the format of an output file does not have, or a quality where nothing is lost.
+
+    Raises
+    ------
+    AudioError
+        Saying what the format takes.
+    """
+    ending = path.suffix.lower()
+    if bits is not None and ending in LOSSY:
+        raise AudioError(f"{path}: {ending} has no bits to choose; give --quality 0 to 1, or end its name in .wav")
+    if bits is not None and not soundfile.check_format(_kind_of(ending), BITS[bits]):
+        taken = ", ".join(each for each, name in BITS.items() if soundfile.check_format(_kind_of(ending), name))
+        raise AudioError(f"{path}: {ending} cannot hold {bits} bits; it takes {taken}")
+    if quality is not None and ending not in LOSSY:
+        raise AudioError(f"{path}: {ending} loses nothing and has no quality to choose; give .ogg or .mp3, or --bits")
+
+
+def _kind_of(ending: str) -> str:
+    return "AIFF" if ending == ".aif" else ending[1:].upper()
+
+
 @contextmanager
 def writing(
     path: Path,
@@ -105,10 +131,12 @@ def writing(
     *,
     overwrite: bool,
     inputs: Iterable[Path | None] = (),
+    channels: int = 1,
     subtype: str | None = None,
+    quality: float | None = None,
     keeps_part: bool = False,
 ) -> Iterator[Writer]:
-    """Write a mono audio file that appears whole when the block ends, or not at all if it raises.
+    """Write an audio file that appears whole when the block ends, or not at all if it raises.
 
     Parameters
     ----------
@@ -120,8 +148,11 @@ def writing(
         Whether an existing file may be replaced.
     inputs : iterable of Path or None
         The files that are read, none of which may be replaced.
+    channels : int
     subtype : str, optional
         libsndfile's name of another encoding.
+    quality : float, optional
+        Of a lossy format, 0 to 1 (the best and largest).
     keeps_part : bool
         Whether a file appears that could not be written to its end, if anything of it was; its `failure` tells.
 
@@ -136,7 +167,10 @@ def writing(
             ending = path.suffix.lower()
             kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
             encoding = subtype or SUBTYPES[ending]
-            file = soundfile.SoundFile(native_name(partial), "w", sample_rate, 1, encoding, format=kind)
+            level = None if quality is None else 1.0 - quality
+            file = soundfile.SoundFile(
+                native_name(partial), "w", sample_rate, channels, encoding, format=kind, compression_level=level
+            )
         except soundfile.LibsndfileError as err:
             if partial.exists():
                 ask_for_room(partial)

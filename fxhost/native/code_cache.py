@@ -72,7 +72,7 @@ class LazyCFunc:
         self._made_from = function, signature, options, what
         self._lock = threading.Lock()
         self._compiled: Any = None
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function)  # type: ignore[arg-type]  # whose type knows functions only
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

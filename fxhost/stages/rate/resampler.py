@@ -12,6 +12,7 @@ J. F. Kaiser, "Nonrecursive Digital Filter Design Using the I0-Sinh Window Funct
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -27,6 +28,7 @@ from fxhost.stages.rate.nested import CHUNK, Nested, floats_in
 
 PASSBAND = 0.9  # of the lower rate's Nyquist frequency: 19.8 kHz at 44.1 kHz
 ATTENUATION_DB = 96.0
+PIECE_FRAMES = 1 << 16  # of a recording that is converted in pieces
 MOST_TAPS = 1 << 21  # of both tables together: 8 MiB
 
 HEADER = np.dtype(
@@ -186,6 +188,42 @@ def convert(audio: NDArray[np.float32], old_rate: int, new_rate: int) -> NDArray
         first, phase = divmod(start * down, up)
         out[start::up] = windows[first::down][: len(out[start::up])] @ rows[phase]
     return out
+
+
+def convert_in_pieces(
+    blocks: Iterable[NDArray[np.float32]], old_rate: int, new_rate: int, frames: int = PIECE_FRAMES
+) -> Iterator[NDArray[np.float32]]:
+    """A recording at another rate in constant memory: the same samples as `convert` gives.
+
+    Parameters
+    ----------
+    blocks : iterable of float32 (frames,)
+        The recording, in pieces of any size.
+    old_rate, new_rate : int
+        In Hz.
+    frames : int
+        How many frames of the recording are converted at once, about.
+
+    Yields
+    ------
+    float32 (frames,)
+    """
+    if old_rate == new_rate:
+        yield from blocks
+        return
+    up, down = Fraction(new_rate, old_rate).as_integer_ratio()
+    reach = -(-half_length(min(old_rate, new_rate) / (up * old_rate)) // up)
+    margin = -(-reach // down) * down  # whole turns of the phases, so that a piece begins where the recording would
+    step = -(-frames // down) * down
+    held, before = np.zeros(0, np.float32), 0  # not yet converted, and how much of its start is only looked at
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= before + step + margin:
+            first, count = before // down * up, step // down * up
+            yield convert(held[: before + step + margin], old_rate, new_rate)[first : first + count]
+            held, before = held[before + step - margin :], margin
+    if len(held) > before:
+        yield convert(held, old_rate, new_rate)[before // down * up :]
 
 
 class Resampled(Nested):
