@@ -105,7 +105,7 @@ def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None
             sample_rate=preset.sample_rate,
             knobs=preset.knobs,
             levels=levels,
-            rest=None if a.network else (weights["h0"], weights["c0"]),
+            start=None if a.network else (weights["h0"], weights["c0"]),
             is_settled=preset.is_settled,
             capture=capture,
             overwrite=True,

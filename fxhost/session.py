@@ -23,7 +23,7 @@ from fxhost.io.recordings import Recording
 from fxhost.io.sound_writing import Writer, writing
 from fxhost.io.stream_watch import Watch
 from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
-from fxhost.io.suspension import hearing_suspension
+from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
 from fxhost.rig.rig import Rig
 from fxhost.rig.slot import Slot
@@ -215,7 +215,7 @@ class Session:
                 )
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
-            suspension = stack.enter_context(hearing_suspension())
+            suspension = stack.enter_context(listening_for_suspension())
             watch = Watch(self.stream, self.rack, suspension, self._notice, leaving)
             error: FxhostError | None = None
             try:

@@ -1,4 +1,4 @@
-"""How long blocks take: the whole compiled callback on the built-in riff, as fast as it goes, without a device.
+"""Compute time of blocks: the whole compiled callback plays the built-in riff without a device.
 
 Conventions: times are in µs; the budget of a block is its duration, frames ÷ sample rate; load is time ÷ budget. The
 first block after a start is told apart from the later ones, which alone are in the percentiles.
@@ -149,7 +149,7 @@ def time_blocks(
 
 @contextmanager
 def stressing(threads: int) -> Iterator[None]:
-    """Keep so many Python threads busy with arithmetic, and with taking and freeing memory, as long as this lasts."""
+    """Keep Python threads busy with arithmetic and with allocating memory inside the block."""
     stop = threading.Event()
     workers = [
         threading.Thread(target=_work, args=(stop, seed), name=f"stress {seed}", daemon=True) for seed in range(threads)

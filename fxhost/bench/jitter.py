@@ -1,4 +1,4 @@
-"""What a device does with time while it plays: the time between its callbacks, their compute time, and xruns."""
+"""Jitter of a device while it plays: time between callbacks, compute time, and xruns."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The command line's outermost place: whatever ends a command ends it in one line on stderr and a code.
+"""The command line. Every error ends a command with one line on stderr and an exit code.
 
 0 done, 1 an error, 2 wrong usage, 130 interrupted. Nothing is imported before `main`, so that an interrupt, a lack of
 memory or a broken installation is met inside it.

@@ -1,4 +1,4 @@
-"""`fxhost bench`: from words to measurements and back."""
+"""`fxhost bench`: options in, measurements out."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ from fxhost.cli.bench_tables import (
     tabulate_timings,
     tabulate_trials,
 )
-from fxhost.cli.console import hearing_ctrl_c, make_console, print_error, print_json
+from fxhost.cli.console import listening_for_ctrl_c, make_console, print_error, print_json
 from fxhost.errors import FxhostError
 from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
 from fxhost.preset.archive import read_preset
@@ -60,7 +60,7 @@ def run_bench(options: argparse.Namespace) -> int:
     """`fxhost bench`."""
     presets = [read_preset(find_preset(name)) for name in options.presets]
     check_meanings(options)
-    with hearing_ctrl_c() as stopped:
+    with listening_for_ctrl_c() as stopped:
         if options.stream:
             return run_stream(options, presets, stopped)
         if options.loopback:
@@ -71,7 +71,7 @@ def run_bench(options: argparse.Namespace) -> int:
 
 
 def check_meanings(options: argparse.Namespace) -> None:
-    """Refuse what would be read and then ignored."""
+    """Refuse options that the chosen mode would ignore."""
     modes = "stream", "loopback", "largest_hidden", "smallest_block"
     mode = next((mode for mode in modes if getattr(options, mode)), "")
     for name, (default, meant) in MEANINGS.items():
@@ -139,7 +139,7 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
             console.print(slot.plan.describe(), soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))
-    tell_disturbances(timings)
+    print_disturbances(timings)
     return 0
 
 
@@ -147,7 +147,7 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
 
 
 def device_options(options: argparse.Namespace, block_frames: int) -> Options:
-    """What a session has to know."""
+    """The options of a session."""
     return Options(
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
@@ -186,7 +186,7 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
         console.print("times in µs; the bars are shares of the budget: how far off it is between two")
         console.print("blocks, and their compute time\n")
         console.print(tabulate_jitters(jitters))
-        tell_disturbances([jitter.timing for jitter in jitters])
+        print_disturbances([jitter.timing for jitter in jitters])
     if (error := jitters[-1].summary.error) is not None:
         print_error(str(error))
         return 1
@@ -247,11 +247,11 @@ def run_limits(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     console.print("compute time of a block in µs; it fits where p99.9 is under half the budget\n")
     console.print(tabulate_trials(trials))
     console.print("", *answers, sep="\n", soft_wrap=True)
-    tell_disturbances([timing for timing in trials if not timing.fits])
+    print_disturbances([timing for timing in trials if not timing.fits])
     return 0
 
 
-def tell_disturbances(timings: Sequence[Timing]) -> None:
+def print_disturbances(timings: Sequence[Timing]) -> None:
     """Say how much of the machine others used where that spoiled a measurement."""
     spoiled = [timing.disturbance for timing in timings if timing.disturbance and timing.is_spoiled]
     if spoiled:
@@ -264,7 +264,7 @@ def tell_disturbances(timings: Sequence[Timing]) -> None:
 
 @contextmanager
 def showing_progress(*, quiet: bool) -> Iterator[Show]:
-    """Yield what shows in one line what is being measured; nothing without a terminal."""
+    """Yield a function that shows in one line what is being measured; it does nothing without a terminal."""
     console = make_console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda text: None

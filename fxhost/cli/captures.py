@@ -4,11 +4,11 @@ import argparse
 from contextlib import nullcontext
 from pathlib import Path
 
-from fxhost.cli.console import make_console, make_table, print_error, print_json, say, tell_notes
+from fxhost.cli.console import make_console, make_table, print_error, print_json, print_notes, say
 from fxhost.convert import Imported, export_preset, import_capture, import_folder
 from fxhost.errors import DiskFullError, FxhostError
 from fxhost.io.interruption import Interruption
-from fxhost.native.slow_steps import hearing_waits
+from fxhost.native.slow_steps import listening_to_slow_steps
 from fxhost.plain_text import escape
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
@@ -23,7 +23,7 @@ def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
         return import_all(options, interruption)
     options.output = resolve_output(options.output)
     preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
-    tell_notes(preset, options.capture)
+    print_notes(preset, options.capture)
     if options.json:
         print_json({"capture": str(options.capture), "preset": str(options.output), **preset.metadata})
     else:
@@ -53,7 +53,7 @@ def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
             progress.update(task, description=f"{doing} {what}")
 
         try:
-            with hearing_waits(wait) if console.is_terminal else nullcontext():
+            with listening_to_slow_steps(wait) if console.is_terminal else nullcontext():
                 for result in import_folder(options.all, options.output, overwrite=options.force, report=report):
                     results.append(result)
         except DiskFullError as err:
@@ -94,7 +94,7 @@ def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
 
 
 def as_dict(result: Imported) -> dict[str, object]:
-    """What became of a file, for JSON."""
+    """The outcome for one file, for JSON."""
     preset = result.preset
     return {
         "capture": str(result.path),
@@ -116,7 +116,7 @@ def describe(preset: Preset) -> str:
 def run_export(options: argparse.Namespace) -> int:
     """`fxhost export`."""
     preset = read_preset(find_preset(options.preset))
-    tell_notes(preset)
+    print_notes(preset)
     if options.knob:
         from fxhost.engine.knobs import set_knobs
 

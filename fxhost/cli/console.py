@@ -1,4 +1,4 @@
-"""What the commands share: the consoles, tables, numbers as words, and how a command is ended."""
+"""Shared by the commands: consoles, tables, formatted numbers, and ending by signals."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fxhost.native.slow_steps import hearing_waits
+from fxhost.native.slow_steps import listening_to_slow_steps
 from fxhost.plain_text import json_ready, plain_line
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ MOST_PIECES = 1000  # of text, the last ones, that are kept for later
 
 
 def end_like_ctrl_c() -> None:
-    """Let a polite kill, and a terminal that is closed, end a command as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does."""
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as under nohup
             signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 @contextmanager
-def hearing_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether Ctrl-C was pressed, or the like, which ends nothing by itself but the second time."""
+def listening_for_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether Ctrl-C was pressed; only a second press raises KeyboardInterrupt."""
     heard = False
 
     def hear(number: int, frame: object) -> None:
@@ -72,7 +72,7 @@ def say(text: str, *, error: bool = False, at_once: bool = False) -> None:
 
 
 def print_error(message: str) -> None:
-    """One line on stderr, which says whose it is."""
+    """One line on stderr that begins with the program's name."""
     say(f"fxhost: {' '.join(message.split())}", error=True)
 
 
@@ -82,8 +82,8 @@ def print_json(result: Any) -> None:
 
 
 @contextmanager
-def telling_warnings() -> Iterator[None]:
-    """Tell what the library warns of, a line each, as everything else is told."""
+def showing_warnings() -> Iterator[None]:
+    """Print the library's warnings as lines on stderr."""
     import logging
 
     class Teller(logging.Handler):
@@ -101,8 +101,8 @@ def telling_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def telling_waits() -> Iterator[None]:
-    """Tell on stderr what a user has to wait for: every new thing on a terminal, else the first of each kind."""
+def showing_slow_steps() -> Iterator[None]:
+    """Print slow steps on stderr: each on a terminal, else the first of each kind."""
     told = set()
 
     def tell(doing: str, what: str) -> None:
@@ -112,12 +112,12 @@ def telling_waits() -> Iterator[None]:
             told.add(key)
             print_error(f"{doing} {what} …")
 
-    with hearing_waits(tell):
+    with listening_to_slow_steps(tell):
         yield
 
 
-def tell_notes(preset: "Preset", path: "Path | None" = None) -> None:
-    """Lines on stderr for a file, by default the preset's: what odd was left out of it, and that it never rests."""
+def print_notes(preset: "Preset", path: "Path | None" = None) -> None:
+    """Print the notes of a preset on stderr: what was left out of its file, and whether it never settles."""
     if preset.notes:
         print_error(f"{path or preset.path}: left out: {'; '.join(preset.notes)}")
     if not preset.is_settled:
@@ -161,7 +161,7 @@ class _Lines(io.TextIOBase):
 
 
 def print_plans(plans: Sequence["Plan"]) -> None:
-    """A line for each preset that plays otherwise than it was trained."""
+    """A line for each preset that does not play at its own rate."""
     for plan in plans:
         if not plan.is_own:
             say(plan.describe())

@@ -1,10 +1,10 @@
-"""From the words after `fxhost` to the function that does it. Nothing heavy is imported before a command needs it."""
+"""From the arguments of `fxhost` to the function of a command. Nothing heavy is imported before a command needs it."""
 
 import argparse
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from fxhost.cli.console import end_like_ctrl_c, print_error, say, telling_waits, telling_warnings
+from fxhost.cli.console import end_like_ctrl_c, print_error, say, showing_slow_steps, showing_warnings
 from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, guess, parse
 from fxhost.io.environment import check_surroundings
 
@@ -23,7 +23,7 @@ def run_command(words: Sequence[str] | None) -> int:
     """Run the command that the words after `fxhost` ask for; return its exit code, or raise what it failed of."""
     options = parse(words)
     check_surroundings(options)
-    with telling_warnings(), telling_waits():
+    with showing_warnings(), showing_slow_steps():
         return find_command(options.command)(options)
 
 

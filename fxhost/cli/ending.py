@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line that says why, whatever it met.
+"""How a command ends: its exit code, and one line that says why.
 
 What the user or the system refuses becomes a line; an error of the program's own keeps its traceback.
 """
@@ -24,7 +24,7 @@ SOON_S = 0.01
 
 
 def run_to_the_end(arguments: Sequence[str] | None) -> int:
-    """Run a command, whatever becomes of it.
+    """Run a command and turn every error into a line and an exit code.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
     SystemExit
         From the parser: after help, and after wrong usage.
     """
-    with sturdy_streams() as output, hearing_swallowed_interrupts():
+    with sturdy_streams() as output, raising_swallowed_interrupts():
         exited = False
         try:
             from fxhost.cli.dispatch import run_command
@@ -51,8 +51,8 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
         except SystemExit as err:
             exited, code = True, err.code if isinstance(err.code, int) else 0
         except BaseException as err:
-            with deaf_to_interrupts():
-                told = tell_end(err)
+            with ignoring_interrupts():
+                told = print_end(err)
                 if told == INTERRUPTED:
                     forget_frames(err)
             if told is None:
@@ -68,10 +68,10 @@ def run_to_the_end(arguments: Sequence[str] | None) -> int:
     return code
 
 
-def tell_end(err: BaseException) -> int | None:
+def print_end(err: BaseException) -> int | None:
     """Say on stderr why a command ended, and return its exit code; None where the error is the program's own."""
     if any(isinstance(cause, KeyboardInterrupt) for cause in causes(err)):  # libraries wrap it in errors of theirs
-        atexit.register(deafen)  # the interpreter's own end tells nothing
+        atexit.register(ignore_interrupts)  # the interpreter's own end tells nothing
         print_error("interrupted")
         return INTERRUPTED
     if isinstance(err, BrokenPipeError):  # whoever read our output has seen enough
@@ -84,7 +84,7 @@ def tell_end(err: BaseException) -> int | None:
 
 
 def causes(err: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it came from."""
+    """An error and its causes."""
     seen = set()
     while err is not None and id(err) not in seen:
         seen.add(id(err))
@@ -93,7 +93,7 @@ def causes(err: BaseException | None) -> Iterator[BaseException]:
 
 
 def forget_frames(err: BaseException) -> None:
-    """Free what an interrupted import left half made, whose destructors fail, while nobody is told of that."""
+    """Free half-made objects of an interrupted import, and silence their failing destructors."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
     try:
@@ -104,17 +104,17 @@ def forget_frames(err: BaseException) -> None:
         sys.unraisablehook = before
 
 
-def deafen() -> None:
-    """Let Ctrl-C do nothing from now on."""
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C from now on."""
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Let a second Ctrl-C not cut off what is said to the first."""
+def ignoring_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C inside the block, so that a second one does not cut off the message."""
     before = signal.getsignal(signal.SIGINT)
-    deafen()
+    ignore_interrupts()
     try:
         yield
     finally:
@@ -123,8 +123,8 @@ def deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def hearing_swallowed_interrupts() -> Iterator[None]:
-    """Raise again the KeyboardInterrupt that met a place, such as a callback, from which nothing can be raised."""
+def raising_swallowed_interrupts() -> Iterator[None]:
+    """Raise a KeyboardInterrupt again that was swallowed in a callback or destructor."""
     before = sys.unraisablehook
 
     def hear(unraisable: Any) -> None:

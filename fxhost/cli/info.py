@@ -11,9 +11,9 @@ from fxhost.cli.console import (
     make_console,
     make_table,
     print_json,
+    print_notes,
     say,
     tabulate_plans,
-    tell_notes,
 )
 from fxhost.errors import DeviceError, FxhostError
 
@@ -81,7 +81,7 @@ def run_presets(options: argparse.Namespace) -> int:
 
 
 def _describe_entry(entry: "Entry") -> tuple[dict[str, Any], str]:
-    """What a preset tells of itself without its weights, and its network in words. A capture would be read whole."""
+    """The metadata of a preset and its network in words, without its weights; None for a capture."""
     from fxhost.preset.archive import read_metadata
 
     if entry.path.suffix != ".pt":
@@ -122,7 +122,7 @@ def run_info(options: argparse.Namespace) -> int:
     from fxhost.preset.library import find_preset
 
     preset = read_preset(find_preset(options.preset))
-    tell_notes(preset)
+    print_notes(preset)
     result = dict(preset.metadata)
     if options.check:
         result["check"] = check_probe(preset)
@@ -179,7 +179,7 @@ def _check_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def describe_for_players(preset: "Preset") -> list[tuple[str, str]]:
-    """What a player wants to know of a preset, as rows of a word and what it says."""
+    """What a player wants to know about a preset, as rows of label and text."""
     metadata, levels = preset.metadata, preset.levels
     training = metadata.get("training") or {}
     formats = {

@@ -1,4 +1,4 @@
-"""Which key gives which command, and how the screen tells of the keys."""
+"""The command of each key, and the texts about keys on the screen."""
 
 from fxhost.control.commands import (
     ChooseNextKnob,

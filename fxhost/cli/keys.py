@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without waiting for them and without Enter, and what of them a player means.
+"""Reads single keys from the terminal without blocking, and decides which of them act.
 
 `reading_keys` takes all that was typed since it last looked; `Presses` makes of it what shall happen. A key that is
 held down repeats, thirty times a second and faster, and a busy machine looks late: neither may keep a bypass waiting,
@@ -36,7 +36,7 @@ LONGEST_READ = 1 << 16  # bytes at one look
 
 
 class Decoder:
-    """From the bytes of a terminal to single keys: without escape sequences, also those that come in two pieces."""
+    """Decodes bytes of a terminal into single keys, and drops escape sequences, also split ones."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -96,7 +96,7 @@ class _Switch:
 
 
 class Presses:
-    """Which of the keys that were typed shall act, told by when they came.
+    """Chooses which typed keys act, from their times: repeats of a held key are limited.
 
     - Quit goes before everything, bypass and mute before the rest.
     - What steps (gains, knobs) steps as often as it was tapped. Held down it goes on at ten steps a second: repeats
@@ -179,7 +179,7 @@ def reading_keys() -> Iterator[Callable[[], str] | None]:
 
 
 def _has_terminal() -> bool:
-    """Whether keys can be read: from a terminal, and not in the background, where reading stops a process."""
+    """Whether keys can be read: standard input is a terminal and the process is in the foreground."""
     try:
         if not sys.stdin or not sys.stdin.isatty():
             return False
@@ -194,7 +194,7 @@ def _has_terminal() -> bool:
 
 
 def _read_all(terminal: int) -> bytes:
-    """What a terminal has, not through sys.stdin, whose buffer would keep the second of two quick keys back."""
+    """All bytes that a terminal has. sys.stdin would hold the second of two quick keys back in its buffer."""
     import select
 
     data = b""

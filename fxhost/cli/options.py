@@ -1,4 +1,4 @@
-"""What the options of the commands mean, and the options that several commands share."""
+"""Argument types, and the options that several commands share."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""The commands of `fxhost` and what each is called with. Wrong usage ends with two lines and exit code 2."""
+"""The commands of `fxhost` and their options. Wrong usage ends with two lines and exit code 2."""
 
 import argparse
 import re
@@ -31,7 +31,7 @@ fxhost – play guitar or voice through learned amps and pedals
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of a command, whose errors are two lines, whatever the words hold."""
+    """An argument parser whose errors are two lines."""
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong and where help is, and end with 2."""
@@ -68,7 +68,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def describe_unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
-    """What the parser of a command cannot make sense of, with the option that may have been meant."""
+    """The message for an unknown argument, with the nearest known option."""
     word = words[0]
     if not word.startswith("-"):
         return f"what is {word!r} for? There is an argument too many"

@@ -1,4 +1,4 @@
-"""The consoles and tables of rich, through which no text of a stranger's file gets more than a place on the screen.
+"""Consoles and tables of rich without markup, so that a text from a file cannot control the terminal.
 
 What rich draws by itself (colours, cursor movements) passes; text passes escaped, and is never read as markup.
 """

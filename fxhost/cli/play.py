@@ -10,9 +10,9 @@ from fxhost.cli.console import (
     make_console,
     print_error,
     print_json,
+    print_notes,
     print_plans,
     say,
-    tell_notes,
 )
 from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
@@ -35,7 +35,7 @@ def run_run(options: argparse.Namespace) -> int:
     rig = read_rig(options)
 
     from fxhost.io.jack_client import Connections
-    from fxhost.io.suspension import hearing_suspension
+    from fxhost.io.suspension import listening_for_suspension
     from fxhost.session import Options, Session
 
     chosen = Options(
@@ -57,7 +57,7 @@ def run_run(options: argparse.Namespace) -> int:
     check_outputs(chosen, rig)
     for note in rig.notes:
         print_error(note)
-    with hearing_suspension():  # from now on we may be a client of a sound server
+    with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error)
         end_like_ctrl_c()
         if options.json:
@@ -72,13 +72,13 @@ def run_run(options: argparse.Namespace) -> int:
 
 
 def read_rig(options: argparse.Namespace) -> "Rig":
-    """The rig of the presets that were named, with their knobs and settings as they were asked for."""
+    """The rig of the presets and options on the command line."""
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
 
     presets = [read_preset(find_preset(name)) for name in options.presets]
     for preset in presets:
-        tell_notes(preset)
+        print_notes(preset)
     if options.knob:
         from fxhost.engine.knobs import set_knobs
 

@@ -33,6 +33,6 @@ def planned_stage(preset: Preset, plan: Plan) -> Stage:
         network = network_stage(preset)
     if plan.is_resampled:
         network = Resampled(
-            network, inner_rate=plan.network_rate, outer_rate=plan.sample_rate, rest=preset.silent_output
+            network, inner_rate=plan.network_rate, outer_rate=plan.sample_rate, silent_output=preset.silent_output
         )
     return network

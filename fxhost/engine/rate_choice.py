@@ -34,7 +34,7 @@ from fxhost.engine.rate_plan import Plan
 from fxhost.engine.rate_stability import modes_on_silence, spectral_radius
 from fxhost.errors import EngineError
 from fxhost.native import tuning_cache
-from fxhost.native.slow_steps import tell_wait
+from fxhost.native.slow_steps import announce
 from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
@@ -91,7 +91,7 @@ def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
     plan = _recalled_plan(preset, sample_rate, oversample, tuning_cache.recall(key))
     if plan is None:
         tuning_cache.forget(key)
-        tell_wait("measuring", f"how {preset.name} plays at {sample_rate} Hz (once)")
+        announce("measuring", f"how {preset.name} plays at {sample_rate} Hz (once)")
         plan = measure_ways(preset, sample_rate, oversample)
         kept = {name: getattr(plan, name) for name in ("network_rate", "order", "esr", "esr_band", "radius")}
         tuning_cache.keep(key, kept)

@@ -64,7 +64,7 @@ class Suspension:
 
 
 @contextmanager
-def hearing_suspension() -> Iterator[Suspension]:
+def listening_for_suspension() -> Iterator[Suspension]:
     """Yield what hears the signals until the end; outside of the main thread, and on Windows, nothing is heard.
 
     Inside of another one, it is the same that hears: what it heard so far is still wanted.

@@ -1,1 +1,1 @@
-"""Below the floor: compiler intrinsics, vectors, and the caches of compiled code and of measurements."""
+"""What all compiled code needs: compiler intrinsics, vectors, and the caches of code and of measurements."""

@@ -1,4 +1,4 @@
-"""The disk cache of compiled code. Whatever goes wrong with the disk costs a compilation, never the music.
+"""The disk cache of compiled code. A fault of the disk costs a compilation and stops nothing.
 
 It stands in for numba's own, behind the same two verbs. A file holds one compiled function: its name says what the
 code was made from and for, and it begins with the checksum of the rest. So there is no index to lose, processes that
@@ -35,7 +35,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from fxhost.native.slow_steps import tell_wait
+from fxhost.native.slow_steps import announce
 from fxhost.native.source_digest import hash_sources
 from fxhost.native.trusted_files import UntrustedError, find_weakness, make_folder, read_trusted, write_new
 
@@ -127,11 +127,11 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
         return None if self._folder is None else str(self._folder)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """The compiled function for a signature, or None where the disk does not have it whole: then say so."""
+        """The compiled function for a signature; None, with a word to the user, if the disk does not have it."""
         found = self._find_overload(signature, target_context)
         if found is None:
             how_often = "once" if self._folder is not None else "at each start: no folder can be written to keep it in"
-            tell_wait("compiling", f"{self._what} for this CPU ({how_often})")
+            announce("compiling", f"{self._what} for this CPU ({how_often})")
         return found
 
     def _find_overload(self, signature: Any, target_context: Any) -> Any:
@@ -204,7 +204,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
 
 @cache
 def choose_folder(sources: Path) -> Path | None:
-    """Where the compiled code of a folder of sources is kept, or None where there is no place for it.
+    """The folder for the compiled code of a folder of sources; None if none can be written.
 
     Notes
     -----
@@ -235,7 +235,7 @@ def warn_once(text: str) -> None:
 
 
 def _existing(folder: Path) -> Path:
-    """The innermost folder on the way to one that there is."""
+    """The nearest parent folder that exists."""
     while not folder.is_dir():
         folder = folder.parent
     return folder

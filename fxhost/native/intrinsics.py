@@ -1,4 +1,4 @@
-"""What numba lacks for an audio thread: calls by address, atomic words, views of raw memory, a clock, its modes.
+"""Intrinsics that numba lacks: calls by address, atomic words, views of raw memory, a clock, floating-point modes.
 
 Everything here compiles to a few instructions; nothing allocates, locks, raises or touches Python. Addresses are int64.
 """

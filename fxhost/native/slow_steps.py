@@ -1,4 +1,4 @@
-"""What keeps a user waiting: whoever begins something that takes seconds says so here, and who shows it listens.
+"""Announcements of slow steps: code that begins something slow calls `announce`; a listener shows it to the user.
 
 Nobody listens unless a command asks for it, so that a program that uses this package stays silent.
 """
@@ -11,8 +11,8 @@ Listener = Callable[[str, str], None]
 _listeners: list[Listener] = []
 
 
-def tell_wait(doing: str, what: str) -> None:
-    """Say what is being done from now on.
+def announce(doing: str, what: str) -> None:
+    """Announce a slow step that begins now.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def tell_wait(doing: str, what: str) -> None:
 
 
 @contextmanager
-def hearing_waits(listener: Listener) -> Iterator[None]:
-    """Hand what is said to `listener` for a while, instead of to whom it was handed before."""
+def listening_to_slow_steps(listener: Listener) -> Iterator[None]:
+    """Send announcements to `listener` inside the block."""
     _listeners.append(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Digests of Python sources: two are equal if and only if what was compiled from them may be used again."""
+"""Digests of Python sources: equal digests mean that compiled code may be used again."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Folders and files that nobody but this user, and root, can change: only from them may code be taken.
+"""Files that only this user and root can change: compiled code is read from no others.
 
 A path is followed part by part, because whoever may write in a folder can put another thing in the place of what lies
 in it. Where the system has no owners (Windows), a user's folders are taken to be the user's.
@@ -58,7 +58,7 @@ def find_weakness(folder: Path, *, may_be_shared: bool = False) -> str:
 
 
 def describe_weakness(name: str | int, status: os.stat_result, *, may_be_shared: bool = False) -> str:
-    """Say why what has this status is not trusted; empty where it is.
+    """Why a file or folder with this status is not trusted; empty if it is.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def describe_weakness(name: str | int, status: os.stat_result, *, may_be_shared:
 
 
 def read_trusted(path: Path, limit: int = -1) -> bytes:
-    """What a regular file holds, at most `limit` bytes; it and its folder are looked at as they were opened.
+    """The content of a regular file, at most `limit` bytes. Trust is checked on the opened file, not on its name.
 
     Raises
     ------

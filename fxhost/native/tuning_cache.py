@@ -1,4 +1,4 @@
-"""What was measured stays on disk, beside the compiled code, so that the next start need not measure again.
+"""The disk cache of measurements, beside the compiled code, so that the next start need not measure again.
 
 A small JSON file for each key. The first to keep something under a key wins, and later ones are told what it kept: so
 processes that measure at the same time go on with the same. A file may be damaged, out of date, or its folder closed to
@@ -26,7 +26,7 @@ LARGEST_FILE = 1 << 16  # bytes
 
 
 def store_folder() -> Path | None:
-    """Where it is kept: with the compiled code, or nowhere if there is no folder that can be written."""
+    """The folder of the cache; None if none can be written."""
     return choose_folder(Path(__file__).parents[1])
 
 
@@ -44,7 +44,7 @@ def revision() -> str:
 
 
 def recall(key: str) -> dict[str, Any] | None:
-    """What was kept under a key, if anything; it is for the caller to check."""
+    """The numbers under a key, or None. The caller checks them."""
     path = _path(key)
     if path is None:
         return None
@@ -67,7 +67,7 @@ def forget(key: str) -> None:
 
 
 def keep(key: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """Keep numbers under a key, if that can be done; what counts from now on: these, or what is already there."""
+    """Store numbers under a key; returns what is stored, which may come from another process."""
     path = _path(key)
     if path is None:
         return entry

@@ -1,4 +1,4 @@
-"""LLVM vectors for numba: what a kernel needs to keep its sums in registers, on any CPU.
+"""LLVM vectors for numba: a kernel that uses them keeps its sums in registers on any CPU.
 
 A kernel is an `@intrinsic` whose code generator emits LLVM IR through a `Vectors`; LLVM turns its vectors into what the
 CPU has (AVX-512, AVX2, SSE, NEON), and the width is chosen so that one vector is one register.
@@ -140,7 +140,7 @@ class Vectors:
         return self.first(value)
 
     def prefetch(self, pointer: Any, index: Any = 0) -> None:
-        """Have the cache line of `pointer[index]` fetched before it is needed."""
+        """Prefetch the cache line of `pointer[index]`."""
         byte = ir.IntType(8).as_pointer()
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
@@ -166,7 +166,7 @@ class Vectors:
         )
 
     def part(self, value: Any, start: int, lanes: int) -> Any:
-        """So many lanes of a vector."""
+        """Some lanes of a vector, from `start` on."""
         return self.builder.shuffle_vector(value, value, self._lanes(range(start, start + lanes)))
 
     def spread(self, value: Any, lane: int) -> Any:

@@ -45,7 +45,7 @@ class Architecture:
 
     @property
     def label(self) -> str:
-        """What it is in a word or two."""
+        """The network in a word or two, such as LSTM 1×24."""
         if self.network is not None:
             more = "" if self.network.is_response else f", {self.hidden_size} channels"
             return f"{self.network.describe()}{more}"
@@ -125,7 +125,9 @@ class Architecture:
 
 
 def describe_network(network: Network) -> Architecture:
-    """A network of convolutions as an architecture: its kind, its layers, and the most channels that one has."""
+    """The architecture of a network of convolutions: its kind, its number of layers, and the channels of its widest
+    layer.
+    """
     if network.head is not None and not network.arrays:
         cell, layers = "linear" if network.is_response else "convnet", len(network.head.kernel_sizes)
         return Architecture(layers, max(m.rows for m in network.head_matrices), cell=cell, network=network)

@@ -1,4 +1,4 @@
-"""Dense layers around a recurrent network: what they are, and what they make of numbers, in float64."""
+"""Dense layers before and after a recurrent network: their description, and their output in float64."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ ACTIVATIONS = ("linear", "tanh", "relu", "sigmoid", "elu")
 
 
 class Dense(NamedTuple):
-    """One layer: so many sums of all that enters it, and the activation of each, one of `ACTIVATIONS`."""
+    """One dense layer: its size, and its activation, one of `ACTIVATIONS`."""
 
     size: int
     activation: str = "linear"
@@ -37,7 +37,7 @@ class DenseLayers:
     output: str = "linear"
 
     def to_text(self) -> str:
-        """As the compiled kernel is told of them, the same for the same layers."""
+        """The layers as text, a literal for the compiled kernel: equal layers give equal texts."""
         return json.dumps([self.before, self.after, self.output])
 
     def describe(self) -> str:
@@ -62,7 +62,7 @@ class DenseLayers:
         return shapes
 
     def enter(self, weights: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[Any]:
-        """What the first recurrent layer is given of x, float64 (..., inputs)."""
+        """The input of the first recurrent layer for the network's input x, float64 (..., inputs)."""
         return play(self.before, "before", weights, x)
 
     def leave(self, weights: Mapping[str, NDArray[Any]], h: NDArray[Any]) -> NDArray[Any]:
@@ -76,7 +76,7 @@ NONE = DenseLayers()
 
 
 def play(layers: tuple[Dense, ...], place: str, weights: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[Any]:
-    """What successive layers make of x, float64 (..., columns)."""
+    """The output of successive layers for the input x, float64 (..., columns)."""
     for n, layer in enumerate(layers):
         matrix, bias = (weights[f"{place}_{kind}_{n}"].astype(np.float64) for kind in ("weight", "bias"))
         x = activate(layer.activation, x @ matrix.T + bias)

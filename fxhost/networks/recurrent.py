@@ -49,13 +49,13 @@ def play_recurrence(
 
 
 def take_layer(weights: Mapping[str, Float32Array], layer: int) -> list[Float64Array]:
-    """What a layer's inputs and its own h are multiplied by, and the two biases."""
+    """The input weights, recurrent weights and two biases of one layer."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return [weights[f"{name}_l{layer}"].astype(np.float64) for name in names]
 
 
 def update_cell(cell: str, given: Float64Array, kept: Float64Array, h: Float64Array, c: Float64Array) -> Any:
-    """The new h and c of a layer, from what its inputs and its own h give."""
+    """The new h and c of a layer, from its input sums and its recurrent sums."""
     size = len(h)
     if cell == "gru":
         gates = _logistic(given[: 2 * size] + kept[: 2 * size])

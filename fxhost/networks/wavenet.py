@@ -1,4 +1,4 @@
-"""What a WaveNet or a stack of convolutions consists of: its description, and its weights in a flat array.
+"""The description of a WaveNet or a stack of convolutions, and the order of its weights in a flat array.
 
 A network is a chain of arrays of layers. With c the condition (the audio, or what another network makes of it), x the
 channels that enter a layer and ∗ a dilated causal convolution
@@ -79,7 +79,7 @@ class Network:
 
     @property
     def is_response(self) -> bool:
-        """Whether it is one convolution of the audio, an impulse response, and nothing else."""
+        """Whether the network is an impulse response: one convolution of the audio."""
         return not self.arrays and self.head is not None and len(self.head.kernel_sizes) == 1
 
     def describe(self) -> str:
@@ -92,7 +92,7 @@ class Network:
 
     @property
     def is_newer(self) -> bool:
-        """Whether programs that know WaveNets only as they first were cannot play it."""
+        """Whether it uses features that the first version of the `.nam` format lacks."""
         layers = [layer for array in self.arrays for layer in array.layers]
         names = {activation.name for layer in layers for activation in (layer.activation, layer.secondary)}
         names |= {self.head.activation.name} if self.head else set()
@@ -107,7 +107,7 @@ class Network:
 
     @property
     def receptive_field(self) -> int:
-        """How many frames of audio make one of the result."""
+        """The receptive field: how many input frames one output frame depends on."""
         own = sum(array.receptive_field for array in self.arrays) + (self.head.reach if self.head else 0)
         own += 0 if self.arrays else 1
         return own + (self.condition.receptive_field if self.condition else 0)
@@ -132,7 +132,7 @@ def _read_head(fields: dict[str, Any] | None) -> Head | None:
 
 
 def entry(array: LayerArray) -> Matrix:
-    """What makes the channels of an array of those that enter it."""
+    """Rechannel: the 1×1 convolution from the input's channels to the array's channels."""
     return Matrix(array.channels, array.input_size)
 
 
@@ -156,14 +156,14 @@ def layer_matrices(array: LayerArray, layer: Layer) -> dict[str, Matrix]:
 
 
 def film_sizes(array: LayerArray, layer: Layer) -> dict[str, int]:
-    """How many channels there are at each place of a layer that may have a film."""
+    """The number of channels at each place of a layer where FiLM may act."""
     rows = array.activations * (1 if layer.gating == "none" else 2)
     sizes = array.channels, rows, array.condition_size, rows, rows, array.activations, array.channels
     return dict(zip(FILM_PLACES, (*sizes, array.head1x1_size), strict=True))
 
 
 def result(array: LayerArray) -> Matrix:
-    """What makes the result of an array of the sums of its layers."""
+    """Head rechannel: the convolution from the sum of the layers' head outputs to the array's result."""
     return Matrix(array.head_size, array.summed, array.head_kernel_size, bias=array.head_bias)
 
 

@@ -51,13 +51,13 @@ class Layer:
 
     @property
     def reach(self) -> int:
-        """How many frames back the layer hears."""
+        """How many past frames the layer sees."""
         return (self.kernel_size - 1) * self.dilation
 
 
 @dataclass(frozen=True)
 class Film:
-    """What scales the channels at one place of a layer, and shifts them, as the condition has it.
+    """FiLM: scales and shifts the channels at one place of a layer by linear functions of the condition.
 
     Attributes
     ----------
@@ -127,37 +127,37 @@ class LayerArray:
 
     @property
     def runs(self) -> list[tuple[Layer, ...]]:
-        """The layers, those together that follow each other and differ in nothing but their dilation."""
+        """Runs of successive layers that differ only in their dilation."""
         return [tuple(run) for _, run in groupby(self.layers, key=lambda layer: replace(layer, dilation=1))]
 
     @property
     def activations(self) -> int:
-        """Channels of a."""
+        """The number of channels after the activation."""
         return self.bottleneck or self.channels
 
     @property
     def summed(self) -> int:
-        """Channels of s."""
+        """The number of channels that go to the head."""
         return self.head1x1_size or self.activations
 
     @property
     def receptive_field(self) -> int:
-        """How many frames make one of the result."""
+        """The receptive field of the array in frames."""
         return sum(layer.reach for layer in self.layers) + self.head_reach + 1
 
     @property
     def head_reach(self) -> int:
-        """How many frames back the convolution hears that makes the result."""
+        """How many past frames the head rechannel convolution sees."""
         return (self.head_kernel_size - 1) * self.head_dilation
 
     def film(self, place: str) -> Film | None:
-        """The film at a place."""
+        """The FiLM at a place, if there is one."""
         return next((film for film in self.films if film.place == place), None)
 
 
 @dataclass(frozen=True)
 class Head:
-    """What follows the last array: an activation and a convolution with a bias, so many times.
+    """The head after the last array: an activation and a convolution with a bias, for each of its layers.
 
     Attributes
     ----------
@@ -180,19 +180,19 @@ class Head:
     dilations: tuple[int, ...] = ()
 
     def matrices(self, entering: int) -> list[Matrix]:
-        """The convolutions' matrices, of so many channels that enter."""
+        """The matrices of the convolutions, for a given number of input channels."""
         inner = [self.channels] * (len(self.kernel_sizes) - 1)
         sizes = zip([*inner, self.output_size], [entering, *inner], self.kernel_sizes, strict=True)
         return [Matrix(rows, columns, taps, bias=True) for rows, columns, taps in sizes]
 
     @property
     def reach(self) -> int:
-        """How many frames back the head hears."""
+        """How many past frames the head sees."""
         return sum(self.reaches)
 
     @property
     def reaches(self) -> list[int]:
-        """How many frames back each convolution hears."""
+        """How many past frames each convolution sees."""
         return [(taps - 1) * step for taps, step in zip(self.kernel_sizes, self.steps, strict=True)]
 
     @property

@@ -1,4 +1,4 @@
-"""Matrices of weights: how they lie in a flat array, and what they are when their zeros are filled in."""
+"""Matrices of convolutions: their order in a flat array of weights, and the full matrix of a grouped convolution."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Matrix:
         return self.rows * self.columns * self.taps // self.groups + self.bias * self.rows
 
     def read(self, weights: NDArray[np.float64]) -> "Weights":
-        """The matrix with its zeros, and its bias or zeros, of the weights that are stored."""
+        """The full matrix of a (grouped) convolution and its bias, from the stored weights."""
         rows, columns = self.rows // self.groups, self.columns // self.groups
         count = self.size - self.bias * self.rows
         blocks = weights[:count].reshape(self.groups, rows, columns, self.taps)

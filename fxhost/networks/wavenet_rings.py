@@ -8,7 +8,7 @@ CHUNK = 64  # frames that go through a layer before the next one
 
 @dataclass(frozen=True)
 class Ring:
-    """Rows of history: how many, how far back, and in which steps."""
+    """A ring buffer: its number of rows, how many past frames it keeps, and the dilation."""
 
     channels: int
     reach: int = 0

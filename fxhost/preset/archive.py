@@ -152,7 +152,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _read_bounded(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
-    """What an entry holds, at most `limit` bytes of it, whatever it claims."""
+    """The content of an entry, at most `limit` bytes, whatever size it claims."""
     if info.compress_type not in _COMPRESSIONS:
         raise zipfile.BadZipFile(f"{info.filename[:80]!r} is compressed in another way than deflate")
     with archive.open(info) as member:

@@ -27,7 +27,7 @@ Play = Callable[[Float32Array, Float32Array, Float32Array], Float32Array]
 
 @dataclass(frozen=True)
 class Description:
-    """What a preset says of itself, but for what is measured of its network.
+    """What the maker says about an effect: name, rate, knobs, levels, author, licence, training.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a network answers: to the probe, to the riff, to silence.
+    """The network's output for the probe, the riff and silence.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ def compose_members(
 
 
 def oldest_version(architecture: Architecture, levels: Levels) -> int:
-    """The lowest version of the format that can say what a preset has to."""
+    """The lowest version of the format that can hold a preset."""
     if architecture.network is not None:
         return 3 if architecture.network.is_newer else 2
     if architecture.dense != NONE or architecture.layers > 3 or architecture.hidden_size > 128:
@@ -143,7 +143,7 @@ def oldest_version(architecture: Architecture, levels: Levels) -> int:
 def choose_probe(
     architecture: Architecture, weights: Mapping[str, Float32Array], play: Play, play_exactly: Play
 ) -> tuple[dict[str, Float32Array], float]:
-    """A loud fixed input and the network's own answers, from its settled state and from a state far from it.
+    """The probe: a loud fixed input, and the network's output from its settled state and from a state far from it.
 
     Some networks are chaotic when they are driven harder than anything they were trained on, and then two engines part
     ways from the smallest difference in rounding. The probe is made softer by halves until the network agrees with

@@ -27,7 +27,7 @@ _TRUTHS = {"true": True, "false": False, **dict.fromkeys(("1", "1.0"), True), **
 
 
 def read_number(value: Any, units: Mapping[str, float] = NO_UNITS) -> int | float | None:
-    """The number that a value is, or that it tells as text without any doubt; None where there is none.
+    """The number in a value, also if it is written as text; None if there is none.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class Fields:
         return value
 
     def boolean(self, key: str) -> bool:
-        """The truth under a key; but in our own files, 0 or 1 and either of them as text are as good."""
+        """The boolean under a key; captures may also write 0, 1, or text."""
         value = self.data.get(key)
         if not self.exact and not isinstance(value, bool) and isinstance(value, int | float | str):
             value = _TRUTHS.get(str(value).strip().lower())

@@ -1,4 +1,4 @@
-"""JSON of strangers as an object: bounded depth, and a refusal that says whether it was cut off or is something else.
+"""Parses JSON from strangers: bounded depth, and an error that tells a cut-off file from another kind of file.
 
 Other programs' files are parsed leniently: what is odd in a part that nobody needs refuses nothing.
 """
@@ -70,7 +70,7 @@ def parse_object(what: str, content: bytes, *, exact: bool = False) -> dict[str,
 
 
 def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether JSON is right but for its end, which is missing, or of which nothing but zeros was written."""
+    """Whether JSON is valid up to an end that is missing or was written as zeros."""
     is_in_text = error.msg.startswith("Unterminated") and '"' not in text[error.pos + 1 :]
     return is_in_text or error.pos >= len(text.rstrip("\x00 \r\n\t")) - _LONGEST_WORD
 

@@ -15,7 +15,7 @@ def network_stage(preset: Preset) -> Stage:
 
 
 def settle_wavenet(preset: Preset) -> Preset:
-    """A preset that tells what it puts out on silence, which of a WaveNet its stage finds out."""
+    """The preset with its output on silence, which for a WaveNet is measured from its stage."""
     if preset.architecture.network is None or preset.file_format == "fxhost":
         return preset
     return replace(preset, silent_output=wavenet_stage(preset).silent_output)

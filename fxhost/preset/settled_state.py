@@ -1,4 +1,4 @@
-"""The rest of a recurrent network on silence, computed in numpy: where a capture begins, so that no note clicks.
+"""The settled state of a recurrent network, computed in numpy: a capture starts from it, so that no note clicks.
 
 Most are at rest after a part of a second; for what is not, and for large ones, there is `fxhost.preset.slow_settling`.
 """
@@ -18,7 +18,7 @@ LARGE = 50_000  # recurrent weights, from which on numpy takes longer than the c
 
 
 def settle_on_silence(preset: Preset) -> Preset:
-    """The preset after as much silence as brings it to rest, 30 s at most, with the knobs where they are.
+    """The preset in its settled state: after silence until it rests, 30 s at most, with the knobs where they are.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def settle_on_silence(preset: Preset) -> Preset:
     if preset.architecture.network is not None:  # its stage settles by itself
         return preset
     if preset.weights["h0"].size * preset.architecture.hidden_size > LARGE:
-        from fxhost.preset.slow_settling import find_rest  # only now, since it needs numba
+        from fxhost.preset.slow_settling import find_settled_state  # only now, since it needs numba
 
-        return find_rest(preset)
+        return find_settled_state(preset)
     h, c = (preset.weights[name].astype(np.float64) for name in ("h0", "c0"))
     layers = [take_layer(preset.weights, layer) for layer in range(len(h))]
     dense = preset.architecture.dense
@@ -59,6 +59,6 @@ def settle_on_silence(preset: Preset) -> Preset:
     # moves that shrink by a ratio add up to a geometric series
     if moved < STILL or moved * moved < NEAR * (moved_before - moved):
         return settled
-    from fxhost.preset.slow_settling import find_rest  # only now, since it needs numba
+    from fxhost.preset.slow_settling import find_settled_state  # only now, since it needs numba
 
-    return find_rest(settled)
+    return find_settled_state(settled)

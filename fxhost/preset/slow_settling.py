@@ -1,4 +1,4 @@
-"""The rest of a slow recurrent network: the compiled engine plays silence to it until nothing moves, and it is kept.
+"""The settled state of a slow recurrent network: the compiled engine plays silence until it rests; the result is kept.
 
 What half a second of silence does not bring to rest may take many seconds more, and a note that comes before it clicks.
 So up to 30 s are played, and the state is kept on disk beside the compiled code, so that it costs once.
@@ -25,8 +25,8 @@ STILL = 1e-6  # of a state within ±1, from one look to the next: what float32 c
 MOST = 1e6  # of a state that is kept
 
 
-def find_rest(preset: Preset) -> Preset:
-    """The preset after as much silence as brings it to rest, 30 s at most, with its knobs where they are.
+def find_settled_state(preset: Preset) -> Preset:
+    """The preset in its settled state: after silence until it rests, 30 s at most, with its knobs where they are.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ from fxhost.reference.torchscript import (
     constant_input,
     make_probe,
     play_module,
-    rest_of,
     script_module,
     settle,
+    state_after_silence,
 )
 from fxhost.riff import synthesise_riff
 
@@ -38,7 +38,7 @@ def save_preset(
     licence: str = "",
     training: Mapping[str, Any] | None = None,
     levels: Levels | None = None,
-    rest: tuple[Float32Array, Float32Array] | None = None,
+    start: tuple[Float32Array, Float32Array] | None = None,
     is_settled: bool = True,
     capture: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -61,10 +61,10 @@ def save_preset(
         The record of the training; whatever JSON can hold.
     levels : Levels, optional
         The gains around the network, and what is known of its levels.
-    rest : two float32 (layers, hidden), optional
+    start : two float32 (layers, hidden), optional
         The state to start from, where it is known; else the one that silence leads to.
     is_settled : bool
-        Whether that known state is one of rest.
+        Whether that known state is the settled one.
     capture : mapping, optional
         What another program's file, which this was, told about itself.
     overwrite : bool
@@ -84,8 +84,8 @@ def save_preset(
         raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
     scripted = script_module(module)
     if architecture.network is not None:
-        rest = rest_of(module, architecture, weights)
-    h, c, settled = settle(module, architecture, sample_rate, knobs) if rest is None else (*rest, is_settled)
+        start = state_after_silence(module, architecture, weights)
+    h, c, settled = settle(module, architecture, sample_rate, knobs) if start is None else (*start, is_settled)
     weights |= {"h0": h, "c0": c}
     levels = levels or Levels()
     probe, probe_error = make_probe(scripted, architecture, weights)

@@ -157,7 +157,7 @@ def constant_input(audio: Float32Array, knobs: Sequence[Knob]) -> Float32Array:
     return np.stack(columns, axis=1)
 
 
-def rest_of(
+def state_after_silence(
     module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
 ) -> tuple[Float32Array, Float32Array]:
     """The state that a preset starts from: as stored, or of a WaveNet that after silence as long as it hears."""
@@ -210,7 +210,7 @@ class TorchScriptStage(Stage):
             self.process(np.zeros(64, np.float32))
         if self.error is not None:
             raise PresetError(f"{preset.path}: the module fails: {str(self.error).splitlines()[-1]}") from self.error
-        h, c = rest_of(self._module, a, preset.weights)
+        h, c = state_after_silence(self._module, a, preset.weights)
         self._h[:, 0], self._c[:, 0] = torch.tensor(h), torch.tensor(c)
         self.initial = first_words(memory, memory.nbytes)
 
@@ -254,7 +254,7 @@ def probe_error(preset: Preset) -> float:
         if "output_rest" in probe:
             zeros = np.zeros_like(weights["h0"])
             return float(np.max(np.abs(play_module(module, probe["input"], zeros, zeros)[0] - probe["output_rest"])))
-        settled, _, _ = play_module(module, probe["input"], *rest_of(module, preset.architecture, weights))
+        settled, _, _ = play_module(module, probe["input"], *state_after_silence(module, preset.architecture, weights))
         if "h" not in probe:
             return float(np.max(np.abs(settled - probe["output_settled"])))
         from_state, _, _ = play_module(module, probe["input"], probe["h"], probe["c"])

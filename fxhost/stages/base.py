@@ -1,4 +1,4 @@
-"""Stages: what a signal goes through, one a file. A stage is a compiled function, its memory, and nothing else.
+"""Stages: the steps of a signal chain, one a file. A stage is a compiled function and its memory.
 
 The function is a numba `cfunc` `void stage(state *, float *block, int64 frames)` that works in place on mono float32.
 It runs on the audio thread: bounded work, no allocation, no Python. The memory is one aligned block that Python owns:

@@ -1,4 +1,4 @@
-"""The last stage of every rack: nothing beyond full scale leaves the machine.
+"""The limiter, last stage of every rack: no sample beyond full scale leaves it.
 
 A peak limiter with instantaneous attack and exponential release, without look-ahead and so without latency. Below
 full scale it is the identity, to the bit.

@@ -1,4 +1,4 @@
-"""Plays a signal once in place of what comes in, and keeps what came in meanwhile: the two ends of a loop."""
+"""Plays a test signal once and records the input meanwhile: both ends of a loopback measurement."""
 
 from typing import Any
 

@@ -18,9 +18,9 @@ import soundfile
 from numba.core import config
 
 from fxhost.arrays import Float32Array
-from fxhost.cli.console import telling_waits
+from fxhost.cli.console import showing_slow_steps
 from fxhost.native import code_cache, source_digest
-from fxhost.native.slow_steps import hearing_waits, tell_wait
+from fxhost.native.slow_steps import announce, listening_to_slow_steps
 from fxhost.stages.base import stage_function
 from fxhost.stages.recurrent.variants import list_variants
 from tests.conftest import RATE, ROOT
@@ -153,7 +153,7 @@ def test_a_damaged_file_is_compiled_anew_and_mended(
 
 def test_what_has_to_be_compiled_is_said_and_the_second_time_nothing(sources: Sources) -> None:
     waits: list[tuple[str, str]] = []
-    with hearing_waits(lambda doing, what: waits.append((doing, what))):
+    with listening_to_slow_steps(lambda doing, what: waits.append((doing, what))):
         sources.compile(3)
         assert waits == [("compiling", "the audio engine for this CPU (once)")]
         sources.compile(3)
@@ -167,7 +167,7 @@ def test_what_has_to_be_compiled_is_said_and_the_second_time_nothing(sources: So
 def test_a_network_is_told_by_its_sizes(sources: Sources) -> None:
     code_cache.choose_folder.cache_clear()  # the next one is that of `sources`
     waits: list[str] = []
-    with hearing_waits(lambda doing, what: waits.append(what)):
+    with listening_to_slow_steps(lambda doing, what: waits.append(what)):
         function = stage_function(np.float32, "LSTM 1×7")
         compiled = function(lambda state, block, frames: None)
         assert waits == []
@@ -182,9 +182,9 @@ def test_waits_are_told_a_line_each_on_a_terminal_and_else_one_of_a_kind(
     stream = io.StringIO()
     stream.isatty = lambda: on_terminal  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stderr", stream)
-    with telling_waits():
+    with showing_slow_steps():
         for doing, what in (("compiling", "one"), ("compiling", "one"), ("compiling", "two"), ("measuring", "x")):
-            tell_wait(doing, what)
+            announce(doing, what)
     lines = stream.getvalue().splitlines()
     assert lines[0] == "fxhost: compiling one …"
     assert len(lines) == expected

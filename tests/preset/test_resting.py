@@ -78,7 +78,7 @@ def test_the_rest_of_a_slow_network_is_found_once(store: Path, monkeypatch: pyte
 
 
 def test_a_quick_network_costs_no_compilation(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slow_settling, "find_rest", lambda preset: pytest.fail("it compiles"))
+    monkeypatch.setattr(slow_settling, "find_settled_state", lambda preset: pytest.fail("it compiles"))
     assert settle_on_silence(make_leaky(0.001)).is_settled
 
 

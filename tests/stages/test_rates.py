@@ -62,7 +62,7 @@ def test_resampling_there_and_back_is_a_delay_of_whole_frames(outer: int, inner:
     noise = limit_band(np.random.default_rng(1).uniform(-1, 1, outer), outer, 0.45 * lower)
     latency = delays_between(outer, inner)[1]
     audio = np.concatenate([noise, noise[:latency]]).astype(np.float32)
-    Resampled(Gain(0.0, inner), inner_rate=inner, outer_rate=outer, rest=0.0).process(audio)
+    Resampled(Gain(0.0, inner), inner_rate=inner, outer_rate=outer, silent_output=0.0).process(audio)
     error = np.abs(audio[latency:] - noise)[2 * latency :].max()
     print(f"{outer} → {inner} Hz and back: {latency} frames, {1e3 * latency / outer:.2f} ms, error {error:.1e}")
     assert error < 1e-4
@@ -123,7 +123,7 @@ def test_rates_with_a_wild_ratio_are_refused() -> None:
     with pytest.raises(EngineError, match="cannot resample between 48000 and 47999 Hz"):
         convert(LOUD, 48_000, 47_999)
     with pytest.raises(EngineError, match="cannot resample between 47999 and 48000 Hz"):
-        Resampled(Gain(0.0, RATE), inner_rate=RATE, outer_rate=47_999, rest=0.0)
+        Resampled(Gain(0.0, RATE), inner_rate=RATE, outer_rate=47_999, silent_output=0.0)
 
 
 # --- interleaved states ----------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fxhost.errors import PresetError
 from fxhost.preset.captures import aidax, coreaudioml, nam
-from fxhost.preset.captures.kinds import ENDINGS, HEAD, PACKED_ENDINGS, is_object, refuse_kind, tell_kind
+from fxhost.preset.captures.kinds import ENDINGS, HEAD, PACKED_ENDINGS, describe_kind, is_object, refuse_kind
 from fxhost.preset.captures.packed import PACKED, unpack_gzip
-from fxhost.preset.captures.strangers import tell_object
+from fxhost.preset.captures.strangers import describe_object
 from fxhost.preset.effect import Preset
 from fxhost.preset.json_parsing import parse_object
 
@@ -72,14 +72,14 @@ def read_capture(path: Path) -> Preset:
     if content.startswith(PACKED["gzip"]):
         content = unpack_gzip(path, content, MAX_FILE_SIZE)
         if not is_object(content[:HEAD]):
-            raise PresetError(f"{path} is gzip, and what it holds {tell_kind(content[:HEAD], len(content))}")
+            raise PresetError(f"{path} is gzip, and what it holds {describe_kind(content[:HEAD], len(content))}")
     if len(content) > MAX_ANY_SIZE:
         check_pieces(path, content)
     data = parse_object(str(path), content)
     claiming = [module for module in FORMATS if module.claims(data)]
     if len(claiming) != 1:
         raise PresetError(
-            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {tell_object(data)}"
+            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {describe_object(data)}"
         )
     preset: Preset = claiming[0].read(path, data)
     notes = ["zeros after its end"] if content.endswith(b"\x00") else []

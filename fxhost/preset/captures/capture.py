@@ -1,4 +1,4 @@
-"""What the readers of other programs' files share: a capture as a preset, and a stranger's words made printable."""
+"""Shared by the readers of captures: building a preset, and making texts from strangers printable."""
 
 import json
 import math
@@ -101,12 +101,12 @@ def make_preset(
 
 
 def name_knobs(count: int) -> tuple[Knob, ...]:
-    """Knobs without names of their own: knob, or knob1, knob2 and so on."""
+    """Default names of knobs: knob, or knob1, knob2 and so on."""
     return tuple(Knob("knob" if count == 1 else f"knob{n + 1}", KNOB_DEFAULT) for n in range(count))
 
 
 def clean(text: str) -> str:
-    """A stranger's line, printable and at most 200 characters."""
+    """A text from a file as one printable line of at most 200 characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:200]).strip()
 
 

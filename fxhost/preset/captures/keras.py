@@ -118,7 +118,7 @@ def read_dense(chain: Chain, layer: Fields, entering: int) -> int:
 
 
 def add_activation(chain: Chain, name: str, size: int) -> None:
-    """Give an activation to the layer before it, or where that has one or is none to a layer that changes nothing."""
+    """Add an activation: to the layer before it if that has none, else as an identity layer with that activation."""
     if chain.dense and chain.dense[-1][0].activation == "linear":
         layer, kernel, bias = chain.dense.pop()
     else:
@@ -204,7 +204,7 @@ def join(chain: Chain, inputs: int, residual: bool) -> tuple[Architecture, dict[
 
 
 def widen(kernel: Float32Array, shape: tuple[int, ...]) -> Float32Array:
-    """A dense kernel in torch's layout, with zeros for the units that were added to a recurrent layer before it."""
+    """A dense kernel in torch's layout, with zero columns for padded units of the recurrent layer before it."""
     wider = np.zeros(shape, np.float32)
     wider[:, : len(kernel)] = kernel.T
     return wider

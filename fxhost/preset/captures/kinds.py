@@ -1,11 +1,11 @@
-"""What a file is that is neither a preset nor a capture, told by its first bytes, and what to do about it."""
+"""Names what a file is that is neither a preset nor a capture, from its first bytes, and says what to do."""
 
 import re
 from itertools import islice
 from pathlib import Path
 
 from fxhost.errors import PresetError
-from fxhost.preset.captures.packed import PACKED, tell_packed, tell_zip
+from fxhost.preset.captures.packed import PACKED, describe_packed, describe_zip
 from fxhost.preset.json_fields import show
 
 HEAD = 4096  # bytes by which a file is known
@@ -97,22 +97,22 @@ def refuse_kind(path: Path) -> PresetError:
     """
     try:
         if path.is_dir():
-            return PresetError(f"{path} {tell_folder(path)}")
+            return PresetError(f"{path} {describe_folder(path)}")
         with open(path, "rb") as file:
             head = file.read(HEAD)
             size = file.seek(0, 2)
     except OSError as err:
         return PresetError(f"cannot read {path}: {err.strerror or err}")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return PresetError(f"{path} {tell_zip(path)}")
+        return PresetError(f"{path} {describe_zip(path)}")
     for packing, magic in PACKED.items():
         if head.startswith(magic):
-            return PresetError(f"{path} {tell_packed(path, packing)}")
-    return PresetError(f"{path} {tell_kind(head, size)}")
+            return PresetError(f"{path} {describe_packed(path, packing)}")
+    return PresetError(f"{path} {describe_kind(head, size)}")
 
 
-def tell_kind(head: bytes, size: int) -> str:
-    """What a file is that begins so and has so many bytes, and what to do: the end of a sentence."""
+def describe_kind(head: bytes, size: int) -> str:
+    """What a file is, from its first bytes and its size, and what to do: the end of a sentence."""
     if size == 0:
         return "is empty; get the file again"
     if not head.strip(b"\x00"):
@@ -138,11 +138,11 @@ def tell_kind(head: bytes, size: int) -> str:
             text = head[: len(head) // 4 * 4].decode(encoding, errors="replace").lstrip("\ufeff \r\n\t\x00")
             if text.startswith(("{", "[")) or (head[:2] in (b"\xff\xfe", b"\xfe\xff") and text.isprintable()):
                 return "is text in UTF-16 or UTF-32, which no player of captures reads; save it as UTF-8"
-    return tell_text(head)
+    return describe_text(head)
 
 
-def tell_text(head: bytes) -> str:
-    """The same of a file that is text, or nothing that is known."""
+def describe_text(head: bytes) -> str:
+    """The same for a text file, or one of an unknown kind."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").lstrip()
     begins = show(" ".join(text[:40].split()))
     if not text:
@@ -166,7 +166,7 @@ def tell_text(head: bytes) -> str:
     return f"is text that begins with {begins}, not a capture; give a .pt, .nam, .json or .aidax file"
 
 
-def tell_folder(path: Path) -> str:
+def describe_folder(path: Path) -> str:
     """What a folder holds of use, and what to do."""
     names = sorted(entry.name for entry in islice(path.iterdir(), MOST_ENTRIES))
     if {"config.json", "weights.npy"} <= set(names):

@@ -51,7 +51,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
 
 
 def read_model(path: Path, models: list[Fields], version: str) -> Preset:
-    """The last of these, which is a model inside the others, which are containers, as a preset.
+    """The innermost of nested models as a preset; the others are its containers.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
 
 
 def stored_state(preset: Preset) -> dict[str, Float32Array]:
-    """The state that the `.nam` file stored which the preset once was; nothing where it was none."""
+    """The state that the original `.nam` file stored, if the preset was imported from one."""
     capture = preset.metadata.get("capture")
     state = capture.get("state") if isinstance(capture, dict) and capture.get("format") == FORMAT else None
     if not isinstance(state, dict):
@@ -159,7 +159,9 @@ def stored_state(preset: Preset) -> dict[str, Float32Array]:
 
 
 def describe(preset: Preset) -> dict[str, Any]:
-    """The metadata: what a `.nam` file told that the preset once was, and what is known now."""
+    """The metadata of the `.nam` file: those of the original, if the preset was imported from one, and what is known
+    now.
+    """
     capture = preset.metadata.get("capture")
     told = capture.get("about") if isinstance(capture, dict) and capture.get("format") == FORMAT else None
     levels, known = preset.levels, preset.metadata.get("levels")

@@ -47,7 +47,7 @@ def read_activation(fields: Fields, key: str) -> "Activation":
 
 
 def make_activation(name: str, numbers: Fields, usual: dict[str, Any]) -> "Activation":
-    """An activation with its numbers; what is the same as another one is that other one."""
+    """An activation with its numbers, in its simplest equal form."""
     from fxhost.networks.wavenet_layers import Activation
 
     def take(number: str) -> float:

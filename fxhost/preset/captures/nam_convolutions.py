@@ -121,7 +121,7 @@ def checked(path: Path, network: "Network") -> "Network":
 
 
 def write_convolutions(network: "Network", flat: Float32Array) -> dict[str, Any]:
-    """A network that is a head alone as a whole model; the scale is put into its last weights."""
+    """A network that has only a head as a whole model; its scale is folded into the last weights."""
     head = network.head
     assert head is not None
     weights = flat[:-1].astype(np.float64)

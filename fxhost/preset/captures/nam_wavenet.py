@@ -125,7 +125,7 @@ def read_array(fields: Fields) -> "LayerArray":
 
 
 def read_film(fields: Fields, place: str) -> "Film | None":
-    """The film at a place of an array's layers, if there is one."""
+    """The FiLM at a place of an array's layers, if there is one."""
     from fxhost.networks.wavenet_layers import Film
 
     key = place + FILM_ENDING
@@ -138,7 +138,7 @@ def read_film(fields: Fields, place: str) -> "Film | None":
 
 
 def read_result(fields: Fields) -> tuple[int, int, bool, int]:
-    """The channels, the taps, whether there is a bias, and the dilation of what makes an array's result."""
+    """The channels, taps, bias and dilation of an array's head rechannel convolution."""
     if fields.has("head"):
         head = fields.child("head")
         sizes = head.integer("out_channels", 1, MOST), head.integer("kernel_size", 1, MOST)
@@ -147,7 +147,7 @@ def read_result(fields: Fields) -> tuple[int, int, bool, int]:
 
 
 def read_head(fields: Fields, entering: int) -> "Head":
-    """The head of a network, which so many channels enter."""
+    """The head of a network with a given number of input channels."""
     from fxhost.networks.wavenet_layers import Head
 
     if fields.has("in_channels"):

@@ -70,7 +70,7 @@ def write_array(array: "LayerArray") -> dict[str, Any]:
 
 
 def write_film(film: "Film | None") -> dict[str, Any]:
-    """A film, or that there is none."""
+    """A FiLM as JSON; inactive if there is none."""
     if film is None:
         return {"active": False, "shift": True, "groups": 1}
     return {"active": True, "shift": film.shift, "groups": film.groups}

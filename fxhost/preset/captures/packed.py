@@ -1,4 +1,4 @@
-"""Captures inside of other files: unpacked in bounded memory, or named.
+"""Captures inside gzip and zip files: unpacked in bounded memory, or listed by name.
 
 A gzipped capture is read where its name says so (`amp.nam.gz`). Under another name it is refused with a word about it:
 no other player opens such a file either.
@@ -58,7 +58,7 @@ def unpack_gzip(path: Path, content: bytes, limit: int) -> bytes:
     return bytes(out)
 
 
-def tell_packed(path: Path, packing: str) -> str:
+def describe_packed(path: Path, packing: str) -> str:
     """What a file is that is packed, and what to do: the end of a sentence."""
     with open(path, "rb") as file:
         inside = peek(file.read(PEEK), packing)
@@ -80,7 +80,7 @@ def peek(content: bytes, packing: str) -> bytes:
         return b""
 
 
-def tell_zip(path: Path) -> str:
+def describe_zip(path: Path) -> str:
     """What a zip is that is no preset, and what to do: the end of a sentence."""
     try:
         names = list_zip(path)

@@ -1,4 +1,4 @@
-"""The same network written otherwise, where a format has no word for a part of it: exact but for rounding."""
+"""Rewrites a network for a format that lacks one of its features: equal but for rounding."""
 
 import math
 from dataclasses import replace
@@ -34,7 +34,7 @@ def freeze_knobs(preset: Preset) -> Preset:
 
 
 def fold_gains(preset: Preset) -> Preset:
-    """A network without gains around it: they are a part of its first and its last weights.
+    """A network whose gains are folded into its first and last weights.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def fold_gains(preset: Preset) -> Preset:
 
 
 def wire_residual(preset: Preset) -> Preset:
-    """An LSTM without a residual path, that plays the same: one more unit in each layer hands the audio through.
+    """An equal LSTM without a residual path: one more unit in each layer passes the audio on.
 
     Its gates stand open, its cell keeps nothing, and what it is given is so small that tanh leaves it as it is.
     """
@@ -93,7 +93,7 @@ def wire_residual(preset: Preset) -> Preset:
 
 
 def unwire_residual(preset: Preset) -> Preset:
-    """The network with its residual path again, where its last unit is what `wire_residual` makes of one.
+    """Undoes `wire_residual`: a network whose last unit only passes the audio on gets its residual path back.
 
     Gains that were folded into the weights afterwards stand around it again.
     """

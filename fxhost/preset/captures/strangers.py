@@ -1,4 +1,4 @@
-"""JSON objects that are no capture: what they are by their keys, and what to do."""
+"""Names what a JSON object is that is no capture, from its keys, and says what to do."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ SETTINGS = (
 )
 
 
-def tell_object(data: dict[str, Any]) -> str:
+def describe_object(data: dict[str, Any]) -> str:
     """What an object is that no format claims: the end of a sentence."""
     keys = {str(key).lower() for key in data}
     if not data:

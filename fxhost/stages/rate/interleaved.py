@@ -1,4 +1,4 @@
-"""A recurrent network at a whole multiple of its rate: as many copies of its state, which take turns.
+"""A recurrent network at a multiple of its rate: interleaved copies of its state take turns.
 
 Sample n meets the state of sample n − copies, so that every phase of the signal goes through the network exactly as a
 signal at the network's own rate does. No latency is added.

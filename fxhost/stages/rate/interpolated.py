@@ -1,4 +1,4 @@
-"""A recurrent network at any rate: the state of `delay` samples ago is interpolated from those that were.
+"""A recurrent network at any rate: its state one own period ago is interpolated between past states.
 
 With h and c the state, `delay` = M = outer rate ÷ the network's, and Lagrange weights w,
 

@@ -1,4 +1,4 @@
-"""A stage that runs at another rate than the stream: resampled on its way in, and back on its way out.
+"""Resampling around a stage: from the stream's rate to the stage's, and back.
 
 Both ways are polyphase FIR filters, a sinc under a Kaiser window at the rate that is a multiple of both. With a ratio
 `up / down` of the inner to the outer rate, in units of that common rate an outer sample lasts `up`, an inner one
@@ -102,7 +102,8 @@ def resample_block(state: Any, block: Any, frames: int) -> None:
 
 @cache
 def delays_between(outer_rate: int, inner_rate: int) -> tuple[int, int]:
-    """What the way in delays in inner frames, and the way there and back in outer frames: both are whole.
+    """The delay of resampling in, in inner frames, and of resampling in and back, in outer frames: both are whole
+    numbers.
 
     So the inner stage meets the signal on the same grid as if it had been resampled without any delay, and what a
     distortion there aliases is the same.
@@ -235,7 +236,7 @@ class Resampled(Nested):
         Fresh, made for `inner_rate`.
     inner_rate, outer_rate : int
         In Hz.
-    rest : float
+    silent_output : float
         What the inner stage puts out on silence.
 
     Raises
@@ -244,7 +245,7 @@ class Resampled(Nested):
         If the two rates have no simple ratio.
     """
 
-    def __init__(self, inner: Stage, *, inner_rate: int, outer_rate: int, rest: float) -> None:
+    def __init__(self, inner: Stage, *, inner_rate: int, outer_rate: int, silent_output: float) -> None:
         up, down = Fraction(inner_rate, outer_rate).as_integer_ratio()
         inner_frames, latency_frames = delays_between(outer_rate, inner_rate)
         half_in, half_out = inner_frames * down, latency_frames * up - inner_frames * down
@@ -264,6 +265,6 @@ class Resampled(Nested):
             resample_block,
             header,
             inner,
-            buffers={"dry": np.zeros(in_taps + CHUNK, np.float32), "wet": np.full(room, rest, np.float32)},
+            buffers={"dry": np.zeros(in_taps + CHUNK, np.float32), "wet": np.full(room, silent_output, np.float32)},
             constants={"in_table": tables[0], "out_table": tables[1]},
         )

@@ -76,7 +76,7 @@ class DenseChain:
 
     @classmethod
     def from_text(cls, text: str) -> "DenseChain":
-        """The layers that a text tells of."""
+        """The layers that a text describes."""
         before, after, output = json.loads(text)
         return cls(tuple(map(tuple, before)), tuple(map(tuple, after)), output)
 
@@ -100,7 +100,7 @@ NONE = DenseChain()
 
 
 def emit_product(v: Vectors, product: Product, weights: Any, source: Any, target: Any, registers: int) -> None:
-    """Emit one layer, from numbers in memory to others in whole vectors; `weights` points to those of the first."""
+    """Emit one dense layer that reads numbers and writes whole vectors; `weights` points to the first layer's."""
     start, room = v.offset(weights, product.start), 3 * registers // 4
     vectors = -(-product.rows // v.width)
     for first in range(0, vectors, room):

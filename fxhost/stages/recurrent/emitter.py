@@ -38,7 +38,7 @@ def emit_block(
 
 
 def emit_inputs(v: Vectors, layout: Layout, state: Any, audio: Any, registers: int) -> Any:
-    """Emit what gives the first layer its inputs for a frame of the audio; where they lie."""
+    """Emit the inputs of the first layer for one frame of audio; returns where they lie."""
     at = layout.offsets()
     x, knobs = at["x"], at["knob_targets"]
     v.store_scalar(v.load_scalar(audio), state, x)
@@ -51,13 +51,13 @@ def emit_inputs(v: Vectors, layout: Layout, state: Any, audio: Any, registers: i
 
 
 def emit_output(v: Vectors, layout: Layout, state: Any, h: "Cells", audio: Any, residual: int, registers: int) -> None:
-    """Emit what makes a frame of the output of the last layer's h, in the place of the audio that came in."""
+    """Emit one output frame from the last layer's h, in the place of the input frame."""
     wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, h, registers))
     v.store_scalar(v.add(wet, v.load_scalar(audio)) if residual else wet, audio)
 
 
 def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, registers: int) -> Any:
-    """Emit the dense layers of one place; where what leaves the last one lies, or `source` if there is none."""
+    """Emit the dense layers of one place; returns where the last one's output lies, or `source` if there is none."""
     at = layout.offsets()
     products = [p for p in layout.dense.products(layout.inputs, layout.hidden_size) if p.place == place]
     for n, product in enumerate(products):
@@ -68,7 +68,7 @@ def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, 
 
 
 def emit_sum(v: Vectors, layout: Layout, state: Any, h: "Cells", registers: int) -> Any:
-    """Emit the output's sum of the last layer's h, or of what the dense layers after it make of that."""
+    """Emit the output layer's sum over the last layer's h, or over the output of the dense layers after it."""
     at = layout.offsets()
     wet = v.load_scalar(state, at["head_bias"])
     if layout.dense.after:
@@ -93,7 +93,7 @@ class Cells:
         self.kept = [w.variable(w.load(memory, g.first)) for w, g in self.each()] if in_registers else None
 
     def each(self) -> Iterator[tuple[Vectors, Group]]:
-        """What emits for the lanes of a group, and the group."""
+        """The emitter for a group's lanes, and the group."""
         return zip(self.emitters, self.groups, strict=True)
 
     def all(self) -> Any:

@@ -1,4 +1,4 @@
-"""Recurrent networks: a kernel compiled for the sizes of one network, cached on disk, and the memory it runs in.
+"""The stage of a recurrent network: a kernel compiled for its sizes, cached on disk, and its memory.
 
 The equations are those of `torch.nn.LSTM` (σ logistic)
 

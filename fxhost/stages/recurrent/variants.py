@@ -1,4 +1,4 @@
-"""Several ways to compile one network: which is the fastest depends on the CPU, and is tried once for each size.
+"""Variants of a recurrent kernel. Which is the fastest depends on the CPU; a trial finds it once for each size.
 
 What was found is kept on disk, because the ways differ in the order of their sums, and so in the last bit of what
 they put out: a preset sounds the same to the bit at each start. Where nothing can be kept, the first is taken untried.
@@ -48,7 +48,7 @@ _chosen: dict[Network, Variant] = {}
 
 
 def list_variants(layers: int, hidden_size: int) -> list[Variant]:
-    """The ways that may be the fastest for a network, the most likely first."""
+    """The variants that may be the fastest for a network, the most likely first."""
     width, registers = register_lanes()
     whole = Variant(width, width, registers, short=True)
     halves = whole._replace(widest=width // 2)  # of which one is updated while the other is summed
@@ -64,7 +64,7 @@ def list_variants(layers: int, hidden_size: int) -> list[Variant]:
 
 
 def choose_variant(network: Network, make: Callable[..., Stage]) -> Variant:
-    """The way that is the fastest on this CPU: as found before, or else found now.
+    """The fastest variant on this CPU, from an earlier trial or from one now.
 
     Parameters
     ----------

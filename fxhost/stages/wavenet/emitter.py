@@ -53,7 +53,7 @@ class Emitter(Rings):
             self.advance(b.sub(filled, b.urem(filled, v.word(TILE))))
 
     def copy_frames(self, count: Any, source: Callable[[Any], Any], target: Callable[[Any], Any]) -> None:
-        """Copy so many numbers."""
+        """Copy `count` frames."""
         with self.v.repeat(count) as frame:
             self.v.store_scalar(self.v.load_scalar(source(frame)), target(frame))
 
@@ -75,7 +75,7 @@ class Emitter(Rings):
             yield list(range(start, rows)), self.multiply_part(rest, self.v.offset(weights, start * per_row), terms)
 
     def multiply_part(self, rows: int, weights: Any, terms: Sequence[Term]) -> list[list[Any]]:
-        """The same of as many rows as there are registers for."""
+        """The sums of as many rows as fit into registers."""
         v = self.v
         sums = [[v.variable(v.constant(0.0)) for _ in self.vectors] for _ in range(rows)]
         for term in terms:
@@ -130,7 +130,7 @@ class Emitter(Rings):
                 v.set(total, v.multiply_add(weight, value, v.get(total)))
 
     def emit_array(self, plan: ArrayPlan, tiles: Any) -> None:
-        """Emit one array of layers for a chunk of so many tiles."""
+        """Emit one array of layers for a chunk of tiles."""
         v, a = self.v, plan.array
         source, head, first = self.ring(plan.source), self.ring(plan.head), self.ring(plan.runs[0].ring)
         weights = v.offset(self.state, self.at["weights"])
@@ -153,7 +153,7 @@ class Emitter(Rings):
             self.store_product(a.head_size, v.offset(weights, plan.result), self.rows(target, tile), term)
 
     def emit_head(self, plan: HeadPlan, tiles: Any) -> None:
-        """Emit the head of a network for a chunk of so many tiles."""
+        """Emit the head of a network for a chunk of tiles."""
         b, v = self.builder, self.v
         for first, count in plan.runs:
             matrix = plan.matrices[first]
@@ -181,12 +181,12 @@ class Emitter(Rings):
                 self.store(self.add(values, self.load(onto, row)) if onto else values, target, row)
 
     def add_rows(self, count: int, source: Rows, target: Rows) -> None:
-        """Add so many channels to others."""
+        """Add channels to other channels."""
         with self.v.repeat(count) as row:
             self.store(self.add(self.load(source, row), self.load(target, row)), target, row)
 
     def emit_layer(self, plan: ArrayPlan, run: Run, number: Any, weights: Any, tiles: Any) -> None:
-        """Emit one layer for a chunk of so many tiles."""
+        """Emit one layer for a chunk of tiles."""
         b, v, a, layer = self.builder, self.v, plan.array, run.layer
         ring_number = b.add(v.word(run.ring), number)
         own, after = self.ring(ring_number), self.ring(b.add(ring_number, v.word(1)))
@@ -256,13 +256,13 @@ class Emitter(Rings):
                 multiply("head1x1", sums, passed, onto=sums)
 
     def activate(self, run: Run, channels: int, rows: Rows, sums: Rows | None) -> None:
-        """Make of z, in `rows`, the activations, and add them to `sums`."""
+        """Replace z, in `rows`, by its (gated) activation, and add that to `sums`."""
         is_equal = "PReLU" not in (run.layer.activation.name, run.layer.secondary.name)
         for part in self.some_rows(channels, is_equal=is_equal):
             self.activate_rows(run, channels, part, rows, sums)
 
     def activate_alone(self, activation: Activation, channels: int, rows: Rows) -> None:
-        """Make of some channels their activations."""
+        """Replace channels by their activations."""
         for part in self.some_rows(channels, is_equal=activation.name != "PReLU"):
             results = activate(self.v, activation, [self.load(rows, row) for row in part], part)
             for row, values in zip(part, results, strict=True):
@@ -281,7 +281,7 @@ class Emitter(Rings):
             yield rest[start : start + step]
 
     def activate_rows(self, run: Run, channels: int, part: list[Any], rows: Rows, sums: Rows | None) -> None:
-        """The same of some channels."""
+        """The same for the channels `part`."""
         v, layer, b = self.v, run.layer, self.builder
         z = [self.load(rows, row) for row in part]
         results = activate(v, layer.activation, z, part)

@@ -30,7 +30,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Term:
-    """What is multiplied by weights and added up: channels, and the rows that a tap of them takes."""
+    """One input of a sum of products: its channels, and the rows that each tap reads."""
 
     columns: int
     taps: int
@@ -49,7 +49,7 @@ class Ring:
 
 
 class Rings:
-    """Emits what moves numbers between rings and registers.
+    """Emits loads and stores between ring buffers and registers.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Rings:
         self.vectors = range(TILE // v.width)  # of a tile
 
     def advance(self, frames: Any) -> None:
-        """Move all rings on."""
+        """Advance the position of all rings."""
         b = self.builder
         with self.v.repeat(len(self.layout.rings)) as number:
             ring = self.ring(number)
@@ -73,7 +73,7 @@ class Rings:
             self.store_word(self.wrapped(moved, ring), self.at["positions"], number)
 
     def wrapped(self, place: Any, ring: Ring) -> Any:
-        """A place beyond the end of a ring, brought back into it."""
+        """A place modulo the length of its ring."""
         b = self.builder
         return b.select(b.icmp_signed(">=", place, ring.length), b.sub(place, ring.length), place)
 

@@ -1,4 +1,4 @@
-"""The memory of a WaveNet: the rings that hold what its layers remember, its weights, and where each of them lies.
+"""The memory of a WaveNet: the ring buffers of its layers' past, its weights, and their offsets.
 
 Time is cut into tiles of 16 frames, the same for every block size: a tile that a block fills only in part is computed
 again when the next block brings more of it, and gives the same numbers. So a vector holds successive frames of one
@@ -26,7 +26,7 @@ RING_WORDS = 4  # of a ring in the table: its place, length, the distance of its
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies for this network, in float32 from the start of the memory.
+    """The offsets of everything in this network's memory, in float32 from its start.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Layout:
     registers: int
 
     def split(self, rows: int) -> tuple[int, int, int]:
-        """How a product's rows are summed: so many at once, that so often, and the rest; all rows of a part at once.
+        """How the rows of a product are cut into parts: rows in a part, number of parts, rows left over.
 
         A quarter of the registers is left for other things.
         """
@@ -136,7 +136,7 @@ class Layout:
         return {name: int(start) for name, start in zip(sizes, starts, strict=False)}
 
     def table(self) -> NDArray[np.int32]:
-        """What the code has to know about each ring, int32 (rings, 4)."""
+        """The table of rings that the kernel reads, int32 (rings, 4)."""
         sizes = [ring.channels * ring.stride for ring in self.rings]
         places = self.offsets["rings"] + np.concatenate([[0], np.cumsum(sizes)[:-1]])
         rows = [(p, r.length, r.stride, r.dilation) for p, r in zip(places, self.rings, strict=True)]

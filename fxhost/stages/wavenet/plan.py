@@ -1,4 +1,4 @@
-"""What plays one after the other in a WaveNet: arrays of layers and heads, what they multiply, and where it lies."""
+"""The steps of a WaveNet in order: arrays of layers and heads, their products, and where these lie in memory."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from fxhost.networks.wavenet_matrices import Matrix
 
 @dataclass(frozen=True)
 class Run:
-    """Successive layers that differ in nothing but their dilation: one piece of code.
+    """Successive layers that differ only in their dilation, and share one piece of code.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Product:
 
 
 def products(array: LayerArray, layer: Layer) -> dict[str, Product]:
-    """What a layer multiplies, in the order of memory; a film's scale and its shift are products of their own."""
+    """The products of a layer, in the order of memory; the scale and the shift of a FiLM are products of their own."""
     matrices = layer_matrices(array, layer)
 
     def product(*terms: str, start: int = 0, rows: int = 0) -> Product:

@@ -1,4 +1,4 @@
-"""WaveNets: code compiled for the sizes of one network, cached on disk, and the memory it runs in.
+"""The stage of a WaveNet: a kernel compiled for its sizes, cached on disk, and its memory.
 
 `fxhost.networks.wavenet` says what a network computes, `fxhost.stages.wavenet.layout` where everything lies in memory;
 `fxhost.stages.wavenet.emitter` emits the code.
@@ -72,7 +72,7 @@ def compile_network(network: Network) -> Any:
 
 
 class WaveNet(Stage):
-    """A WaveNet, ready to play, in its settled state: that after silence as long as it remembers.
+    """A WaveNet, ready to play, in its settled state: that after silence of the length of its receptive field.
 
     Parameters
     ----------
