@@ -14,6 +14,7 @@ from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.io.environment import TORCH, require_room
 from fxhost.io.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
 from fxhost.networks.recurrent import play_recurrence
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.archive import read_preset
 from fxhost.preset.archive_members import Answers, Description, choose_probe, compose_members
 from fxhost.preset.captures import ENDINGS, PACKED_ENDINGS, aidax, coreaudioml, nam
@@ -105,7 +106,7 @@ def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None
             sample_rate=preset.sample_rate,
             knobs=preset.knobs,
             levels=levels,
-            start=None if a.network else (weights["h0"], weights["c0"]),
+            start=None if isinstance(a, WaveNet) else (weights["h0"], weights["c0"]),
             is_settled=preset.is_settled,
             capture=capture,
             overwrite=True,
@@ -114,8 +115,8 @@ def write_preset(path: Path, preset: Preset, capture: Mapping[str, Any]) -> None
     probe, error = choose_probe(
         a,
         weights,
-        lambda x, h, c: play_recurrence(a, weights, x, h, c, np.float32),
-        lambda x, h, c: play_recurrence(a, weights, x, h, c, np.float64),
+        lambda x, h, c: play_recurrence(preset.recurrent, weights, x, h, c, np.float32),
+        lambda x, h, c: play_recurrence(preset.recurrent, weights, x, h, c, np.float64),
     )
     riff = (synthesise_riff(preset.sample_rate) * linear(levels.input_gain_db)).astype(np.float32)
     compiled_stage(preset).process(riff)

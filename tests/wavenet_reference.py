@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet import WaveNet
 from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
 
 # In the order of their weights, which come last of a layer.
@@ -201,7 +201,7 @@ def run(model: Model, audio: Signal, condition: Signal | None = None) -> Signal:
     return y
 
 
-def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
+def describe(model: Model) -> tuple[WaveNet, NDArray[np.float32]]:
     """The same for the engine: the description of the network, and its weights."""
     config = model["config"]
     weights = np.array(model["weights"], np.float32)
@@ -253,7 +253,7 @@ def describe(model: Model) -> tuple[Network, NDArray[np.float32]]:
     if spec := config.get("head"):
         kind = describe_activation(spec["activation"])
         head = Head(tuple(spec["kernel_sizes"]), spec["channels"], spec["out_channels"], kind)
-    return Network(tuple(arrays), condition, head), weights
+    return WaveNet(tuple(arrays), condition, head), weights
 
 
 def describe_activation(spec: Any) -> Activation:

@@ -29,7 +29,7 @@ from train.recordings import Recordings
 from train.scaling import choose_scale
 from train.segments import Feed, measure_esr
 from train.settings import Settings
-from train.updates import Course, Network, make_optimiser, train_batch
+from train.updates import Course, TrainedNetwork, make_optimiser, train_batch
 
 logger = logging.getLogger("train.fit")
 
@@ -94,7 +94,9 @@ class Training:
             load_start(begun, start_from, rate)
             self.scale.unfold(begun, self.model)
         self.model.to(settings.device)
-        self._network: Network = PlainLSTM(self.model) if settings.device == "cuda" else FusedLSTM(self.model, threads)
+        self._network: TrainedNetwork = (
+            PlainLSTM(self.model) if settings.device == "cuda" else FusedLSTM(self.model, threads)
+        )
         self._optimiser = make_optimiser(self._network, settings)
         self.feed = Feed(taught, settings, self._generator)
         self._total_batches = math.ceil(self.feed.per_epoch * (settings.epochs or 1) / settings.batch)

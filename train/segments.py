@@ -14,7 +14,7 @@ from fxhost.reference.torchscript import EffectLSTM, named_weights
 from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 from train.pairs.splits import cut_warmed
 from train.pairs.stretch import Material, Stretch
 from train.settings import Settings
@@ -138,11 +138,11 @@ def play_stretch(
         yield block
 
 
-def compile_model(model: EffectLSTM) -> Lstm:
+def compile_model(model: EffectLSTM) -> RecurrentStage:
     """The compiled network with a model's weights as they are now."""
     lstm = model.lstm
     state = np.zeros((lstm.num_layers, lstm.hidden_size), np.float32)
-    return Lstm(
+    return RecurrentStage(
         {**named_weights(model), "h0": state, "c0": state},
         layers=lstm.num_layers,
         hidden_size=lstm.hidden_size,

@@ -12,7 +12,7 @@ from train.network.losses import LossWeights
 from train.network.plain import PlainLSTM
 from train.settings import Settings
 
-Network = FusedLSTM | PlainLSTM
+TrainedNetwork = FusedLSTM | PlainLSTM
 
 SETTLING_UPDATES = 50  # until the running mean of the gradient's norm means something
 NORM_FORGETTING = 0.01  # of that mean, per update
@@ -44,7 +44,7 @@ class Course:
 
 
 def train_batch(
-    network: Network,
+    network: TrainedNetwork,
     optimiser: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
@@ -81,7 +81,7 @@ def train_batch(
     return total / len(windows)
 
 
-def make_optimiser(network: Network, settings: Settings) -> torch.optim.Optimizer:
+def make_optimiser(network: TrainedNetwork, settings: Settings) -> torch.optim.Optimizer:
     # with the usual epsilon of 1e-8 the last steps of an almost perfect preset, whose gradients are tinier, would die
     betas = (0.9, settings.beta2)
     return torch.optim.Adam(network.weights, lr=settings.learning_rate, betas=betas, eps=1e-12, fused=True)

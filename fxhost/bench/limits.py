@@ -13,7 +13,7 @@ import numpy as np
 from fxhost.bench.blocks import Stopped, Timing
 from fxhost.bench.jitter import measure_jitter
 from fxhost.io.streams import VIRTUAL
-from fxhost.networks.architecture import MAX_HIDDEN_SIZE, Architecture
+from fxhost.networks.recurrent import MAX_HIDDEN_SIZE, Recurrent
 from fxhost.preset.effect import Preset
 from fxhost.rig.rig import Rig
 from fxhost.session import Options
@@ -123,7 +123,7 @@ def make_random_preset(hidden_size: int, sample_rate: int) -> Preset:
         In Hz.
     """
     rng = np.random.default_rng(hidden_size)
-    architecture = Architecture(layers=1, hidden_size=hidden_size)
+    architecture = Recurrent(layers=1, hidden_size=hidden_size)
     largest = 1.0 / math.sqrt(hidden_size)
     weights = {
         name: rng.uniform(-largest, largest, shape).astype(np.float32)

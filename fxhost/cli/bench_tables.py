@@ -14,7 +14,7 @@ from fxhost.bench.round_trip import RoundTrip
 from fxhost.bench.timed_rack import Spread
 from fxhost.cli.console import make_table
 from fxhost.cli.screen_words import format_grants
-from fxhost.networks.architecture import MAX_HIDDEN_SIZE
+from fxhost.networks.recurrent import MAX_HIDDEN_SIZE
 from fxhost.preset.effect import Preset
 
 HISTOGRAM_DECADES = (-3, 0)  # of the load: from a thousandth of the budget to all of it

@@ -35,6 +35,7 @@ from fxhost.engine.rate_stability import modes_on_silence, spectral_radius
 from fxhost.errors import EngineError
 from fxhost.native import tuning_cache
 from fxhost.native.slow_steps import announce
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.effect import Preset
 from fxhost.riff import synthesise_riff
 from fxhost.stages.rate.interpolated import ORDERS, lagrange_weights
@@ -142,7 +143,7 @@ def measure_ways(preset: Preset, sample_rate: int, oversample: int) -> Plan:
     if plan.copies:
         return measure_plan(preset, plan)
     a = preset.architecture
-    if a.network is not None or 2 * a.layers * a.hidden_size > MOST_MODES:  # its past cannot be interpolated
+    if isinstance(a, WaveNet) or 2 * a.layers * a.hidden_size > MOST_MODES:  # its past cannot be interpolated
         return measure_plan(preset, replace(plan, network_rate=others[0]))
     modes, delay = modes_on_silence(preset), sample_rate / preset.sample_rate
     best, least, references = None, MOST_ESR, References()

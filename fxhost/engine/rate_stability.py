@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float64Array
+from fxhost.networks.recurrent import update_cell
 from fxhost.preset.effect import Preset
 
 STEP = 1e-6  # of the central differences
@@ -25,32 +26,20 @@ STEP = 1e-6  # of the central differences
 
 def step_network(preset: Preset, states: Float64Array) -> Float64Array:
     """The states after one sample of silence, float64 (states, 2, layers, hidden): h and c of each, as before it."""
+    architecture = preset.recurrent
     weights = {name: array.astype(np.float64) for name, array in preset.weights.items()}
     after = np.empty_like(states)
     # 0, then the knobs; (states, inputs)
     silence = np.array([0.0, *(knob.default for knob in preset.knobs)])
-    below = np.tile(preset.architecture.dense.enter(preset.weights, silence), (len(states), 1))
-    for layer in range(preset.architecture.layers):
+    below = np.tile(architecture.dense.enter(preset.weights, silence), (len(states), 1))
+    for layer in range(architecture.layers):
         h, c = states[:, 0, layer], states[:, 1, layer]
         given = below @ weights[f"weight_ih_l{layer}"].T + weights[f"bias_ih_l{layer}"]
         kept = h @ weights[f"weight_hh_l{layer}"].T + weights[f"bias_hh_l{layer}"]
-        if preset.architecture.cell == "gru":
-            below = after[:, 0, layer] = _step_gru(given, kept, h)
-            after[:, 1, layer] = 0.0  # c is not used
-            continue
-        sums = given + kept
-        i, f, g, o = np.split(sums, 4, axis=1)
-        c = c / (1.0 + np.exp(-f)) + np.tanh(g) / (1.0 + np.exp(-i))
-        below = np.tanh(c) / (1.0 + np.exp(-o))
-        after[:, 0, layer], after[:, 1, layer] = below, c
+        below, c = update_cell(architecture.cell, given, kept, h, c)
+        after[:, 0, layer] = below
+        after[:, 1, layer] = c if architecture.cell == "lstm" else 0.0  # of a GRU c is not used
     return after
-
-
-def _step_gru(given: Float64Array, kept: Float64Array, h: Float64Array) -> Float64Array:
-    """The h of a layer of GRU after one sample, from what its inputs and its h give to r, z, n."""
-    (r, z, n), (kept_r, kept_z, kept_n) = (np.split(sums, 3, axis=1) for sums in (given, kept))
-    n = np.tanh(n + kept_n / (1.0 + np.exp(-r - kept_r)))
-    return n + (h - n) / (1.0 + np.exp(-z - kept_z))
 
 
 def modes_on_silence(preset: Preset) -> NDArray[np.complex128]:

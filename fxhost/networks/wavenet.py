@@ -33,21 +33,21 @@ from fxhost.networks.wavenet_matrices import Matrix
 
 
 @dataclass(frozen=True)
-class Network:
+class WaveNet:
     """A whole WaveNet with one input.
 
     Attributes
     ----------
     arrays : tuple of LayerArray
         May be empty where there is a head, which hears the audio then.
-    condition : Network or None
+    condition : WaveNet or None
         What makes the condition of the audio; None if the audio is the condition.
     head : Head or None
         What makes the output of the last array's result; None if that is the output.
     """
 
     arrays: tuple[LayerArray, ...]
-    condition: "Network | None" = None
+    condition: "WaveNet | None" = None
     head: Head | None = None
 
     def to_text(self) -> str:
@@ -55,12 +55,12 @@ class Network:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> "Network":
+    def from_text(cls, text: str) -> "WaveNet":
         """The network that `to_text` wrote."""
         return cls._from_fields(json.loads(text))
 
     @classmethod
-    def _from_fields(cls, fields: dict[str, Any]) -> "Network":
+    def _from_fields(cls, fields: dict[str, Any]) -> "WaveNet":
         arrays = []
         for array in fields["arrays"]:
             layers = [
@@ -118,6 +118,83 @@ class Network:
         own = sum(matrix.size for array in self.arrays for matrix in matrices(array))
         own += sum(matrix.size for matrix in self.head_matrices)
         return own + 1 + (self.condition.weight_count if self.condition else 0)
+
+    @property
+    def cell(self) -> str:
+        """The type that a preset tells: wavenet, convnet or linear."""
+        if self.head is None or self.arrays:
+            return "wavenet"
+        return "linear" if self.is_response else "convnet"
+
+    @property
+    def layers(self) -> int:
+        """How many layers it has; of a head alone, how many convolutions."""
+        if self.head is not None and not self.arrays:
+            return len(self.head.kernel_sizes)
+        return sum(len(array.layers) for array in self.arrays)
+
+    @property
+    def hidden_size(self) -> int:
+        """The channels of its widest layer."""
+        if self.head is not None and not self.arrays:
+            return max(matrix.rows for matrix in self.head_matrices)
+        return max(array.channels for array in self.arrays)
+
+    @property
+    def inputs(self) -> int:
+        """The audio channel; there are no knobs."""
+        return 1
+
+    @property
+    def residual(self) -> bool:
+        """No WaveNet adds the audio to its output."""
+        return False
+
+    @property
+    def label(self) -> str:
+        """The network in a few words."""
+        more = "" if self.is_response else f", {self.hidden_size} channels"
+        return f"{self.describe()}{more}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a recurrent network without dense layers: never."""
+        return False
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of its one array of weights, in the order that this module tells."""
+        return {"wavenet": (self.weight_count,)}
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The shapes of h, which holds the histories, and of c, which is not used, without the batch."""
+        network: WaveNet
+        network, size = self, 0
+        while True:
+            for array in network.arrays:
+                size += array.channels * sum(layer.reach for layer in array.layers)
+                size += array.summed * array.head_reach
+            if network.head is not None:
+                reaches = zip(network.head_matrices, network.head.reaches, strict=True)
+                size += sum(matrix.columns * reach for matrix, reach in reaches)
+            if network.condition is None:
+                return (1, size), (1, 1)
+            network = network.condition
+
+    def probe_shapes(self, frames: int) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every array in `probe.npz`."""
+        return {"input": (frames, self.inputs), "output_settled": (frames,)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `fxhost.json` holds it."""
+        return {
+            "type": self.cell,
+            "network": json.loads(self.to_text()),
+            "layers": self.layers,
+            "hidden_size": self.hidden_size,
+            "inputs": self.inputs,
+            "residual": self.residual,
+        }
 
 
 def _read_activation(fields: dict[str, Any]) -> Activation:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fxhost.networks.wavenet import Network, layer_matrices
+from fxhost.networks.wavenet import WaveNet, layer_matrices
 from fxhost.networks.wavenet_layers import FILM_PLACES, Activation, Layer, LayerArray
 from fxhost.networks.wavenet_rings import Ring
 
@@ -22,7 +22,7 @@ ACTIVATIONS = (
 GATINGS = ("none", "gated", "blended")
 
 
-def check_network(network: Network, *, outputs: int = 1) -> None:
+def check_network(network: WaveNet, *, outputs: int = 1) -> None:
     """Make sure that a network can be played.
 
     Raises
@@ -81,7 +81,7 @@ def _check_sizes(a: LayerArray, where: str) -> None:
         )
 
 
-def _check_head(network: Network) -> None:
+def _check_head(network: WaveNet) -> None:
     head, where = network.head, "its head:" if network.arrays else "its convolutions:"
     assert head is not None
     count = len(head.kernel_sizes)

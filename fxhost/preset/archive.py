@@ -20,17 +20,9 @@ import numpy as np
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import (
-    GATES,
-    MAX_DENSE,
-    MAX_HIDDEN_SIZE,
-    MAX_INPUTS,
-    MAX_LAYERS,
-    NETWORKS,
-    Architecture,
-    describe_network,
-)
+from fxhost.networks.architecture import NETWORKS, Architecture
 from fxhost.networks.dense import ACTIVATIONS, NONE, Dense, DenseLayers
+from fxhost.networks.recurrent import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Recurrent
 from fxhost.preset.captures import is_capture, read_capture, refuse_kind
 from fxhost.preset.effect import GAINS_DB, LEVELS_DB, SAMPLE_RATES, Knob, Levels, Preset
 from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, show
@@ -219,14 +211,14 @@ def _check_format(path: Path, metadata: dict[str, Any]) -> None:
 def _parse_architecture(path: Path, sizes: Fields) -> Architecture:
     cell = sizes.data.get("type")
     if isinstance(cell, str) and cell in NETWORKS:
-        architecture = describe_network(read_description(sizes.child("network")))
+        architecture = read_description(sizes.child("network"))
         if architecture.cell != cell:
             raise PresetError(f"{path}: architecture.type is {show(cell)}, but the network is {architecture.label}")
         return architecture
     if not isinstance(cell, str) or cell not in GATES:
         known = ", ".join((*GATES, *NETWORKS))
         raise PresetError(f"{path}: unknown architecture {show(cell)}; this version plays {known}")
-    return Architecture(
+    return Recurrent(
         layers=sizes.integer("layers", 1, MAX_LAYERS),
         hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),
         inputs=sizes.integer("inputs", 1, MAX_INPUTS),

@@ -14,6 +14,7 @@ from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import NONE
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.archive import FORMAT, MEMBER_LIMITS, MOST_PROBE_ERROR
 from fxhost.preset.effect import Knob, Levels
 from fxhost.version import __version__
@@ -133,8 +134,8 @@ def compose_members(
 
 def oldest_version(architecture: Architecture, levels: Levels) -> int:
     """The lowest version of the format that can hold a preset."""
-    if architecture.network is not None:
-        return 3 if architecture.network.is_newer else 2
+    if isinstance(architecture, WaveNet):
+        return 3 if architecture.is_newer else 2
     if architecture.dense != NONE or architecture.layers > 3 or architecture.hidden_size > 128:
         return 3
     return 1 if architecture.cell == "lstm" and not levels.has_gains else 2

@@ -7,6 +7,7 @@ from typing import Any
 
 from fxhost.arrays import SILENCE_DB, Float32Array
 from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 
 SAMPLE_RATES = (8_000, 384_000)
 GAINS_DB = (SILENCE_DB, 90.0)
@@ -96,3 +97,16 @@ class Preset:
     probe_error: float = 0.0
     notes: tuple[str, ...] = ()
     is_settled: bool = True
+
+    @property
+    def recurrent(self) -> Recurrent:
+        """The architecture of a recurrent network.
+
+        Raises
+        ------
+        TypeError
+            If it is another one.
+        """
+        if not isinstance(self.architecture, Recurrent):
+            raise TypeError(f"{self.path}: its network is {self.architecture.label}, expected a recurrent one")
+        return self.architecture

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage, wavenet_stage
 
@@ -20,7 +21,7 @@ def probe_error(preset: Preset) -> float:
         program's file, from the answer that it carries.
     """
     probe = preset.probe
-    if preset.architecture.network is not None:
+    if isinstance(preset.architecture, WaveNet):
         answer = probe["input"][:, 0].copy()
         wavenet_stage(preset).process(answer)
         return float(np.max(np.abs(answer - probe["output_settled"])))

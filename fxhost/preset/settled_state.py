@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fxhost.networks.recurrent import take_layer, update_cell
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.effect import Preset
 
 WARM_UP_S = 0.5
@@ -29,7 +30,7 @@ def settle_on_silence(preset: Preset) -> Preset:
     -------
     Preset
     """
-    if preset.architecture.network is not None:  # its stage settles by itself
+    if isinstance(preset.architecture, WaveNet):  # its stage settles by itself
         return preset
     if preset.weights["h0"].size * preset.architecture.hidden_size > LARGE:
         from fxhost.preset.slow_settling import find_settled_state  # only now, since it needs numba

@@ -17,7 +17,7 @@ from fxhost.arrays import Float32Array
 from fxhost.native import tuning_cache
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 
 LONGEST_S = 30.0
 LOOK_S = 0.5
@@ -89,7 +89,7 @@ def _play_silence(preset: Preset) -> Preset:
     return _at(preset, before, float(audio[-1]), settled)
 
 
-def read_state(stage: Lstm, preset: Preset) -> list[Float32Array]:
+def read_state(stage: RecurrentStage, preset: Preset) -> list[Float32Array]:
     """The state h, c of a stage now, float32 (layers, hidden) each."""
     layers, hidden = preset.weights["h0"].shape
     start, padded = stage.layout.offsets(), stage.layout.padded

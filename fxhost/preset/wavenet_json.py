@@ -1,4 +1,4 @@
-"""A WaveNet's description in `fxhost.json`, read with care: what `Network.to_text` writes."""
+"""A WaveNet's description in `fxhost.json`, read with care: what `WaveNet.to_text` writes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ from fxhost.errors import PresetError
 from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, show
 
 if TYPE_CHECKING:
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_layers import Activation, Film, Head
 
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
@@ -20,7 +20,7 @@ SIZES = (
 )
 
 
-def read_description(fields: Fields, nested: int = 1) -> "Network":
+def read_description(fields: Fields, nested: int = 1) -> "WaveNet":
     """The network that an object describes.
 
     Raises
@@ -28,7 +28,7 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     PresetError
         If it describes none, or one that fxhost does not play.
     """
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_checks import check_network
     from fxhost.networks.wavenet_layers import Layer, LayerArray
 
@@ -61,7 +61,7 @@ def read_description(fields: Fields, nested: int = 1) -> "Network":
     if fields.has("condition") and nested == MOST_NESTED:
         raise fields.refuse("condition", f"at most {MOST_NESTED} networks in each other")
     condition = read_description(fields.child("condition"), nested + 1) if fields.has("condition") else None
-    network = Network(tuple(arrays), condition, read_head(fields.child("head")) if fields.has("head") else None)
+    network = WaveNet(tuple(arrays), condition, read_head(fields.child("head")) if fields.has("head") else None)
     if nested == 1:
         try:
             check_network(network)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from fxhost.arrays import Float32Array
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import NONE, Dense, DenseLayers
+from fxhost.networks.recurrent import Recurrent
+from fxhost.networks.wavenet import WaveNet
 from fxhost.reference.modules_wavenet import EffectWaveNet, build_wavenet, flat_weights
 
 
@@ -131,14 +133,12 @@ def architecture_of(module: Effect) -> Architecture:
         for layers in (module.before, module.after)
     )
     dense = DenseLayers(before, after, module.output)
-    return Architecture(
-        network.num_layers, network.hidden_size, module.inputs, bool(module.residual), cell, dense=dense
-    )
+    return Recurrent(network.num_layers, network.hidden_size, module.inputs, bool(module.residual), cell, dense=dense)
 
 
 def build_module(architecture: Architecture, weights: Mapping[str, Float32Array]) -> Effect:
     """The module with the weights of a preset."""
-    if architecture.network is not None:
+    if isinstance(architecture, WaveNet):
         return build_wavenet(architecture, weights["wavenet"])
     a = architecture
     module = (EffectLSTM if a.cell == "lstm" else EffectGRU)(a.layers, a.hidden_size, a.inputs, a.residual, a.dense)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fxhost.arrays import Float32Array
-from fxhost.networks.architecture import Architecture
-from fxhost.networks.wavenet import Network, film_sizes
+from fxhost.networks.wavenet import WaveNet, film_sizes
 from fxhost.networks.wavenet_layers import Activation, Layer, LayerArray
 
 MOST_DIRECT = 1024  # taps
@@ -187,7 +186,7 @@ class WaveNetHead(nn.Module):
 
     numbers: Tensor
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: WaveNet) -> None:
         super().__init__()
         head, matrices = network.head, network.head_matrices
         activation = head.activation if head else Activation("Tanh")
@@ -225,7 +224,7 @@ class Scale(nn.Module):
 class WaveNetNetwork(nn.Module):
     """One network, without what makes its condition."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: WaveNet) -> None:
         super().__init__()
         self.arrays = nn.ModuleList(WaveNetArray(array) for array in network.arrays)
         self.head = WaveNetHead(network)
@@ -248,15 +247,14 @@ class EffectWaveNet(nn.Module):
 
     Parameters
     ----------
-    architecture : Architecture
-        Of a WaveNet.
+    architecture : WaveNet
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: WaveNet) -> None:
         super().__init__()
         self.architecture = architecture
-        chain: list[Network] = []
-        network = architecture.network
+        chain: list[WaveNet] = []
+        network: WaveNet | None = architecture
         while network is not None:
             chain.insert(0, network)
             network = network.condition
@@ -274,7 +272,7 @@ class EffectWaveNet(nn.Module):
         return condition.transpose(1, 2), torch.cat(kept).reshape(1, 1, -1), c
 
 
-def build_wavenet(architecture: Architecture, flat: Float32Array) -> EffectWaveNet:
+def build_wavenet(architecture: WaveNet, flat: Float32Array) -> EffectWaveNet:
     """The module with these weights."""
     module = EffectWaveNet(architecture)
     with torch.no_grad():

@@ -12,6 +12,7 @@ import torch
 from fxhost.arrays import Float32Array, linear
 from fxhost.errors import PresetError
 from fxhost.io.files import replacing
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.archive_members import Answers, Description, compose_members
 from fxhost.preset.effect import Knob, Levels
 from fxhost.reference.modules import Effect, architecture_of, named_weights
@@ -83,7 +84,7 @@ def save_preset(
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise PresetError(f"cannot write {path}: the weights hold NaN or infinity; train again")
     scripted = script_module(module)
-    if architecture.network is not None:
+    if isinstance(architecture, WaveNet):
         start = state_after_silence(module, architecture, weights)
     h, c, settled = settle(module, architecture, sample_rate, knobs) if start is None else (*start, is_settled)
     weights |= {"h0": h, "c0": c}

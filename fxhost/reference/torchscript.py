@@ -21,6 +21,7 @@ from torch import nn
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset.archive import MOST_PROBE_ERROR
 from fxhost.preset.archive_members import choose_probe
 from fxhost.preset.effect import Knob, Preset
@@ -161,9 +162,9 @@ def state_after_silence(
     module: nn.Module, architecture: Architecture, weights: Mapping[str, Float32Array]
 ) -> tuple[Float32Array, Float32Array]:
     """The state that a preset starts from: as stored, or of a WaveNet that after silence as long as it hears."""
-    if architecture.network is None:
+    if isinstance(architecture, Recurrent):
         return weights["h0"], weights["c0"]
-    silence = np.zeros((architecture.network.receptive_field, 1), np.float32)
+    silence = np.zeros((architecture.receptive_field, 1), np.float32)
     _, h, c = play_module(module, silence, *(np.zeros(shape, np.float32) for shape in architecture.state_shapes))
     return h, c
 

@@ -27,7 +27,7 @@ from fxhost.bench.timed_rack import TimedRack, spread_of
 from fxhost.cli import bench, main
 from fxhost.cli.bench_tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
 from fxhost.engine.rack import Rack
-from fxhost.networks.architecture import MAX_HIDDEN_SIZE
+from fxhost.networks.recurrent import MAX_HIDDEN_SIZE
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage

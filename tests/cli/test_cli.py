@@ -119,7 +119,7 @@ def test_without_a_terminal_a_run_prints_status_lines(make_preset: MakePreset) -
     done = run_fxhost("run", make_preset(), "--device", "virtual", "--duration", 0.5)
     lines = done.stdout.splitlines()
     assert "on virtual at 48000 Hz" in lines[0]
-    assert "xruns" in lines[1]
+    assert "dropouts" in lines[1]
     assert lines[-2].startswith("audio thread: ")
     assert "blocks of 64 frames" in lines[-1]
 

@@ -24,7 +24,7 @@ from fxhost.stages.rate import interleaved, interpolated, resampler
 from fxhost.stages.recurrent import stage as lstm
 from fxhost.stages.wavenet import stage as wavenet
 from fxhost.networks.wavenet_layers import Activation, Head, Layer, LayerArray
-from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet import WaveNet
 from fxhost.stages.recurrent.variants import list_variants
 from fxhost.bench.timed_rack import timed_callback
 
@@ -64,10 +64,10 @@ functions = {
     "lstm 5x72": lstm.compile_network("lstm", 5, 72, 1, False, list_variants(5, 72)[0]),
     "lstm 2x208": lstm.compile_network("lstm", 2, 208, 2, True, list_variants(2, 208)[0]),
     "gru 1x9, dense": lstm.compile_network("gru", 1, 9, 2, True, list_variants(1, 9)[0], dense),
-    "convnet": wavenet.compile_network(Network((), head=Head((2, 2, 2, 1), 5, 1, Activation("ELU"), (1, 9, 300, 1)))),
-    "impulse response": wavenet.compile_network(Network((), head=Head((5000,), 1, 1, Activation("Tanh")))),
-    "wavenet": wavenet.compile_network(Network((plain,))),
-    "wavenet, gated, with a condition": wavenet.compile_network(Network((gated,), Network((replace(plain, head_size=16),)))),
+    "convnet": wavenet.compile_network(WaveNet((), head=Head((2, 2, 2, 1), 5, 1, Activation("ELU"), (1, 9, 300, 1)))),
+    "impulse response": wavenet.compile_network(WaveNet((), head=Head((5000,), 1, 1, Activation("Tanh")))),
+    "wavenet": wavenet.compile_network(WaveNet((plain,))),
+    "wavenet, gated, with a condition": wavenet.compile_network(WaveNet((gated,), WaveNet((replace(plain, head_size=16),)))),
     "allocating": allocating,
     "raising": raising,
 }

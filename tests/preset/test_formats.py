@@ -16,7 +16,7 @@ from fxhost.convert import export_preset, import_capture
 from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rate_choice import choose_plan
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset import network_stage, probe
 from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import MAX_FILE_SIZE, read_capture
@@ -109,7 +109,7 @@ def test_an_aidax_model_plays_with_its_gains_and_adds_the_gained_input(
     x = excite(7)
     gains = 10 ** (6.0 / 20), 10 ** (-4.5 / 20)
     assert np.abs(play(preset, x) - play_aidax(data, x[:, None], gains)).max() < TOLERANCE
-    assert preset.architecture == Architecture(1, 6, 1, bool(skip), cell)
+    assert preset.architecture == Recurrent(1, 6, 1, bool(skip), cell)
 
 
 def test_an_aidax_gain_of_minus_ninety_is_silence(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxhost.errors import FileError, PresetError
-from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset import probe
 from fxhost.preset.archive import read_metadata, read_preset
 from fxhost.preset.library import find_preset
@@ -173,7 +173,7 @@ def test_a_zip_bomb_is_refused_before_it_takes_memory(name: str, make_preset: Ma
 def test_a_bomb_inside_the_npz_is_refused(make_preset: MakePreset, tmp_path: Path) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in Architecture(1, 8).weight_shapes():
+        for name in Recurrent(1, 8).weight_shapes():
             archive.writestr(f"{name}.npy", bytes(1 << 26 if name == "h0" else 10))
     path = rewrite(make_preset(), tmp_path / "bomb.pt", set_entry("extra/weights.npz", inner.getvalue()))
     with pytest.raises(
@@ -210,7 +210,7 @@ def test_a_bomb_that_claims_to_be_small_takes_no_memory(
     if inner:
         packed = tmp_path / "inner.npz"
         with zipfile.ZipFile(packed, "w", compression) as archive:
-            for name in Architecture(1, 8).weight_shapes():
+            for name in Recurrent(1, 8).weight_shapes():
                 archive.writestr(f"{name}.npy", bytes(1 << 28 if name == "weight_ih_l0" else 10))
         content = claim(packed, b"weight_ih_l0.npy", 200).read_bytes()
         path = rewrite(make_preset(), tmp_path / "bomb.pt", set_entry("extra/weights.npz", content))
@@ -268,7 +268,7 @@ def test_a_preset_comes_back_as_it_was_saved(
 ) -> None:
     path = make_preset(layers, hidden_size, inputs, residual)
     preset = read_preset(path)
-    assert preset.architecture == Architecture(layers, hidden_size, inputs, residual)
+    assert preset.architecture == Recurrent(layers, hidden_size, inputs, residual)
     assert (preset.name, preset.sample_rate) == (path.stem, 48_000)
     assert [knob.default for knob in preset.knobs] == [0.25 * n for n in range(1, inputs)]
     module = make_module(layers, hidden_size, inputs, residual)

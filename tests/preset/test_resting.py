@@ -10,7 +10,7 @@ import pytest
 from fxhost.cli import main
 from fxhost.convert import import_capture
 from fxhost.native import tuning_cache
-from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset import slow_settling
 from fxhost.preset.archive import read_preset
 from fxhost.preset.captures import read_capture
@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_leaky(seconds: float, hidden: int = 4) -> Preset:
     """An LSTM whose cells fall towards their rest with this time constant."""
-    a = Architecture(1, hidden)
+    a = Recurrent(1, hidden)
     weights = {name: np.zeros(shape, np.float32) for name, shape in a.weight_shapes().items()}
     weights["weight_ih_l0"][:] = 0.1
     keep = np.exp(-1.0 / (seconds * RATE))

@@ -12,7 +12,7 @@ from fxhost import convert
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
-from fxhost.networks.recurrent import play_recurrence
+from fxhost.networks.recurrent import Recurrent, play_recurrence
 from fxhost.preset.archive import read_preset
 from fxhost.preset.probe import probe_error
 from fxhost.preset.torchscript_text import write_archive
@@ -32,7 +32,7 @@ def draw(architecture: Architecture, seed: int = 3) -> dict[str, Float32Array]:
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_torch_loads_the_archive_and_plays_it_as_its_own_module(network: tuple[int, int, int, bool, str]) -> None:
-    architecture = Architecture(*network)
+    architecture = Recurrent(*network)
     weights = draw(architecture)
     content = write_archive(architecture, weights, {"fxhost.json": b"{}"})
     extra = {"fxhost.json": ""}
@@ -52,7 +52,7 @@ def test_torch_loads_the_archive_and_plays_it_as_its_own_module(network: tuple[i
 
 
 def test_the_same_preset_is_the_same_archive_and_holds_no_more() -> None:
-    architecture = Architecture(1, 4, 1, False, "lstm")
+    architecture = Recurrent(1, 4, 1, False, "lstm")
     weights = draw(architecture)
     first, second = (write_archive(architecture, weights, {"a": b"b"}) for _ in range(2))
     assert first == second

@@ -19,7 +19,7 @@ from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 from tests.conftest import RATE, make_module
 
 read_mode = njit(lambda: float_mode())
@@ -50,7 +50,7 @@ def make_stage(function: Any, dtype: np.dtype[Any]) -> Stage:
     return Stage(function.address, memory, first_words(memory, memory.nbytes), function)
 
 
-def make_network() -> Lstm:
+def make_network() -> RecurrentStage:
     """A network that rests at zero, as one without biases does: its state fades away with the sound."""
     module = make_module(1, 20)
     weights = named_weights(module)
@@ -59,7 +59,7 @@ def make_network() -> Lstm:
             values[:] = 0.0
     nothing = np.zeros((1, 20), np.float32)
     sizes = {"layers": 1, "hidden_size": 20, "inputs": 1, "residual": False, "sample_rate": RATE}
-    return Lstm({**weights, "h0": nothing, "c0": nothing}, **sizes)
+    return RecurrentStage({**weights, "h0": nothing, "c0": nothing}, **sizes)
 
 
 STAGES: dict[str, Callable[[], Stage]] = {

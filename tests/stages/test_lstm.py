@@ -12,11 +12,12 @@ from numba import njit
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.native.vectors import Vectors, register_lanes
 from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import shipped_presets_folder
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.reference.torchscript import EffectLSTM, build_module, named_weights, play_module, script_module
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 from tests.conftest import RATE, make_module
 from tests.emitting import kernel
 from tests.float64 import play_float64
@@ -30,9 +31,9 @@ def weights_of(module: EffectLSTM, h: Float32Array, c: Float32Array) -> dict[str
     return named_weights(module) | {"h0": h, "c0": c}
 
 
-def compile_stage(architecture: Architecture, weights: dict[str, Float32Array], knobs: list[float]) -> Lstm:
+def compile_stage(architecture: Architecture, weights: dict[str, Float32Array], knobs: list[float]) -> RecurrentStage:
     a = architecture
-    return Lstm(
+    return RecurrentStage(
         weights,
         layers=a.layers,
         hidden_size=a.hidden_size,
@@ -58,7 +59,7 @@ def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
 ) -> None:
     if layers * hidden_size > 32:  # the largest take as long for three
         guitar = guitar[: 3 * RATE]
-    architecture = Architecture(layers, hidden_size)
+    architecture = Recurrent(layers, hidden_size)
     module = make_module(layers, hidden_size)
     h, c = state(architecture, seed=2)
     stage = compile_stage(architecture, weights_of(module, h, c), [])
@@ -77,7 +78,7 @@ def test_both_engines_agree_with_float64_over_ten_seconds_of_guitar(
 def test_the_reference_is_torch_in_float64(
     layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array
 ) -> None:
-    architecture = Architecture(layers, hidden_size, inputs, residual)
+    architecture = Recurrent(layers, hidden_size, inputs, residual)
     module = make_module(layers, hidden_size, inputs, residual)
     h, c = state(architecture, seed=2)
     x = np.column_stack([guitar[:RATE]] + [np.full(RATE, np.float32(0.3))] * (inputs - 1))
@@ -122,7 +123,7 @@ def test_trained_networks_with_long_memories_are_played_as_in_float64(path: Path
 def test_every_kind_of_architecture_agrees_with_float64(
     layers: int, hidden_size: int, inputs: int, residual: bool, guitar: Float32Array
 ) -> None:
-    architecture = Architecture(layers, hidden_size, inputs, residual)
+    architecture = Recurrent(layers, hidden_size, inputs, residual)
     module = make_module(layers, hidden_size, inputs, residual, seed=3)
     h, c = state(architecture, seed=4)
     knobs = [0.1, 0.7, 1.0][: inputs - 1]
@@ -152,12 +153,12 @@ def test_a_gru_agrees_with_float64(
     with torch.no_grad():
         for parameter in gru.parameters():
             parameter *= 1.5
-    h, c = state(Architecture(layers, hidden_size), seed=4)
+    h, c = state(Recurrent(layers, hidden_size), seed=4)
     named = dict(gru.named_parameters()) | {"head_weight": head.weight, "head_bias": head.bias}
     weights = {name: value.detach().numpy() for name, value in named.items()} | {"h0": h, "c0": c}
     knobs = [0.1, 0.7, 1.0][: inputs - 1]
     sizes = {"layers": layers, "hidden_size": hidden_size, "inputs": inputs, "residual": residual}
-    stage = Lstm(weights, **sizes, sample_rate=RATE, knobs=knobs, cell="gru")
+    stage = RecurrentStage(weights, **sizes, sample_rate=RATE, knobs=knobs, cell="gru")
     audio = guitar[:RATE]
     compiled = audio.copy()
     stage.process(compiled)
@@ -170,7 +171,7 @@ def test_a_gru_agrees_with_float64(
 
 
 def test_a_reset_stage_plays_the_same_again(guitar: Float32Array) -> None:
-    architecture = Architecture(2, 12)
+    architecture = Recurrent(2, 12)
     stage = compile_stage(architecture, weights_of(make_module(2, 12), *state(architecture, seed=5)), [])
     first, second, third = (guitar[:4801].copy() for _ in range(3))
     stage.process(first)
@@ -182,7 +183,7 @@ def test_a_reset_stage_plays_the_same_again(guitar: Float32Array) -> None:
 
 
 def test_a_knob_glides_to_its_target() -> None:
-    architecture = Architecture(1, 4, 2)
+    architecture = Recurrent(1, 4, 2)
     stage = compile_stage(architecture, weights_of(make_module(1, 4, 2), *state(architecture, seed=6)), [0.0])
     at = stage.layout.offsets()
     stage.memory[at["knob_targets"] + 1] = 1.0
@@ -217,7 +218,7 @@ def test_the_tanh_of_the_kernels_is_exact_to_a_few_units_in_the_last_place_and_k
 
 
 def test_a_module_rebuilt_from_the_weights_plays_the_same(guitar: Float32Array) -> None:
-    architecture = Architecture(2, 7, residual=True)
+    architecture = Recurrent(2, 7, residual=True)
     module = make_module(2, 7, residual=True)
     h, c = state(architecture, seed=8)
     rebuilt = build_module(architecture, weights_of(module, h, c))

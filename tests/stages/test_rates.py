@@ -26,7 +26,7 @@ from fxhost.stages.base import Stage
 from fxhost.stages.gain import Gain
 from fxhost.stages.rate.interleaved import Interleaved
 from fxhost.stages.rate.resampler import Resampled, convert, delays_between
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 from tests.conftest import RATE
 
 MakePreset = Callable[..., Path]
@@ -154,7 +154,7 @@ def test_any_partition_of_interleaved_phases_gives_the_same_samples_to_the_bit(
     stages = [Interleaved(compiled_stage(preset), copies) for _ in range(2)]
     for stage in stages:
         network = stage.inner
-        assert isinstance(network, Lstm)
+        assert isinstance(network, RecurrentStage)
         network.memory[network.layout.offsets()["knob_targets"] + 1] = 1.0  # a knob glides meanwhile
     expected = play(stages[0], audio, (len(audio),))
     assert np.ptp(expected) > 1e-3

@@ -15,7 +15,7 @@ from fxhost.native.vectors import register_lanes
 from fxhost.reference.torchscript import named_weights, play_module
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.recurrent import variants
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 from fxhost.stages.recurrent.variants import Variant, choose_variant, find_fastest, list_variants
 from tests.conftest import RATE, make_module
 
@@ -66,7 +66,7 @@ def test_every_way_agrees_with_float64(layers: int, hidden_size: int, guitar: Fl
     sizes: dict[str, Any] = {"layers": layers, "hidden_size": hidden_size, "inputs": 1, "residual": True}
     for variant in list_variants(layers, hidden_size):
         out = audio.copy()
-        Lstm(weights, **sizes, sample_rate=RATE, variant=variant).process(out)
+        RecurrentStage(weights, **sizes, sample_rate=RATE, variant=variant).process(out)
         error = np.abs(out - truth).max()
         print(f"{layers} × {hidden_size}, {variant}: {error:.1e}")
         assert error <= 5e-7

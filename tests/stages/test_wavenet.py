@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fxhost.arrays import Float32Array
-from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet import WaveNet
 from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_layers import Activation, Film, Head, Layer, LayerArray
-from fxhost.stages.wavenet.stage import WaveNet
+from fxhost.stages.wavenet.stage import WaveNetStage
 from tests.conftest import RATE, SHARED
 from tests.wavenet_reference import FILMS, Model, array, describe, play, random_model
 
@@ -34,11 +34,11 @@ def models_in(model: Model) -> Iterator[Model]:
         yield model
 
 
-def stage_of(model: Model) -> WaveNet:
-    return WaveNet(*describe(model))
+def stage_of(model: Model) -> WaveNetStage:
+    return WaveNetStage(*describe(model))
 
 
-def played(stage: WaveNet, audio: Float32Array) -> Float32Array:
+def played(stage: WaveNetStage, audio: Float32Array) -> Float32Array:
     block = audio.copy()
     stage.process(block)
     return block
@@ -207,7 +207,7 @@ def test_a_weight_that_is_a_little_wrong_is_noticed(name: str) -> None:
     network, weights = describe(model)
     truth = play(model, audio)
     tolerance = TOLERANCE * min(1.0, np.ptp(truth))
-    assert np.abs(played(WaveNet(network, weights), audio) - truth).max() <= tolerance
+    assert np.abs(played(WaveNetStage(network, weights), audio) - truth).max() <= tolerance
     missed, matters = [], []
     for n in range(0, len(weights), 13):
         changed = weights.copy()
@@ -216,7 +216,7 @@ def test_a_weight_that_is_a_little_wrong_is_noticed(name: str) -> None:
         if np.abs(other - truth).max() <= 2 * tolerance:
             continue
         matters.append(n)
-        if np.abs(played(WaveNet(network, changed), audio) - truth).max() <= tolerance:
+        if np.abs(played(WaveNetStage(network, changed), audio) - truth).max() <= tolerance:
             missed.append(n)
     assert missed == []
     assert 13 * len(matters) > 0.7 * len(weights)
@@ -258,7 +258,7 @@ def test_silence_is_played_as_what_it_settles_to_from_the_first_frame(name: str)
 @pytest.mark.parametrize("name", RANDOM)
 def test_a_network_is_read_back_from_its_text(name: str) -> None:
     network, _ = describe(RANDOM[name])
-    assert Network.from_text(network.to_text()) == network
+    assert WaveNet.from_text(network.to_text()) == network
 
 
 def test_a_text_from_before_there_were_films_and_heads_is_read() -> None:
@@ -268,7 +268,7 @@ def test_a_text_from_before_there_were_films_and_heads_is_read() -> None:
         del part["head"]
         for layers in part["arrays"]:
             del layers["films"], layers["head_dilation"]
-    assert Network.from_text(json.dumps(fields)) == network
+    assert WaveNet.from_text(json.dumps(fields)) == network
 
 
 PLAIN = LayerArray((Layer(3, 1),), input_size=1, condition_size=1, channels=2, head_size=1)
@@ -306,7 +306,7 @@ PLAIN = LayerArray((Layer(3, 1),), input_size=1, condition_size=1, channels=2, h
 )
 def test_a_network_that_cannot_be_played_is_refused_in_words(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_network(Network((replace(PLAIN, **changed),)))
+        check_network(WaveNet((replace(PLAIN, **changed),)))
 
 
 @pytest.mark.parametrize(
@@ -321,17 +321,17 @@ def test_a_network_that_cannot_be_played_is_refused_in_words(changed: dict[str, 
 )
 def test_a_head_that_cannot_be_played_is_refused_in_words(head: Head, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_network(Network((PLAIN,), head=head))
+        check_network(WaveNet((PLAIN,), head=head))
 
 
 def test_arrays_that_do_not_fit_together_are_refused() -> None:
     second = replace(PLAIN, input_size=2)
     with pytest.raises(ValueError, match=r"array 2: its layers sum 2 channels"):
-        check_network(Network((PLAIN, second)))
+        check_network(WaveNet((PLAIN, second)))
     with pytest.raises(ValueError, match=r"array 2: input size 1, but 2 channels enter"):
-        check_network(Network((replace(PLAIN, head_size=2), PLAIN)))
+        check_network(WaveNet((replace(PLAIN, head_size=2), PLAIN)))
 
 
 def test_a_wrong_number_of_weights_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got \(3,\), expected \(\d+,\)"):
-        WaveNet(Network((PLAIN,)), np.zeros(3, np.float32))
+        WaveNetStage(WaveNet((PLAIN,)), np.zeros(3, np.float32))

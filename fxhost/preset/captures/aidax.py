@@ -13,7 +13,7 @@ import numpy as np
 
 from fxhost.arrays import SILENCE_DB, Float32Array
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import MAX_INPUTS
+from fxhost.networks.recurrent import MAX_INPUTS
 from fxhost.preset.captures.capture import make_preset, read_any_rate, read_skip, refuse_wavenet
 from fxhost.preset.captures.keras import last_of, read_layers, write_layers
 from fxhost.preset.captures.rewriting import unwire_residual

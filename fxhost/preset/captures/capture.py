@@ -12,6 +12,8 @@ import numpy as np
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
 from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.effect import SAMPLE_RATES, Knob, Levels, Preset
 from fxhost.preset.json_fields import HERTZ, Fields, read_number, show
 
@@ -180,7 +182,7 @@ def refuse_dense(preset: Preset) -> None:
     ------
     PresetError
     """
-    if preset.architecture.network is None and not preset.architecture.is_plain:
+    if isinstance(preset.architecture, Recurrent) and not preset.architecture.is_plain:
         raise PresetError(
             f"{preset.path} is {preset.architecture.label}, for which this format has no place; export it as .aidax"
         )
@@ -193,5 +195,5 @@ def refuse_wavenet(preset: Preset) -> None:
     ------
     PresetError
     """
-    if preset.architecture.network is not None:
+    if isinstance(preset.architecture, WaveNet):
         raise PresetError(f"{preset.path} is {preset.architecture.label}, which only a .nam file can hold")

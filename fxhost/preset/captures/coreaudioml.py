@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Architecture
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import GATES, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Recurrent
 from fxhost.preset.captures.capture import (
     make_preset,
     read_any_rate,
@@ -50,7 +51,7 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     if cell not in GATES:
         raise PresetError(f"{path}: unit_type is {show(unit)}; fxhost plays 'LSTM' and 'GRU'")
     sizes.integer("output_size", 1, 1)
-    architecture = Architecture(
+    architecture = Recurrent(
         layers=sizes.integer("num_layers", 1, MAX_LAYERS) if sizes.has("num_layers") else 1,
         hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE),
         inputs=sizes.integer("input_size", 1, MAX_INPUTS),

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture
+from fxhost.networks.architecture import Architecture
 from fxhost.networks.dense import ACTIVATIONS, Dense, DenseLayers
+from fxhost.networks.recurrent import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_LAYERS, Recurrent
 from fxhost.preset.captures.capture import zero_state
 from fxhost.preset.effect import Preset
 from fxhost.preset.json_fields import Fields, show, take_array
@@ -175,7 +176,7 @@ def join(chain: Chain, inputs: int, residual: bool) -> tuple[Architecture, dict[
     """All layers as one network, its recurrent layers of the size of the largest."""
     *after, (output, output_kernel, output_bias) = chain.after
     hidden = max(size for size, _ in chain.recurrent)
-    architecture = Architecture(
+    architecture = Recurrent(
         layers=len(chain.recurrent),
         hidden_size=hidden,
         inputs=inputs,
@@ -212,7 +213,7 @@ def widen(kernel: Float32Array, shape: tuple[int, ...]) -> Float32Array:
 
 def write_layers(preset: Preset) -> list[dict[str, Any]]:
     """The layers of a recurrent network."""
-    a, w = preset.architecture, preset.weights
+    a, w = preset.recurrent, preset.weights
 
     def layer(kind: str, size: int, activation: str, *arrays: NDArray[np.float32]) -> dict[str, Any]:
         numbers = [array.astype(float).tolist() for array in arrays]

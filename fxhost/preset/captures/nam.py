@@ -13,7 +13,9 @@ import numpy as np
 
 from fxhost.arrays import Float32Array
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import MAX_HIDDEN_SIZE, MAX_LAYERS, Architecture, describe_network
+from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import MAX_HIDDEN_SIZE, MAX_LAYERS, Recurrent
+from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.captures.capture import make_preset, refuse_dense
 from fxhost.preset.captures.nam_containers import play_largest, rate_inside
 from fxhost.preset.captures.nam_convolutions import read_convnet, read_linear, write_convolutions
@@ -70,7 +72,7 @@ def read_model(path: Path, models: list[Fields], version: str) -> Preset:
         architecture, weights = read_lstm(path, model.child("config"), model.data.get("weights"))
     else:
         network, flat = NETWORKS[kind](path, model)
-        architecture, weights = describe_network(network), {"wavenet": flat}
+        architecture, weights = network, {"wavenet": flat}
     told = [one.known_child("metadata").data for one in reversed(models)]
     about = model.within({key: value for data in told for key, value in data.items() if value is not None})
     return make_preset(
@@ -108,10 +110,10 @@ def write(preset: Preset) -> tuple[dict[str, Any], list[str]]:
     PresetError
         If the format cannot hold it.
     """
-    if preset.architecture.network is not None:
+    if isinstance(preset.architecture, WaveNet):
         if preset.levels.has_gains:
             raise PresetError(f"{preset.path} has gains around its network, for which a .nam file has no place")
-        network = preset.architecture.network
+        network = preset.architecture
         model = (write_network if network.arrays else write_convolutions)(network, preset.weights["wavenet"])
         return {**model, "metadata": describe(preset), "sample_rate": preset.sample_rate}, []
     refuse_dense(preset)
@@ -204,7 +206,7 @@ def read_lstm(path: Path, sizes: Fields, flat: Any) -> tuple[Architecture, dict[
         if sizes.has(key):
             sizes.integer(key, 1, 1)
     sizes.integer("input_size", 1, 1)
-    architecture = Architecture(
+    architecture = Recurrent(
         layers=sizes.integer("num_layers", 1, MAX_LAYERS), hidden_size=sizes.integer("hidden_size", 1, MAX_HIDDEN_SIZE)
     )
     hidden = architecture.hidden_size

@@ -18,7 +18,7 @@ from fxhost.preset.captures.nam_activations import read_activation, write_activa
 from fxhost.preset.json_fields import WEIGHT_LIMIT, Fields, take_array
 
 if TYPE_CHECKING:
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
 
 MOST_BLOCKS = 127  # and one convolution at the end
 MOST = 1 << 18  # of anything that is counted; `check_network` is stricter
@@ -26,7 +26,7 @@ TAPS = 2  # of a block
 PLAYERS = {"auto", "direct", "legacy", "old", "fft", "partitioned_fft", "partitioned-fft"}  # ways to the same sound
 
 
-def read_convnet(path: Path, model: Fields) -> tuple["Network", Float32Array]:
+def read_convnet(path: Path, model: Fields) -> tuple["WaveNet", Float32Array]:
     """The description and the weights of a ConvNet.
 
     Raises
@@ -34,7 +34,7 @@ def read_convnet(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     PresetError
         If it is not as the format has it, or is nothing that fxhost plays.
     """
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_layers import Head
 
     config = model.child("config")
@@ -47,7 +47,7 @@ def read_convnet(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     steps = tuple(config.within({"dilations": step}).integer("dilations", 1, MOST) for step in dilations)
     channels, count = config.integer("channels", 1, MOST), len(steps)
     head = Head((TAPS,) * count + (1,), channels, 1, read_activation(config, "activation"), (*steps, 1))
-    network = checked(path, Network((), head=head))
+    network = checked(path, WaveNet((), head=head))
     has_norm = config.boolean("batchnorm")
     sizes = [TAPS * channels * (channels if block else 1) for block in range(count)]
     total = sum(sizes) + count * (4 * channels + 1 if has_norm else channels) + channels + 1
@@ -74,7 +74,7 @@ def fold_norms(path: Path, flat: NDArray[np.float64], sizes: list[int], channels
     yield flat
 
 
-def read_linear(path: Path, model: Fields) -> tuple["Network", Float32Array]:
+def read_linear(path: Path, model: Fields) -> tuple["WaveNet", Float32Array]:
     """The description and the weights of an impulse response.
 
     Raises
@@ -82,7 +82,7 @@ def read_linear(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     PresetError
         If it is not as the format has it, or is longer than fxhost plays.
     """
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_layers import Activation, Head
 
     config = model.child("config")
@@ -90,7 +90,7 @@ def read_linear(path: Path, model: Fields) -> tuple["Network", Float32Array]:
     if config.has("implementation") and str(config.data["implementation"]).lower() not in PLAYERS:
         raise config.refuse("implementation", "'auto', 'direct' or 'fft'")
     taps, has_bias = config.integer("receptive_field", 1, MOST), config.boolean("bias")
-    network = checked(path, Network((), head=Head((taps,), 1, 1, Activation("Tanh"))))
+    network = checked(path, WaveNet((), head=Head((taps,), 1, 1, Activation("Tanh"))))
     flat = take_array(f"{path}: weights of a Linear", model.data.get("weights"), (taps + has_bias,))
     bias = flat[taps] if has_bias else 0.0
     return network, np.array([*flat[:taps][::-1], bias, 1.0], np.float32)
@@ -103,7 +103,7 @@ def check_channels(config: Fields) -> None:
             config.integer(key, 1, 1)
 
 
-def checked(path: Path, network: "Network") -> "Network":
+def checked(path: Path, network: "WaveNet") -> "WaveNet":
     """A network that can be played.
 
     Raises
@@ -120,7 +120,7 @@ def checked(path: Path, network: "Network") -> "Network":
     return network
 
 
-def write_convolutions(network: "Network", flat: Float32Array) -> dict[str, Any]:
+def write_convolutions(network: "WaveNet", flat: Float32Array) -> dict[str, Any]:
     """A network that has only a head as a whole model; its scale is folded into the last weights."""
     head = network.head
     assert head is not None

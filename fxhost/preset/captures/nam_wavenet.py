@@ -17,7 +17,7 @@ from fxhost.preset.captures.nam_convolutions import read_convnet, read_linear
 from fxhost.preset.json_fields import Fields, show, take_array
 
 if TYPE_CHECKING:
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_layers import Activation, Film, Head, LayerArray
 
 MOST_ARRAYS = 16
@@ -34,7 +34,7 @@ OTHERS = {"ConvNet": read_convnet, "Linear": read_linear}  # networks that may m
 T = TypeVar("T")
 
 
-def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network", Float32Array]:
+def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["WaveNet", Float32Array]:
     """The description and the weights of a WaveNet.
 
     Parameters
@@ -51,7 +51,7 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
     PresetError
         If it is not as the format has it, or is nothing that fxhost plays.
     """
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_checks import check_network
 
     config = model.child("config")
@@ -67,7 +67,7 @@ def read_wavenet(path: Path, model: Fields, nested: int = 1) -> tuple["Network",
         condition, first = OTHERS[kind](path, inner) if kind in OTHERS else read_wavenet(path, inner, nested + 1)
     arrays = tuple(read_array(array) for array in config.children("layers", 1, MOST_ARRAYS))
     head = read_head(config.child("head"), arrays[-1].head_size) if config.has("head") else None
-    network = Network(arrays, condition, head)
+    network = WaveNet(arrays, condition, head)
     if nested == 1:
         try:
             check_network(network)

@@ -9,11 +9,11 @@ from fxhost.preset.captures.nam_convolutions import write_convolutions
 from fxhost.preset.captures.nam_wavenet import FILM_ENDING, FILM_PLACES
 
 if TYPE_CHECKING:
-    from fxhost.networks.wavenet import Network
+    from fxhost.networks.wavenet import WaveNet
     from fxhost.networks.wavenet_layers import Film, Head, LayerArray
 
 
-def write_network(network: "Network", flat: Float32Array) -> dict[str, Any]:
+def write_network(network: "WaveNet", flat: Float32Array) -> dict[str, Any]:
     """A WaveNet as a whole model, with the keys of version 0.5 if they are enough for it, else with those of 0.7."""
     head = None if network.head is None else write_head(network.head)
     config: dict[str, Any] = {"layers": [write_array(array) for array in network.arrays], "head": head}

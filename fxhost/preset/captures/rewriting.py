@@ -7,7 +7,7 @@ import numpy as np
 
 from fxhost.arrays import Float32Array, linear
 from fxhost.errors import PresetError
-from fxhost.networks.architecture import Architecture
+from fxhost.networks.recurrent import Recurrent
 from fxhost.preset.effect import Preset
 
 WIRE_SCALE = 2.0**13  # tanh(x) is x to within float32 for x this many times smaller than a loud sample
@@ -20,9 +20,9 @@ def freeze_knobs(preset: Preset) -> Preset:
 
     What a knob that stands still adds to the gates is a part of their bias.
     """
-    a = preset.architecture
-    if a.inputs == 1:
+    if preset.architecture.inputs == 1:
         return preset
+    a = preset.recurrent
     columns = preset.weights["weight_ih_l0"].astype(np.float64)
     added = columns[:, 1:] @ np.array([knob.default for knob in preset.knobs])
     weights = {
@@ -65,9 +65,9 @@ def wire_residual(preset: Preset) -> Preset:
 
     Its gates stand open, its cell keeps nothing, and what it is given is so small that tanh leaves it as it is.
     """
-    a = preset.architecture
-    if not a.residual:
+    if not preset.architecture.residual:
         return preset
+    a = preset.recurrent
     weights: dict[str, Float32Array] = {}
     for layer in range(a.layers):
         inputs = a.inputs if layer == 0 else a.hidden_size
@@ -88,7 +88,7 @@ def wire_residual(preset: Preset) -> Preset:
     weights["head_bias"] = preset.weights["head_bias"]
     for name in ("h0", "c0"):
         weights[name] = narrow(np.pad(preset.weights[name], ((0, 0), (0, 1))))
-    architecture = Architecture(a.layers, a.hidden_size + 1, a.inputs, False, a.cell)
+    architecture = Recurrent(a.layers, a.hidden_size + 1, a.inputs, False, a.cell)
     return replace(preset, architecture=architecture, weights=weights, probe={})
 
 
@@ -97,8 +97,10 @@ def unwire_residual(preset: Preset) -> Preset:
 
     Gains that were folded into the weights afterwards stand around it again.
     """
-    a, w = preset.architecture, preset.weights
-    if a.cell != "lstm" or a.residual or a.hidden_size < 2 or not a.is_plain or not has_wire(preset):
+    if preset.architecture.cell != "lstm":
+        return preset
+    a, w = preset.recurrent, preset.weights
+    if a.residual or a.hidden_size < 2 or not a.is_plain or not has_wire(preset):
         return preset
     hidden = a.hidden_size - 1
     weights: dict[str, Float32Array] = {}

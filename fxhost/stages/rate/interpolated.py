@@ -24,7 +24,7 @@ from numba import carray
 from fxhost.native.intrinsics import address_of, call_stage
 from fxhost.stages.base import stage_function
 from fxhost.stages.rate.nested import Nested, floats_in
-from fxhost.stages.recurrent.stage import Lstm
+from fxhost.stages.recurrent.stage import RecurrentStage
 
 TAPS = 4  # old states that are summed
 ORDERS = (1, 2, 3)
@@ -94,7 +94,7 @@ class Interpolated(Nested):
 
     Parameters
     ----------
-    inner : Lstm
+    inner : RecurrentStage
         Fresh, with its knobs at the outer rate.
     delay : float
         The outer rate ÷ the network's.
@@ -102,7 +102,7 @@ class Interpolated(Nested):
         Of the interpolation.
     """
 
-    def __init__(self, inner: Lstm, delay: float, order: int) -> None:
+    def __init__(self, inner: RecurrentStage, delay: float, order: int) -> None:
         first, weights = lagrange_weights(delay, order)
         header = np.zeros(1, HEADER)
         state = inner.memory[: inner.layout.state_floats]

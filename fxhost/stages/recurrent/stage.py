@@ -109,7 +109,7 @@ def compile_network(
     return lstm_block
 
 
-class Lstm(Stage):
+class RecurrentStage(Stage):
     """A network of a preset, ready to play.
 
     Parameters
@@ -146,8 +146,8 @@ class Lstm(Stage):
     ) -> None:
         network = cell, layers, hidden_size, inputs, residual
         make = partial(
-            Lstm, weights, layers=layers, hidden_size=hidden_size, inputs=inputs, residual=residual, knobs=knobs,
-            sample_rate=sample_rate, cell=cell, dense=dense,
+            RecurrentStage, weights, layers=layers, hidden_size=hidden_size, inputs=inputs, residual=residual,
+            knobs=knobs, sample_rate=sample_rate, cell=cell, dense=dense,
         )  # fmt: skip
         variant = variant or choose_variant(network, make)
         function = compile_network(*network, variant, dense)

@@ -20,7 +20,7 @@ TRIAL_FRAMES = 512
 MOST_TRIED = 48  # hidden units; the code of larger networks takes long to compile
 WORTHWHILE = 0.97  # of the time of the first way: what another one must stay below to be preferred
 
-Network = tuple[str, int, int, int, bool]  # cell, layers, hidden size, inputs, residual
+Sizes = tuple[str, int, int, int, bool]  # cell, layers, hidden size, inputs, residual
 
 
 class Variant(NamedTuple):
@@ -44,7 +44,7 @@ class Variant(NamedTuple):
     short: bool
 
 
-_chosen: dict[Network, Variant] = {}
+_chosen: dict[Sizes, Variant] = {}
 
 
 def list_variants(layers: int, hidden_size: int) -> list[Variant]:
@@ -63,12 +63,12 @@ def list_variants(layers: int, hidden_size: int) -> list[Variant]:
     return [halves, whole, narrow] if layers == 1 else [whole, halves, narrow]
 
 
-def choose_variant(network: Network, make: Callable[..., Stage]) -> Variant:
+def choose_variant(network: Sizes, make: Callable[..., Stage]) -> Variant:
     """The fastest variant on this CPU, from an earlier trial or from one now.
 
     Parameters
     ----------
-    network : Network
+    network : Sizes
     make : callable
         Gives the stage for a `variant`.
     """
@@ -77,7 +77,7 @@ def choose_variant(network: Network, make: Callable[..., Stage]) -> Variant:
     return _chosen[network]
 
 
-def _recall_or_try(network: Network, make: Callable[..., Stage]) -> Variant:
+def _recall_or_try(network: Sizes, make: Callable[..., Stage]) -> Variant:
     variants = list_variants(*network[1:3])
     if tuning_cache.store_folder() is None or len(variants) == 1:
         return variants[0]

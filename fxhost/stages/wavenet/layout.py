@@ -16,7 +16,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.networks.wavenet import Network, entry, layer_matrices, result
+from fxhost.networks.wavenet import WaveNet, entry, layer_matrices, result
 from fxhost.networks.wavenet_matrices import Weights
 from fxhost.networks.wavenet_rings import TILE, Ring
 from fxhost.stages.wavenet.plan import ArrayPlan, HeadPlan, Run, products
@@ -30,12 +30,12 @@ class Layout:
 
     Attributes
     ----------
-    network : Network
+    network : WaveNet
     width, registers : int
         Float32 lanes in a vector register, and how many registers there are.
     """
 
-    network: Network
+    network: WaveNet
     width: int
     registers: int
 
@@ -54,7 +54,7 @@ class Layout:
         plans: list[ArrayPlan | HeadPlan] = []
         at = 0
 
-        def add(network: Network, target: int) -> None:
+        def add(network: WaveNet, target: int) -> None:
             nonlocal at
             condition = 0
             if network.condition:
@@ -147,7 +147,7 @@ class Layout:
         arranged = np.concatenate(list(self._arrange(self.network, weights.astype(np.float64))))
         return arranged.astype(np.float32)
 
-    def _arrange(self, network: Network, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    def _arrange(self, network: WaveNet, weights: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
         if network.condition:
             count = network.condition.weight_count
             yield from self._arrange(network.condition, weights[:count])

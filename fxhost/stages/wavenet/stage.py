@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
 from fxhost.native.vectors import Vectors, register_lanes
-from fxhost.networks.wavenet import Network
+from fxhost.networks.wavenet import WaveNet
 from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_rings import CHUNK
 from fxhost.stages.base import Stage, first_words, stage_function
@@ -44,7 +44,7 @@ def play_block(
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        network = Network.from_text(description.literal_value)
+        network = WaveNet.from_text(description.literal_value)
         layout = Layout(network, width.literal_value, registers.literal_value)
         v = Vectors(builder, layout.width)
         Emitter(v, layout, v.pointer(values[0])).emit_block(v.pointer(values[1]), values[2])
@@ -54,7 +54,7 @@ def play_block(
 
 
 @cache
-def compile_network(network: Network) -> Any:
+def compile_network(network: WaveNet) -> Any:
     """The compiled stage of a network: from this process, else from the disk cache, else compiled (a second).
 
     Returns
@@ -71,12 +71,12 @@ def compile_network(network: Network) -> Any:
     return wavenet_block
 
 
-class WaveNet(Stage):
+class WaveNetStage(Stage):
     """A WaveNet, ready to play, in its settled state: that after silence of the length of its receptive field.
 
     Parameters
     ----------
-    network : Network
+    network : WaveNet
     weights : float32 array (network.weight_count,)
         In the order that `fxhost.networks.wavenet` tells.
 
@@ -91,7 +91,7 @@ class WaveNet(Stage):
         If the network cannot be played, or the number of weights is not that of the network.
     """
 
-    def __init__(self, network: Network, weights: NDArray[np.float32]) -> None:
+    def __init__(self, network: WaveNet, weights: NDArray[np.float32]) -> None:
         check_network(network)
         if weights.shape != (network.weight_count,):
             raise ValueError(f"a WaveNet's weights: got {weights.shape}, expected ({network.weight_count},)")
