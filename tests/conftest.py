@@ -27,17 +27,17 @@ RATE = 48_000
 NEEDS_SHARED = "needs recordings or captures beside the project"
 
 
-ALONE = {  # files whose tests are live, count page faults, measure memory or time, or need both cores: one at a time
-    *("test_bench", "test_caching", "test_cli", "test_denormals", "test_disturbance", "test_ending", "test_grants"),
-    *("test_jack", "test_jack_clients", "test_keys", "test_pipewire", "test_realtime", "test_screen", "test_soak"),
-    *("test_interruption", "test_watching"),
+ALONE = {  # files whose tests are live, count page faults, or measure memory or time: one at a time
+    *("bench/test_bench.py", "bench/test_disturbance.py", "cli/test_screen.py", "io/test_grants.py", "io/test_jack.py"),
+    *("io/test_jack_clients.py", "io/test_pipewire.py", "io/test_watching.py", "measure/test_soak.py"),
+    *("native/test_realtime.py",),
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what must not run beside other tests."""
     for item in items:
-        if item.path.stem in ALONE:
+        if item.path.relative_to(ROOT / "tests").as_posix() in ALONE:
             item.add_marker("alone")
 
 

@@ -6,6 +6,7 @@ The contract of a module: `forward(x, h, c) -> (y, h, c)` with x float32 `(1, fr
 `(layers, 1, hidden)`, y `(1, frames, 1)`. State is an argument and a result, never an attribute.
 """
 
+import copy
 import ctypes
 import threading
 import warnings
@@ -25,7 +26,7 @@ from fxhost.networks.recurrent import Recurrent
 from fxhost.preset.archive import MOST_PROBE_ERROR
 from fxhost.preset.archive_members import choose_probe
 from fxhost.preset.effect import Knob, Preset
-from fxhost.reference.modules import Effect, EffectGRU, EffectLSTM, build_module, named_weights
+from fxhost.reference.modules import Effect, EffectGRU, EffectLSTM, architecture_of, build_module, named_weights
 from fxhost.stages.base import Stage, first_words
 
 __all__ = [
@@ -84,11 +85,18 @@ def module_of(preset: Preset) -> torch.jit.ScriptModule:
     return script_module(build_module(preset.architecture, preset.weights))
 
 
+_templates: dict[tuple[type[Effect], Architecture], torch.jit.ScriptModule] = {}
+
+
 def script_module(module: Effect) -> torch.jit.ScriptModule:
-    """The module as TorchScript."""
+    """The module as TorchScript. A template of each architecture is compiled once and copied from then on."""
+    key = type(module), architecture_of(module)
     with accepting_deprecation():
-        scripted: torch.jit.ScriptModule = torch.jit.script(module)
-    return scripted
+        if key not in _templates:
+            _templates[key] = torch.jit.script(module)
+        scripted: torch.jit.ScriptModule = copy.deepcopy(_templates[key])
+        scripted.load_state_dict(module.state_dict())
+    return scripted.train(module.training)
 
 
 @contextmanager

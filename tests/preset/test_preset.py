@@ -266,10 +266,10 @@ def test_a_mutated_preset_is_read_or_refused_but_never_crashes(
 def test_a_preset_comes_back_as_it_was_saved(
     layers: int, hidden_size: int, inputs: int, residual: bool, make_preset: MakePreset
 ) -> None:
-    path = make_preset(layers, hidden_size, inputs, residual)
+    path = make_preset(layers, hidden_size, inputs, residual, rate=8_000)  # at which less silence and riff is played
     preset = read_preset(path)
     assert preset.architecture == Recurrent(layers, hidden_size, inputs, residual)
-    assert (preset.name, preset.sample_rate) == (path.stem, 48_000)
+    assert (preset.name, preset.sample_rate) == (path.stem, 8_000)
     assert [knob.default for knob in preset.knobs] == [0.25 * n for n in range(1, inputs)]
     module = make_module(layers, hidden_size, inputs, residual)
     for name, value in named_weights(module).items():

@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 import train.fit
+import train.loop
 from fxhost.errors import AudioError, FileError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
@@ -178,7 +179,7 @@ def test_the_threads_are_those_that_were_asked_for(
 ) -> None:
     asked: list[int] = []
 
-    class Counted(train.fit.FusedLSTM):
+    class Counted(train.loop.FusedLSTM):
         def __init__(self, model: EffectLSTM, threads: int) -> None:
             asked.append(threads)
             super().__init__(model, threads)
@@ -316,10 +317,10 @@ def train_one_batch(
     model = make_model(1, 4, residual=False, memory_frames=40.0, generator=generator)
     network = Watched(model)
     network.factors = factors or {}
-    optimiser = train.fit.make_optimiser(network, settings)
-    at = train.fit.Course(best={})
+    optimiser = train.loop.make_optimiser(network, settings)
+    at = train.loop.Course(best={})
     state = zero_state(model, len(x))
-    loss = train.fit.train_batch(network, optimiser, x, y, state, LossWeights(1.0, 0.0, 1.0), settings, rate, at)
+    loss = train.loop.train_batch(network, optimiser, x, y, state, LossWeights(1.0, 0.0, 1.0), settings, rate, at)
     assert at.updates == len(network.windows)
     return loss, network
 
@@ -356,7 +357,7 @@ def break_losses(monkeypatch: pytest.MonkeyPatch, broken: Callable[[int], bool])
     """Have the losses of some windows, counted from 0, be NaN."""
     calls = itertools.count()
 
-    class Broken(train.fit.FusedLSTM):
+    class Broken(train.loop.FusedLSTM):
         def loss(self, *args: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             loss, h, c = super().loss(*args)
             return loss * torch.nan if broken(next(calls)) else loss, h, c
