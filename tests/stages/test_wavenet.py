@@ -175,7 +175,7 @@ for number, name in enumerate(FILMS):
 STEPS = ["feather", "gated", "a long head", "a condition", "films everywhere", "a wide head with taps apart"]
 
 
-@pytest.mark.skipif(not CAPTURES.exists(), reason=f"there are no captures in {CAPTURES}")
+@pytest.mark.skipif(not CAPTURES.exists(), reason="there are no captures beside the project")
 @pytest.mark.parametrize("name", [path.name for path in sorted(CAPTURES.glob("*.nam"))])
 def test_a_capture_is_played_as_in_float64(name: str, loud: Float32Array) -> None:
     models = list(models_in(json.loads((CAPTURES / name).read_text())))

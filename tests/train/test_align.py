@@ -169,7 +169,7 @@ def test_a_fraction_is_taken_out_of_blocks_as_of_the_whole() -> None:
 @pytest.mark.parametrize("name", ["rc-lowpass", "ts-overdrive", "fuzz"])
 def test_real_guitar_through_circuits_is_aligned_and_stays_so(name: str) -> None:
     if not DATA.is_dir():
-        pytest.skip(f"the recordings are not in {DATA.name} beside the repository")
+        pytest.skip("there are no recordings beside the project")
     x, rate = soundfile.read(DATA / "test-dry.flac", dtype="float32")
     y, _ = soundfile.read(DATA / f"test-{name}.flac", dtype="float32")
     delay = find_delay(x, y, rate)

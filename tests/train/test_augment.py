@@ -244,7 +244,7 @@ CIRCUITS = [
 def test_a_circuit_is_told_by_its_recording(name: str, augmentation: str, allowed: bool) -> None:
     files = [DATA / f"test-{side}.flac" for side in ("dry", name)]
     if not all(file.exists() for file in files):
-        pytest.skip(f"no recordings of {name} in {DATA}")
+        pytest.skip(f"there are no recordings of {name} beside the project")
     # the whole of it: the first 12.5 s of the overdrive alone are refused, which errs on the safe side
     (dry, rate), (wet, _) = (soundfile.read(file, dtype="float32") for file in files)
     pair = Pair(dry, wet, rate, "", "", ())

@@ -225,7 +225,7 @@ SHARED_PAIRS = [
 @pytest.mark.parametrize(("x", "y"), SHARED_PAIRS, ids=lambda name: name.split("/")[-1])
 def test_real_pairs_are_told_from_swapped_ones_and_not_moved(x: str, y: str) -> None:
     if not DATA.is_dir():
-        pytest.skip(f"the recordings are not in {DATA.name} beside the repository")
+        pytest.skip("there are no recordings beside the project")
     dry, wet = DATA / f"{x}.flac", DATA / f"{y}.flac"
     pair = read_pair(dry, wet)
     assert not pair.findings["swapped"]

@@ -224,6 +224,6 @@ def test_the_warm_up_of_the_beginning_is_silence() -> None:
 
 def test_the_guitar_pair_is_read_whole_and_without_complaint() -> None:
     if not DATA.is_dir():
-        pytest.skip(f"the recordings are not in {DATA.name} beside the repository")
+        pytest.skip("there are no recordings beside the project")
     pair = read_pair(DATA / "test-dry.flac", DATA / "test-ts-overdrive.flac")
     assert (len(pair.dry), pair.sample_rate, pair.notes) == (2_057_612, 48_000, ())
