@@ -6,6 +6,7 @@ Everything here compiles to a few instructions; nothing allocates, locks, raises
 import ctypes
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -15,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fxhost.native.code_cache import cached_njit
+from fxhost.native.llvm_types import Builder, NumbaType, Signature, TargetContext, TypingContext, Word
 
 _WORD = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
@@ -34,10 +36,10 @@ llvm.initialize_native_asmparser()  # for that instruction
 
 
 @intrinsic
-def call_stage(typing_context: Any, function: int, state: int, block: int, frames: int) -> Any:
+def call_stage(typing_context: TypingContext, function: int, state: int, block: int, frames: int) -> Any:
     """Call `void function(state*, float* block, int64 frames)` through its address."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         function_type = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, _WORD])
         target = builder.inttoptr(arguments[0], function_type.as_pointer())
         state_pointer, block_pointer = (builder.inttoptr(address, _BYTES) for address in arguments[1:3])
@@ -49,11 +51,18 @@ def call_stage(typing_context: Any, function: int, state: int, block: int, frame
 
 @intrinsic
 def call_callback(
-    typing_context: Any, function: int, data: Any, output: Any, frames: Any, time_info: Any, flags: Any, user_data: int
+    typing_context: TypingContext,
+    function: int,
+    data: NumbaType,
+    output: NumbaType,
+    frames: NumbaType,
+    time_info: NumbaType,
+    flags: NumbaType,
+    user_data: int,
 ) -> Any:
     """Call a `PaStreamCallback` through its address; return its answer."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         passed = [*arguments[1:6], builder.inttoptr(arguments[6], _BYTES)]
         function_type = ir.FunctionType(ir.IntType(32), [argument.type for argument in passed])
         return builder.call(builder.inttoptr(arguments[0], function_type.as_pointer()), passed)
@@ -62,20 +71,20 @@ def call_callback(
 
 
 @intrinsic
-def load_acquire(typing_context: Any, address: int) -> Any:
+def load_acquire(typing_context: TypingContext, address: int) -> Any:
     """The word at an address, ordered before everything that follows."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
 
     return types.int64(types.int64), generate
 
 
 @intrinsic
-def store_release(typing_context: Any, address: int, value: int) -> Any:
+def store_release(typing_context: TypingContext, address: int, value: int) -> Any:
     """Write a word to an address, ordered after everything that came before."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         pointer = builder.inttoptr(arguments[0], _WORD.as_pointer())
         builder.store_atomic(arguments[1], pointer, "release", 8)
         return context.get_dummy_value()
@@ -84,10 +93,10 @@ def store_release(typing_context: Any, address: int, value: int) -> Any:
 
 
 @intrinsic
-def fetch_add(typing_context: Any, address: int, value: int) -> Any:
+def fetch_add(typing_context: TypingContext, address: int, value: int) -> Any:
     """Add to the word at an address in one step, whoever else does; return what it was."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         pointer = builder.inttoptr(arguments[0], _WORD.as_pointer())
         return builder.atomic_rmw("add", pointer, arguments[1], "acq_rel")
 
@@ -95,40 +104,40 @@ def fetch_add(typing_context: Any, address: int, value: int) -> Any:
 
 
 @intrinsic
-def words_at(typing_context: Any, address: int) -> Any:
+def words_at(typing_context: TypingContext, address: int) -> Any:
     """An address as `int64 *`, for `numba.carray`."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.inttoptr(arguments[0], _WORD.as_pointer())
 
     return types.CPointer(types.int64)(types.int64), generate
 
 
 @intrinsic
-def floats_at(typing_context: Any, address: int) -> Any:
+def floats_at(typing_context: TypingContext, address: int) -> Any:
     """An address as `float *`, for `numba.carray`."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
 
     return types.CPointer(types.float32)(types.int64), generate
 
 
 @intrinsic
-def address_of(typing_context: Any, pointer: Any) -> Any:
+def address_of(typing_context: TypingContext, pointer: NumbaType) -> Any:
     """A C pointer as an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.ptrtoint(arguments[0], _WORD)
 
     return types.int64(pointer), generate
 
 
 @intrinsic
-def float_mode(typing_context: Any) -> Any:
+def float_mode(typing_context: TypingContext) -> Any:
     """The register that holds this thread's floating-point modes (MXCSR, FPCR)."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         if _ARCHITECTURE == "x86_64":
             slot = cgutils.alloca_once(builder, ir.IntType(32))
             _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), builder.bitcast(slot, _BYTES))
@@ -141,10 +150,10 @@ def float_mode(typing_context: Any) -> Any:
 
 
 @intrinsic
-def set_float_mode(typing_context: Any, mode: int) -> Any:
+def set_float_mode(typing_context: TypingContext, mode: int) -> Any:
     """Set what `float_mode` reads, for this thread."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         if _ARCHITECTURE == "x86_64":
             slot = cgutils.alloca_once_value(builder, builder.trunc(arguments[0], ir.IntType(32)))
             _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), builder.bitcast(slot, _BYTES))
@@ -155,16 +164,16 @@ def set_float_mode(typing_context: Any, mode: int) -> Any:
     return types.void(types.int64), generate
 
 
-def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+def _call(builder: Builder, name: str, result: NumbaType, *arguments: Word) -> Word:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
 @intrinsic
-def thread_number(typing_context: Any) -> Any:
+def thread_number(typing_context: TypingContext) -> Any:
     """The number of the calling thread (`threading.get_native_id`); 0 where the system is not Linux."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         if sys.platform != "linux" or _ARCHITECTURE not in _GETTID:
             return ir.Constant(_WORD, 0)
         instruction, constraints, call = _GETTID[_ARCHITECTURE]
@@ -187,7 +196,7 @@ if sys.platform == "win32":
     NS_PER_TICK = 1e9 / _frequency.value
 
     @njit(inline="always")
-    def now_ns(scratch: Any) -> int:
+    def now_ns(scratch: NumbaType) -> int:
         """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
         _read_ticks(scratch)
         return int(carray(scratch, (2,))[0] * NS_PER_TICK)
@@ -201,7 +210,7 @@ else:
     _CLOCK = getattr(time, "CLOCK_UPTIME_RAW", time.CLOCK_MONOTONIC)
 
     @njit(inline="always")
-    def now_ns(scratch: Any) -> int:
+    def now_ns(scratch: NumbaType) -> int:
         """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
         _read_clock(_CLOCK, scratch)
         time_spec = carray(scratch, (2,))

@@ -6,11 +6,13 @@ CPU has (AVX-512, AVX2, SSE, NEON), and the width is chosen so that one vector i
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, config
+
+from fxhost.native.llvm_types import Ptr, Vec, Word
 
 
 class Tanh(NamedTuple):
@@ -75,16 +77,16 @@ class Vectors:
         Float32 lanes in a vector.
     """
 
-    def __init__(self, builder: Any, width: int) -> None:
+    def __init__(self, builder: Vec, width: int) -> None:
         self.builder = builder
         self.width = width
         self.type = ir.VectorType(_FLOAT, width)
 
-    def pointer(self, address: Any) -> Any:
+    def pointer(self, address: Ptr) -> Ptr:
         """An int64 address as `float *`."""
         return self.builder.inttoptr(address, _FLOAT.as_pointer())
 
-    def offset(self, pointer: Any, *terms: Any) -> Any:
+    def offset(self, pointer: Ptr, *terms: Word) -> Ptr:
         """A pointer moved by a sum of products, in float32; a term is a number, a value, or a pair to be multiplied."""
         for term in terms:
             factors = [self.word(factor) for factor in (term if isinstance(term, tuple) else (term,))]
@@ -92,40 +94,40 @@ class Vectors:
             pointer = self.builder.gep(pointer, [step])
         return pointer
 
-    def word(self, value: Any) -> Any:
+    def word(self, value: Vec) -> Word:
         """A number as an int64 value; a value stays what it is."""
         return ir.Constant(_WORD, value) if isinstance(value, int) else value
 
-    def load(self, pointer: Any, index: int = 0, *, aligned: bool = True) -> Any:
+    def load(self, pointer: Ptr, index: int = 0, *, aligned: bool = True) -> Vec:
         """The vector at `pointer[index]`."""
         value = self.builder.load(self.builder.bitcast(self.offset(pointer, index), self.type.as_pointer()))
         value.align = 4 * self.width if aligned else 4
         return value
 
-    def store(self, value: Any, pointer: Any, index: int = 0) -> None:
+    def store(self, value: Vec, pointer: Ptr, index: int = 0) -> None:
         """Write an aligned vector to `pointer[index]`."""
         target = self.builder.bitcast(self.offset(pointer, index), self.type.as_pointer())
         self.builder.store(value, target).align = 4 * self.width
 
-    def load_scalar(self, pointer: Any, index: int = 0) -> Any:
+    def load_scalar(self, pointer: Ptr, index: int = 0) -> Vec:
         """The number at `pointer[index]`."""
         return self.builder.load(self.offset(pointer, index))
 
-    def store_scalar(self, value: Any, pointer: Any, index: int = 0) -> None:
+    def store_scalar(self, value: Vec, pointer: Ptr, index: int = 0) -> None:
         """Write a number to `pointer[index]`."""
         self.builder.store(value, self.offset(pointer, index))
 
-    def load_word(self, pointer: Any) -> Any:
+    def load_word(self, pointer: Ptr) -> Word:
         """The int32 at a pointer, as an int64."""
         value = self.builder.load(self.builder.bitcast(pointer, ir.IntType(32).as_pointer()))
         return self.builder.sext(value, _WORD)
 
-    def store_word(self, value: Any, pointer: Any) -> None:
+    def store_word(self, value: Vec, pointer: Ptr) -> None:
         """Write an int64 that fits to a pointer, as an int32."""
         number = ir.IntType(32)
         self.builder.store(self.builder.trunc(value, number), self.builder.bitcast(pointer, number.as_pointer()))
 
-    def sum_lanes(self, value: Any) -> Any:
+    def sum_lanes(self, value: Vec) -> Vec:
         """The sum of all lanes, a number: halves are added until one lane is left."""
         lanes = self.width
         while lanes > 1:
@@ -139,7 +141,7 @@ class Vectors:
             value = self.add(low, high)
         return self.first(value)
 
-    def prefetch(self, pointer: Any, index: Any = 0) -> None:
+    def prefetch(self, pointer: Ptr, index: Word = 0) -> None:
         """Prefetch the cache line of `pointer[index]`."""
         byte = ir.IntType(8).as_pointer()
         number = ir.IntType(32)
@@ -148,15 +150,15 @@ class Vectors:
         read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
         self.builder.call(function, [self.builder.bitcast(self.offset(pointer, index), byte), read, keep, data])
 
-    def broadcast(self, pointer: Any, index: Any = 0) -> Any:
+    def broadcast(self, pointer: Ptr, index: Word = 0) -> Vec:
         """The number at `pointer[index]` in every lane."""
         return self.fill(self.builder.load(self.offset(pointer, index)))
 
-    def first(self, value: Any) -> Any:
+    def first(self, value: Vec) -> Vec:
         """The number in the first lane."""
         return self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
-    def fill(self, number: Any) -> Any:
+    def fill(self, number: Word) -> Vec:
         """A number in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
         lane = ir.IntType(32)
@@ -165,46 +167,46 @@ class Vectors:
             one, undefined, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width)
         )
 
-    def part(self, value: Any, start: int, lanes: int) -> Any:
+    def part(self, value: Vec, start: int, lanes: int) -> Vec:
         """Some lanes of a vector, from `start` on."""
         return self.builder.shuffle_vector(value, value, self._lanes(range(start, start + lanes)))
 
-    def spread(self, value: Any, lane: int) -> Any:
+    def spread(self, value: Vec, lane: int) -> Vec:
         """One lane of a vector, of any width, in every lane."""
         return self.builder.shuffle_vector(value, value, self._lanes([lane] * self.width))
 
     @staticmethod
-    def _lanes(lanes: Sequence[int]) -> Any:
+    def _lanes(lanes: Sequence[int]) -> Vec:
         return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
 
-    def constant(self, value: float) -> Any:
+    def constant(self, value: float) -> Vec:
         """A number in every lane."""
         return ir.Constant(self.type, [ir.Constant(_FLOAT, value)] * self.width)
 
-    def multiply(self, *factors: Any) -> Any:
+    def multiply(self, *factors: Vec) -> Vec:
         """The product."""
         product = factors[0]
         for factor in factors[1:]:
             product = self.builder.fmul(product, factor, flags=FAST)
         return product
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: Vec, b: Vec) -> Vec:
         """A + b."""
         return self.builder.fadd(a, b, flags=FAST)
 
-    def subtract(self, a: Any, b: Any) -> Any:
+    def subtract(self, a: Vec, b: Vec) -> Vec:
         """A − b."""
         return self.builder.fsub(a, b, flags=FAST)
 
-    def divide(self, a: Any, b: Any) -> Any:
+    def divide(self, a: Vec, b: Vec) -> Vec:
         """A / b."""
         return self.builder.fdiv(a, b, flags=FAST)
 
-    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+    def multiply_add(self, a: Vec, b: Vec, c: Vec) -> Vec:
         """A b + c, in one instruction where the CPU has it."""
         return self.add(self.multiply(a, b), c)
 
-    def polynomial(self, z: Any, coefficients: Sequence[float], *, short: bool = False) -> Any:
+    def polynomial(self, z: Vec, coefficients: Sequence[float], *, short: bool = False) -> Vec:
         """Σ coefficients[n] zⁿ by Horner's rule; if `short`, in fewer steps after each other but one more operation."""
         first, second, *rest = map(self.constant, coefficients)
         total = rest[-1]
@@ -214,7 +216,7 @@ class Vectors:
             return self.multiply_add(self.multiply(z, z), total, self.multiply_add(z, second, first))
         return self.multiply_add(self.multiply_add(total, z, second), z, first)
 
-    def power_of_two(self, x: Any, *, short: bool = False) -> Any:
+    def power_of_two(self, x: Vec, *, short: bool = False) -> Vec:
         """2ˣ to a relative error of 1.4e-7, x taken as −25 to 25; NaN stays NaN. `short` as in `polynomial`."""
         x = self.clamp(x, 25.0)
         magic = self.constant(1.5 * 2**23 + 127)  # the lowest bits of the sum are the whole part of x, biased by 127
@@ -224,20 +226,20 @@ class Vectors:
         bits = self.builder.shl(self.builder.bitcast(turned, words), ir.Constant(words, [23] * self.width))
         return self.multiply(self.builder.bitcast(bits, self.type), self.polynomial(fraction, POWER, short=short))
 
-    def clamp(self, x: Any, limit: float) -> Any:
+    def clamp(self, x: Vec, limit: float) -> Vec:
         """`x`, or the limit of its sign if it is beyond it; NaN stays NaN."""
         for bound, comparison in ((self.constant(limit), "<"), (self.constant(-limit), ">")):
             x = self.builder.select(self.builder.fcmp_unordered(comparison, x, bound), x, bound)
         return x
 
-    def tanh_ratio(self, x: Any, tanh: Tanh = TANH, *, short: bool = False) -> tuple[Any, Any]:
+    def tanh_ratio(self, x: Vec, tanh: Tanh = TANH, *, short: bool = False) -> tuple[Vec, Vec]:
         """Numerator and denominator of tanh(x), so that several can share one division; `short` as in `polynomial`."""
         x = self.clamp(x, tanh.limit)
         z = self.multiply(x, x)
         p, q = (self.polynomial(z, coefficients, short=short) for coefficients in (tanh.p, tanh.q))
         return self.multiply(x, p), q
 
-    def activate_gates(self, sums: Sequence[Any], tanh: Tanh = TANH) -> tuple[Any, Any, Any, Any]:
+    def activate_gates(self, sums: Sequence[Vec], tanh: Tanh = TANH) -> tuple[Vec, Vec, Vec, Vec]:
         """The gates i, f, g, o of an LSTM, with one division for all four.
 
         The sums are those of i and f times −log₂ e, of g, and half that of o.
@@ -255,7 +257,7 @@ class Vectors:
             self.multiply_add(self.multiply(p_o, q_g, inverse_go), half, half),
         )
 
-    def pin(self, values: Sequence[Any]) -> list[Any]:
+    def pin(self, values: Sequence[Vec]) -> list[Vec]:
         """The same values, computed before what uses them from here on: left alone, LLVM reorders and spills them."""
         register = REGISTER_CONSTRAINTS.get(llvm.get_process_triple().split("-")[0])
         if register is None:
@@ -271,22 +273,22 @@ class Vectors:
         result = self.builder.call(nothing, values)
         return [self.builder.extract_value(result, n) for n in range(len(values))] if len(values) > 1 else [result]
 
-    def variable(self, value: Any) -> Any:
+    def variable(self, value: Vec) -> Ptr:
         """A vector that changes in a loop; LLVM keeps it in a register."""
         slot = cgutils.alloca_once(self.builder, self.type)
         self.builder.store(value, slot)
         return slot
 
-    def get(self, variable: Any) -> Any:
+    def get(self, variable: Ptr) -> Vec:
         """The value of a variable."""
         return self.builder.load(variable)
 
-    def set(self, variable: Any, value: Any) -> None:
+    def set(self, variable: Ptr, value: Vec) -> None:
         """Change a variable."""
         self.builder.store(value, variable)
 
     @contextmanager
-    def repeat(self, count: Any) -> Iterator[Any]:
+    def repeat(self, count: Word) -> Iterator[Word]:
         """A loop: yields its index, from 0."""
         with cgutils.for_range(self.builder, self.word(count)) as loop:
             yield loop.index

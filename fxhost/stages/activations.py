@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fxhost.native.llvm_types import Vec, Word
 from fxhost.native.vectors import CLOSE_TANH, Vectors
 from fxhost.networks.wavenet_layers import Activation
 
@@ -11,8 +12,8 @@ FAST_TANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.445066346
 
 
 def activate(
-    v: Vectors, activation: Activation, rows: Sequence[Sequence[Any]], channels: Sequence[Any]
-) -> list[list[Any]]:
+    v: Vectors, activation: Activation, rows: Sequence[Sequence[Vec]], channels: Sequence[Any]
+) -> list[list[Vec]]:
     """The activations of some rows of vectors, and the numbers of their channels."""
     return [
         [activate_one(v, activation, value, channel) for value in row]
@@ -20,7 +21,7 @@ def activate(
     ]
 
 
-def activate_one(v: Vectors, activation: Activation, x: Any, channel: Any) -> Any:
+def activate_one(v: Vectors, activation: Activation, x: Vec, channel: Word) -> Vec:
     """The activation of one vector, of this channel."""
     numbers, zero, one, half = activation.numbers, v.constant(0.0), v.constant(1.0), v.constant(0.5)
     match activation.name:
@@ -55,12 +56,12 @@ def activate_one(v: Vectors, activation: Activation, x: Any, channel: Any) -> An
     return v.multiply(greatest(v, x, v.constant(-20.0)), sigmoid)  # below it SiLU is 0 but the sigmoid is not quite
 
 
-def softsign(v: Vectors, x: Any) -> Any:
+def softsign(v: Vectors, x: Vec) -> Vec:
     """The value over one more than its size, x / (1 + |x|)."""
     return v.divide(x, v.add(greatest(v, x, v.subtract(v.constant(0.0), x)), v.constant(1.0)))
 
 
-def fast_tanh(v: Vectors, x: Any) -> Any:
+def fast_tanh(v: Vectors, x: Vec) -> Vec:
     """Neural Amp Modeler's stand-in for tanh: x (p + p a + (q + r a) x²) / (s + (s + x²) |x + t x a|) with a = |x|.
 
     x is taken within ±1e6, so that x⁴ is finite.
@@ -73,11 +74,11 @@ def fast_tanh(v: Vectors, x: Any) -> Any:
     return v.divide(v.multiply(x, over), under)
 
 
-def choose(v: Vectors, x: Any, comparison: str, bound: Any, then: Any, otherwise: Any) -> Any:
+def choose(v: Vectors, x: Vec, comparison: str, bound: Vec, then: Vec, otherwise: Vec) -> Vec:
     """One of two values lane by lane; where x is NaN the second."""
     return v.builder.select(v.builder.fcmp_ordered(comparison, x, bound), then, otherwise)
 
 
-def greatest(v: Vectors, x: Any, y: Any) -> Any:
+def greatest(v: Vectors, x: Vec, y: Vec) -> Vec:
     """The greater of two."""
     return choose(v, x, "<", y, y, x)

@@ -3,12 +3,14 @@
 `train.network.kernel` says what the arrays hold, whose addresses the steps take.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numba import types
 from numba.extending import intrinsic
 
+from fxhost.native.llvm_types import Builder, NumbaType, Ptr, Signature, TargetContext, TypingContext, Word
 from fxhost.native.vectors import QUICK_TANH, Vectors, register_lanes
 
 UNITS = 2  # units whose gates are summed at once: 8 rows × 2 vectors of sums stay in registers
@@ -109,7 +111,7 @@ class Shape:
         return min(32, max(1, DGATES_BYTES // (16 * self.hidden * self.tiling.lanes)))
 
 
-def step_forward(v: Vectors, shape: Shape, *addresses: Any) -> None:
+def step_forward(v: Vectors, shape: Shape, *addresses: Ptr) -> None:
     """One step: the gates, the cell state, h into the next Z, and what the head adds to Y."""
     hidden, columns, is_top = shape.hidden, shape.columns, shape.is_top
     width, vectors, lanes = _lanes(shape)
@@ -146,7 +148,7 @@ def step_forward(v: Vectors, shape: Shape, *addresses: Any) -> None:
         v.store(v.get(total), output, n * width)
 
 
-def differentiate_gates(v: Vectors, shape: Shape, *addresses: Any) -> None:
+def differentiate_gates(v: Vectors, shape: Shape, *addresses: Ptr) -> None:
     """The gradients of the sums of the gates, and the gradient of the cell state for the step before."""
     hidden, is_top = shape.hidden, shape.is_top
     width, vectors, lanes = _lanes(shape)
@@ -183,7 +185,7 @@ def differentiate_gates(v: Vectors, shape: Shape, *addresses: Any) -> None:
                 v.store(value, v.offset(dgates, (unit, 4 * lanes)), gate * lanes + at)
 
 
-def step_back(v: Vectors, shape: Shape, *addresses: Any) -> None:
+def step_back(v: Vectors, shape: Shape, *addresses: Ptr) -> None:
     """The gradient of Z: W transposed times the gradients of the sums."""
     hidden = shape.hidden
     width, vectors, lanes = _lanes(shape)
@@ -202,7 +204,7 @@ def step_back(v: Vectors, shape: Shape, *addresses: Any) -> None:
                 v.store(v.get(sums[k][n]), v.offset(dz, (tile, BACK_ROWS * lanes)), k * lanes + n * width)
 
 
-def add_weight_gradient(v: Vectors, shape: Shape, *arguments: Any) -> None:
+def add_weight_gradient(v: Vectors, shape: Shape, *arguments: Ptr) -> None:
     """Add the products of the gradients of the sums and of Z, over some steps, to A."""
     hidden = shape.hidden
     width, vectors, lanes = _lanes(shape)
@@ -236,13 +238,13 @@ _STEPS = {emit.__name__: emit for emit in (step_forward, differentiate_gates, st
 
 @intrinsic(prefer_literal=True)
 def run_step(
-    typing_context: Any,
-    step: Any,
-    hidden: Any,
-    inputs: Any,
-    is_top: Any,
-    needs_input_gradient: Any,
-    addresses: Any,
+    typing_context: TypingContext,
+    step: NumbaType,
+    hidden: NumbaType,
+    inputs: NumbaType,
+    is_top: NumbaType,
+    needs_input_gradient: NumbaType,
+    addresses: NumbaType,
 ) -> Any:
     """One of the steps by its name, with the sizes of a layer as literals and a tuple of int64 addresses or counts.
 
@@ -254,7 +256,7 @@ def run_step(
     emit = _STEPS[step.literal_value]
     count = len(addresses)
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, values: Sequence[Word]) -> Word:
         emit(Vectors(builder, shape.tiling.width), shape, *(builder.extract_value(values[-1], n) for n in range(count)))
         return context.get_dummy_value()
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.networks.wavenet_layers import Activation
 from fxhost.stages.activations import activate_one
@@ -99,7 +99,7 @@ class DenseChain:
 NONE = DenseChain()
 
 
-def emit_product(v: Vectors, product: Product, weights: Any, source: Any, target: Any, registers: int) -> None:
+def emit_product(v: Vectors, product: Product, weights: Ptr, source: Ptr, target: Ptr, registers: int) -> None:
     """Emit one dense layer that reads numbers and writes whole vectors; `weights` points to the first layer's."""
     start, room = v.offset(weights, product.start), 3 * registers // 4
     vectors = -(-product.rows // v.width)
@@ -115,11 +115,11 @@ def emit_product(v: Vectors, product: Product, weights: Any, source: Any, target
             v.store(activate_dense(v, product.activation, v.get(total)), target, n * v.width)
 
 
-def activate_dense(v: Vectors, name: str, x: Any) -> Any:
+def activate_dense(v: Vectors, name: str, x: Vec) -> Vec:
     """Emit the activation of a vector."""
     return x if name == "linear" else activate_one(v, Activation(ACTIVATIONS[name]), x, 0)
 
 
-def activate_number(v: Vectors, name: str, number: Any) -> Any:
+def activate_number(v: Vectors, name: str, number: Word) -> Vec:
     """Emit the activation of one number."""
     return number if name == "linear" else v.first(activate_dense(v, name, v.fill(number)))

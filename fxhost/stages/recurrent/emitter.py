@@ -8,8 +8,8 @@ the L1 cache: what can be of the next frame's is fetched while units are updated
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
+from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.stages.recurrent.dense import activate_number, emit_product
 from fxhost.stages.recurrent.layout import Group, Layout
@@ -20,14 +20,14 @@ PREFETCHED = 256  # cache lines: half of the smallest L1 cache
 
 
 def emit_block(
-    v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int, short: int
+    v: Vectors, layout: Layout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
 ) -> None:
     """Emit the loop over a block's frames. `short` is that of `Vectors.polynomial`, for the activations."""
     state, block = map(v.pointer, values[:2])
     layers = [LayerEmitter(v, layout, cell, state, layer, registers, bool(short)) for layer in range(layout.layers)]
     with v.repeat(values[2]) as frame:
         audio = v.offset(block, frame)
-        source: Any = emit_inputs(v, layout, state, audio, registers)
+        source: Ptr = emit_inputs(v, layout, state, audio, registers)
         for layer in layers:
             layer.emit(source)
             source = layer.h.all()
@@ -37,7 +37,7 @@ def emit_block(
         layer.c.save()
 
 
-def emit_inputs(v: Vectors, layout: Layout, state: Any, audio: Any, registers: int) -> Any:
+def emit_inputs(v: Vectors, layout: Layout, state: Ptr, audio: Ptr, registers: int) -> Ptr:
     """Emit the inputs of the first layer for one frame of audio; returns where they lie."""
     at = layout.offsets()
     x, knobs = at["x"], at["knob_targets"]
@@ -50,13 +50,13 @@ def emit_inputs(v: Vectors, layout: Layout, state: Any, audio: Any, registers: i
     return emit_dense(v, layout, state, "before", v.offset(state, x), registers)
 
 
-def emit_output(v: Vectors, layout: Layout, state: Any, h: "Cells", audio: Any, residual: int, registers: int) -> None:
+def emit_output(v: Vectors, layout: Layout, state: Ptr, h: "Cells", audio: Ptr, residual: int, registers: int) -> None:
     """Emit one output frame from the last layer's h, in the place of the input frame."""
     wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, h, registers))
     v.store_scalar(v.add(wet, v.load_scalar(audio)) if residual else wet, audio)
 
 
-def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, registers: int) -> Any:
+def emit_dense(v: Vectors, layout: Layout, state: Ptr, place: str, source: Ptr, registers: int) -> Ptr:
     """Emit the dense layers of one place; returns where the last one's output lies, or `source` if there is none."""
     at = layout.offsets()
     products = [p for p in layout.dense.products(layout.inputs, layout.hidden_size) if p.place == place]
@@ -67,7 +67,7 @@ def emit_dense(v: Vectors, layout: Layout, state: Any, place: str, source: Any, 
     return source
 
 
-def emit_sum(v: Vectors, layout: Layout, state: Any, h: "Cells", registers: int) -> Any:
+def emit_sum(v: Vectors, layout: Layout, state: Ptr, h: "Cells", registers: int) -> Vec:
     """Emit the output layer's sum over the last layer's h, or over the output of the dense layers after it."""
     at = layout.offsets()
     wet = v.load_scalar(state, at["head_bias"])
@@ -87,7 +87,7 @@ def emit_sum(v: Vectors, layout: Layout, state: Any, h: "Cells", registers: int)
 class Cells:
     """h or c of a layer, a vector for each group: in registers while a block plays, or in memory."""
 
-    def __init__(self, v: Vectors, layout: Layout, memory: Any, *, in_registers: bool) -> None:
+    def __init__(self, v: Vectors, layout: Layout, memory: Ptr, *, in_registers: bool) -> None:
         self.memory, self.groups = memory, layout.groups
         self.emitters = [Vectors(v.builder, group.lanes) for group in layout.groups]
         self.kept = [w.variable(w.load(memory, g.first)) for w, g in self.each()] if in_registers else None
@@ -96,16 +96,16 @@ class Cells:
         """The emitter for a group's lanes, and the group."""
         return zip(self.emitters, self.groups, strict=True)
 
-    def all(self) -> Any:
+    def all(self) -> Vec:
         """What scales columns: the vectors of all groups as they are now, or where they lie in memory."""
         return [self.get(n) for n in range(len(self.groups))] if self.kept else self.memory
 
-    def get(self, n: int) -> Any:
+    def get(self, n: int) -> Vec:
         """The vector of a group."""
         w = self.emitters[n]
         return w.get(self.kept[n]) if self.kept else w.load(self.memory, self.groups[n].first)
 
-    def set(self, n: int, value: Any) -> None:
+    def set(self, n: int, value: Vec) -> None:
         """Change it."""
         if self.kept:
             self.emitters[n].set(self.kept[n], value)
@@ -118,14 +118,14 @@ class Cells:
             w.store(w.get(value), self.memory, group.first)
 
 
-Sums = dict[int, list[Any]]  # of the rows of a column, each in one or two parts that are added up in turn
+Sums = dict[int, list[Vec]]  # of the rows of a column, each in one or two parts that are added up in turn
 
 
 class LayerEmitter:
     """Emits the step of one layer: the sums of all units, then the units that they move."""
 
     def __init__(
-        self, v: Vectors, layout: Layout, cell: str, state: Any, layer: Any, registers: int, short: bool
+        self, v: Vectors, layout: Layout, cell: str, state: Ptr, layer: Ptr, registers: int, short: bool
     ) -> None:
         at = layout.offsets()
         self.v, self.layout, self.cell, self.registers, self.short = v, layout, cell, registers, short
@@ -150,7 +150,7 @@ class LayerEmitter:
         # with several passes the old h is needed until the last one
         self.h_next = self.h if passes == 1 else Cells(v, layout, v.offset(state, at["h_next"]), in_registers=False)
 
-    def emit(self, source: Any, given: Any = None) -> None:
+    def emit(self, source: Ptr, given: Vec = None) -> None:
         """Emit the step.
 
         `source` is what scales the columns of the inputs, as `Cells.all` gives it; or else `given` is where the sums
@@ -181,7 +181,7 @@ class LayerEmitter:
             for n in range(len(groups)):
                 self.h.set(n, self.h_next.get(n))
 
-    def emit_given(self, source: Callable[[Any], Any], given: Callable[[Any], Any], frames: Any) -> None:
+    def emit_given(self, source: Callable[[Ptr], Vec], given: Callable[[Ptr], Vec], frames: Word) -> None:
         """Emit the sums of the inputs of several frames, some rows of all frames after each other: their weights
         are fetched once for all frames. `source` and `given` tell where those of a frame lie.
         """
@@ -194,14 +194,14 @@ class LayerEmitter:
                 for row in rows:
                     self.v.store(self.total(sums[row]), target, row * self.v.width)
 
-    def total(self, parts: Sequence[Any]) -> Any:
+    def total(self, parts: Sequence[Vec]) -> Vec:
         """The sum of the parts of a row."""
         total = self.v.get(parts[0])
         for more in parts[1:]:
             total = self.v.add(total, self.v.get(more))
         return total
 
-    def begin(self, rows: Sequence[int], start: Any) -> Sums:
+    def begin(self, rows: Sequence[int], start: Ptr) -> Sums:
         """The sums of these rows with nothing in them but the bias, or what else lies at `start`."""
         v = self.v
         parts = 2 if len(rows) <= self.registers // 5 else 1  # so that the adder need not wait for itself
@@ -213,7 +213,7 @@ class LayerEmitter:
             for row in rows
         }
 
-    def add(self, sums: Sums, first: int, columns: range, source: Any) -> None:
+    def add(self, sums: Sums, first: int, columns: range, source: Ptr) -> None:
         """Add some columns, counted from `first` on, each scaled by its number in `source`."""
         v = self.v
         if self.cell == "gru":  # the inputs give nothing to the fourth sum, the hidden units nothing to the third
@@ -233,7 +233,7 @@ class LayerEmitter:
             scale = self.spread(source, column) if isinstance(source, list) else v.broadcast(source, column)
             self.add_column(sums, column, scale, v.offset(self.weights, (first + column) * self.stride))
 
-    def add_column(self, sums: Sums, number: int, scale: Any, weights: Any) -> None:
+    def add_column(self, sums: Sums, number: int, scale: Vec, weights: Ptr) -> None:
         """Add one scaled column."""
         v = self.v
         changed = [parts[number % len(parts)] for parts in sums.values()]
@@ -244,7 +244,7 @@ class LayerEmitter:
         for part, value in zip(changed, v.pin(values), strict=True):
             v.set(part, value)
 
-    def spread(self, vectors: list[Any], unit: int) -> Any:
+    def spread(self, vectors: list[Vec], unit: int) -> Vec:
         """The number of a unit in every lane."""
         n = next(n for n, group in enumerate(self.layout.groups) if unit < group.first + group.lanes)
         return self.v.spread(vectors[n], unit - self.layout.groups[n].first)
@@ -256,13 +256,13 @@ class LayerEmitter:
                 self.v.prefetch(self.weights, 16 * line)
 
 
-def part_of(v: Vectors, w: Vectors, vectors: Sequence[Any], n: int) -> Any:
+def part_of(v: Vectors, w: Vectors, vectors: Sequence[Vec], n: int) -> Vec:
     """Sum `n` of the four of a group, or what became of it: a vector, or a part of one if the group is narrow."""
     share = v.width // w.width
     return v.part(vectors[n // share], w.width * (n % share), w.width) if share > 1 else vectors[n // share]
 
 
-def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
+def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Vec], h: Vec, c: Vec, short: bool) -> tuple[Vec, Vec]:
     """The new h and c of a group, with two divisions.
 
     The sums are those of i and f times −log₂ e, of g, and half that of o. With σ = 1/q for i and f, and tanh = p/q, so
@@ -282,7 +282,7 @@ def update_lstm(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, s
     return w.divide(w.multiply(w.add(q_o, p_o), p), w.multiply(w.add(q_o, q_o), q)), c
 
 
-def update_gru(v: Vectors, w: Vectors, totals: Sequence[Any], h: Any, c: Any, short: bool) -> tuple[Any, Any]:
+def update_gru(v: Vectors, w: Vectors, totals: Sequence[Vec], h: Vec, c: Vec, short: bool) -> tuple[Vec, Vec]:
     """The new h of a group; c is not used.
 
     The sums are those of r and z times −log₂ e, W_n x + b_n, and U_n h + d_n.

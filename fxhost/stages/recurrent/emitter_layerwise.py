@@ -6,28 +6,28 @@ but the first.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
+from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.stages.recurrent.emitter import Cells, LayerEmitter, emit_inputs, emit_output
 from fxhost.stages.recurrent.layout import LAYERWISE_FRAMES, Layout
 
 
 def emit_layerwise(
-    v: Vectors, layout: Layout, values: Sequence[Any], cell: str, residual: int, registers: int, short: int
+    v: Vectors, layout: Layout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
 ) -> None:
     """Emit the loop over a block's frames, as `fxhost.stages.recurrent.emitter.emit_block` does."""
     b, state, at = v.builder, v.pointer(values[0]), layout.offsets()
     most = v.word(LAYERWISE_FRAMES)
     stride = layout.rows * layout.width
 
-    def sequence(frame: Any) -> Any:
+    def sequence(frame: Word) -> Ptr:
         return v.offset(state, at["sequence"], (frame, layout.padded))
 
-    def given(frame: Any) -> Any:
+    def given(frame: Word) -> Ptr:
         return v.offset(state, at["given_sums"], (frame, stride))
 
-    def keep(layer: LayerEmitter, frame: Any) -> None:
+    def keep(layer: LayerEmitter, frame: Word) -> None:
         """Write a layer's h to where the next one finds it."""
         for n, (w, group) in enumerate(layer.h.each()):
             w.store(layer.h.get(n), sequence(frame), group.first)

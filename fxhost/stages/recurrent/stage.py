@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
+from fxhost.native.llvm_types import Builder, NumbaType, Signature, TargetContext, TypingContext, Word
 from fxhost.native.vectors import Vectors
 from fxhost.stages.base import Stage, first_words, smoothing, stage_function
 from fxhost.stages.recurrent.dense import PLAIN, DenseChain
@@ -40,20 +41,20 @@ KNOB_SMOOTHING_MS = 20.0
 
 @intrinsic(prefer_literal=True)
 def play_block(
-    typing_context: Any,
+    typing_context: TypingContext,
     state: int,
     block: int,
     frames: int,
-    cell: Any,
-    layers: Any,
-    hidden_size: Any,
-    inputs: Any,
-    residual: Any,
-    width: Any,
-    widest: Any,
-    registers: Any,
-    short: Any,
-    dense: Any,
+    cell: NumbaType,
+    layers: NumbaType,
+    hidden_size: NumbaType,
+    inputs: NumbaType,
+    residual: NumbaType,
+    width: NumbaType,
+    widest: NumbaType,
+    registers: NumbaType,
+    short: NumbaType,
+    dense: NumbaType,
 ) -> Any:
     """The whole kernel: three values, then the kind of network and its sizes as literals, constants to LLVM.
 
@@ -65,7 +66,7 @@ def play_block(
     ):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, values: Sequence[Word]) -> Word:
         lanes = width.literal_value, widest.literal_value, DenseChain.from_text(dense.literal_value)
         sizes = Layout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, *lanes)
         v = Vectors(builder, sizes.width)

@@ -7,8 +7,8 @@ that the layer's weights stay in the innermost cache.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any
 
+from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.networks.wavenet_layers import Activation
 from fxhost.networks.wavenet_rings import CHUNK, TILE
 from fxhost.stages.activations import activate
@@ -24,7 +24,7 @@ ACTIVATED_AT_ONCE = 4  # vectors: as many as are needed to keep the CPU busy
 class Emitter(Rings):
     """Emits the code of a network."""
 
-    def emit_block(self, block: Any, frames: Any) -> None:
+    def emit_block(self, block: Ptr, frames: Word) -> None:
         """Emit the loop over the chunks of a block."""
         b, v = self.builder, self.v
         before = self.load_word(self.at["phase"])
@@ -52,17 +52,17 @@ class Emitter(Rings):
             self.store_word(b.urem(filled, v.word(TILE)), self.at["phase"])
             self.advance(b.sub(filled, b.urem(filled, v.word(TILE))))
 
-    def copy_frames(self, count: Any, source: Callable[[Any], Any], target: Callable[[Any], Any]) -> None:
+    def copy_frames(self, count: Word, source: Callable[[Ptr], Vec], target: Callable[[Ptr], Vec]) -> None:
         """Copy `count` frames."""
         with self.v.repeat(count) as frame:
             self.v.store_scalar(self.v.load_scalar(source(frame)), target(frame))
 
-    def frame(self, ring: Ring, phase: Any, number: Any) -> Any:
+    def frame(self, ring: Ring, phase: Word, number: Word) -> Ptr:
         """The address of a frame of this chunk in a ring of one channel."""
         place = self.builder.add(self.builder.add(ring.position, phase), number)
         return self.v.offset(ring.first, self.wrapped(place, ring))
 
-    def multiply(self, rows: int, weights: Any, *terms: Term) -> Iterator[tuple[list[Any], list[list[Any]]]]:
+    def multiply(self, rows: int, weights: Ptr, *terms: Term) -> Iterator[tuple[list[Vec], list[list[Vec]]]]:
         """Emit a sum of products with its bias; yields the numbers of some rows and their sums, to be used there."""
         size, times, rest = self.layout.split(rows)
         per_row = 1 + sum(term.taps * term.columns for term in terms)
@@ -74,7 +74,7 @@ class Emitter(Rings):
             start = times * size
             yield list(range(start, rows)), self.multiply_part(rest, self.v.offset(weights, start * per_row), terms)
 
-    def multiply_part(self, rows: int, weights: Any, terms: Sequence[Term]) -> list[list[Any]]:
+    def multiply_part(self, rows: int, weights: Ptr, terms: Sequence[Term]) -> list[list[Vec]]:
         """The sums of as many rows as fit into registers."""
         v = self.v
         sums = [[v.variable(v.constant(0.0)) for _ in self.vectors] for _ in range(rows)]
@@ -93,7 +93,7 @@ class Emitter(Rings):
         biases = [v.broadcast(weights, row) for row in range(rows)]
         return [[v.add(v.get(total), bias) for total in row] for row, bias in zip(sums, biases, strict=True)]
 
-    def add_response(self, totals: Sequence[Any], weights: Any, term: Term) -> None:
+    def add_response(self, totals: Sequence[Vec], weights: Ptr, term: Term) -> None:
         """Add one channel's many taps, in several sums by turns, so that the adder need not wait for itself."""
         b, v = self.builder, self.v
         parts = [[v.variable(v.constant(0.0)) for _ in totals] for _ in range(RESPONSE_PARTS)]
@@ -108,7 +108,7 @@ class Emitter(Rings):
             for total, value in zip(totals, part, strict=True):
                 v.set(total, v.add(v.get(total), v.get(value)))
 
-    def add_columns(self, sums: Sequence[Sequence[Any]], weights: Any, columns: int, rows: Rows) -> None:
+    def add_columns(self, sums: Sequence[Sequence[Vec]], weights: Ptr, columns: int, rows: Rows) -> None:
         """Add channels times their weights."""
         done = 0
         if columns * len(sums) * len(self.vectors) > MOST_UNROLLED:
@@ -121,7 +121,7 @@ class Emitter(Rings):
         for column in range(done, columns):
             self.add_column(sums, self.v.offset(weights, column * len(sums)), self.load(rows, column))
 
-    def add_column(self, sums: Sequence[Sequence[Any]], weights: Any, values: Sequence[Any]) -> None:
+    def add_column(self, sums: Sequence[Sequence[Vec]], weights: Ptr, values: Sequence[Vec]) -> None:
         """Add one channel times its weights."""
         v = self.v
         for row, totals in enumerate(sums):
@@ -129,7 +129,7 @@ class Emitter(Rings):
             for total, value in zip(totals, values, strict=True):
                 v.set(total, v.multiply_add(weight, value, v.get(total)))
 
-    def emit_array(self, plan: ArrayPlan, tiles: Any) -> None:
+    def emit_array(self, plan: ArrayPlan, tiles: Word) -> None:
         """Emit one array of layers for a chunk of tiles."""
         v, a = self.v, plan.array
         source, head, first = self.ring(plan.source), self.ring(plan.head), self.ring(plan.runs[0].ring)
@@ -152,7 +152,7 @@ class Emitter(Rings):
             term = self.history(head, tile, a.summed, a.head_kernel_size)
             self.store_product(a.head_size, v.offset(weights, plan.result), self.rows(target, tile), term)
 
-    def emit_head(self, plan: HeadPlan, tiles: Any) -> None:
+    def emit_head(self, plan: HeadPlan, tiles: Word) -> None:
         """Emit the head of a network for a chunk of tiles."""
         b, v = self.builder, self.v
         for first, count in plan.runs:
@@ -171,7 +171,7 @@ class Emitter(Rings):
                     self.store_product(matrix.rows, weights, self.rows(after, tile), term)
 
     def store_product(
-        self, rows: int, weights: Any, target: Rows, *terms: Term, times: Rows | None = None, onto: Rows | None = None
+        self, rows: int, weights: Ptr, target: Rows, *terms: Term, times: Rows | None = None, onto: Rows | None = None
     ) -> None:
         """Emit a product, times or plus what is in other rows, and write it."""
         for numbers, sums in self.multiply(rows, weights, *terms):
@@ -185,7 +185,7 @@ class Emitter(Rings):
         with self.v.repeat(count) as row:
             self.store(self.add(self.load(source, row), self.load(target, row)), target, row)
 
-    def emit_layer(self, plan: ArrayPlan, run: Run, number: Any, weights: Any, tiles: Any) -> None:
+    def emit_layer(self, plan: ArrayPlan, run: Run, number: Word, weights: Ptr, tiles: Word) -> None:
         """Emit one layer for a chunk of tiles."""
         b, v, a, layer = self.builder, self.v, plan.array, run.layer
         ring_number = b.add(v.word(run.ring), number)
@@ -268,7 +268,7 @@ class Emitter(Rings):
             for row, values in zip(part, results, strict=True):
                 self.store(values, rows, row)
 
-    def some_rows(self, channels: int, *, is_equal: bool) -> Iterator[list[Any]]:
+    def some_rows(self, channels: int, *, is_equal: bool) -> Iterator[list[Vec]]:
         """Emit a loop over channels; yields the numbers of a few, to be used there: numbers only if all are equal."""
         step = max(1, ACTIVATED_AT_ONCE // len(self.vectors))
         turns = channels // step if is_equal else 0
@@ -280,7 +280,7 @@ class Emitter(Rings):
         for start in range(0, len(rest), step):
             yield rest[start : start + step]
 
-    def activate_rows(self, run: Run, channels: int, part: list[Any], rows: Rows, sums: Rows | None) -> None:
+    def activate_rows(self, run: Run, channels: int, part: list[Word], rows: Rows, sums: Rows | None) -> None:
         """The same for the channels `part`."""
         v, layer, b = self.v, run.layer, self.builder
         z = [self.load(rows, row) for row in part]

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.networks.wavenet_rings import TILE
 from fxhost.stages.wavenet.layout import RING_WORDS, Layout
@@ -23,8 +23,8 @@ class Rows:
         Whether the tiles begin on a cache line.
     """
 
-    first: Any
-    stride: Any
+    first: Word
+    stride: Word
     aligned: bool = True
 
 
@@ -34,18 +34,18 @@ class Term:
 
     columns: int
     taps: int
-    rows: Callable[[Any], Rows]
+    rows: Callable[[Vec], Rows]
 
 
 @dataclass(frozen=True)
 class Ring:
     """A ring while a chunk plays, as LLVM values: its rows, their length and distance, the dilation, the position."""
 
-    first: Any
-    length: Any
-    stride: Any
-    dilation: Any
-    position: Any
+    first: Word
+    length: Word
+    stride: Word
+    dilation: Word
+    position: Word
 
 
 class Rings:
@@ -59,12 +59,12 @@ class Rings:
         The memory.
     """
 
-    def __init__(self, v: Vectors, layout: Layout, state: Any) -> None:
+    def __init__(self, v: Vectors, layout: Layout, state: Ptr) -> None:
         self.v, self.builder, self.layout, self.state = v, v.builder, layout, state
         self.at = layout.offsets
         self.vectors = range(TILE // v.width)  # of a tile
 
-    def advance(self, frames: Any) -> None:
+    def advance(self, frames: Word) -> None:
         """Advance the position of all rings."""
         b = self.builder
         with self.v.repeat(len(self.layout.rings)) as number:
@@ -72,20 +72,20 @@ class Rings:
             moved = b.add(ring.position, frames)
             self.store_word(self.wrapped(moved, ring), self.at["positions"], number)
 
-    def wrapped(self, place: Any, ring: Ring) -> Any:
+    def wrapped(self, place: Word, ring: Ring) -> Word:
         """A place modulo the length of its ring."""
         b = self.builder
         return b.select(b.icmp_signed(">=", place, ring.length), b.sub(place, ring.length), place)
 
-    def load_word(self, index: int, *terms: Any) -> Any:
+    def load_word(self, index: int, *terms: Word) -> Word:
         """The int32 at this index of the memory."""
         return self.v.load_word(self.v.offset(self.state, index, *terms))
 
-    def store_word(self, value: Any, index: int, *terms: Any) -> None:
+    def store_word(self, value: Vec, index: int, *terms: Word) -> None:
         """Write an int32 to this index of the memory."""
         self.v.store_word(value, self.v.offset(self.state, index, *terms))
 
-    def ring(self, number: Any) -> Ring:
+    def ring(self, number: Word) -> Ring:
         """A ring as it is now."""
         place, length, stride, dilation = (
             self.load_word(self.at["table"] + field, (number, RING_WORDS)) for field in range(RING_WORDS)
@@ -93,19 +93,19 @@ class Rings:
         position = self.load_word(self.at["positions"], number)
         return Ring(self.v.offset(self.state, place), length, stride, dilation, position)
 
-    def place(self, ring: Ring, tile: Any) -> Any:
+    def place(self, ring: Ring, tile: Word) -> Word:
         """Where in a ring a tile of this chunk begins."""
         return self.wrapped(self.builder.add(ring.position, self.builder.mul(tile, self.v.word(TILE))), ring)
 
-    def rows(self, ring: Ring, tile: Any) -> Rows:
+    def rows(self, ring: Ring, tile: Word) -> Rows:
         """A tile of this chunk."""
         return Rows(self.v.offset(ring.first, self.place(ring, tile)), ring.stride)
 
-    def history(self, ring: Ring, tile: Any, columns: int, taps: int) -> Term:
+    def history(self, ring: Ring, tile: Word, columns: int, taps: int) -> Term:
         """A tile of this chunk and the frames that a convolution takes before it."""
         b, place = self.builder, self.place(ring, tile)
 
-        def rows(tap: Any) -> Rows:
+        def rows(tap: Word) -> Rows:
             if isinstance(tap, int):
                 if tap == taps - 1:
                     return Rows(self.v.offset(ring.first, place), ring.stride)
@@ -116,7 +116,7 @@ class Rings:
 
         return Term(columns, taps, rows)
 
-    def mirror(self, ring: Ring, tile: Any, channels: int) -> None:
+    def mirror(self, ring: Ring, tile: Word, channels: int) -> None:
         """Write the first tile of a ring behind its last one, if it is the tile that plays."""
         b, v = self.builder, self.v
         with (
@@ -128,18 +128,18 @@ class Rings:
             for n in self.vectors:
                 v.store(v.load(start, n * v.width), copy, n * v.width)
 
-    def load(self, rows: Rows, row: Any) -> list[Any]:
+    def load(self, rows: Rows, row: Word) -> list[Vec]:
         """The tile of one channel."""
         v = self.v
         start = v.offset(rows.first, (row, rows.stride))
         return [v.load(start, n * v.width, aligned=rows.aligned) for n in self.vectors]
 
-    def store(self, values: Sequence[Any], rows: Rows, row: Any) -> None:
+    def store(self, values: Sequence[Vec], rows: Rows, row: Word) -> None:
         """Write the tile of one channel."""
         start = self.v.offset(rows.first, (row, rows.stride))
         for n, value in zip(self.vectors, values, strict=True):
             self.v.store(value, start, n * self.v.width)
 
-    def add(self, a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
+    def add(self, a: Sequence[Vec], b: Sequence[Vec]) -> list[Vec]:
         """The sum of two tiles."""
         return [self.v.add(x, y) for x, y in zip(a, b, strict=True)]

@@ -4,6 +4,7 @@
 `fxhost.stages.wavenet.emitter` emits the code.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import address_of
+from fxhost.native.llvm_types import Builder, NumbaType, Signature, TargetContext, TypingContext, Word
 from fxhost.native.vectors import Vectors, register_lanes
 from fxhost.networks.wavenet import WaveNet
 from fxhost.networks.wavenet_checks import check_network
@@ -25,13 +27,13 @@ from fxhost.stages.wavenet.layout import Layout
 
 @intrinsic(prefer_literal=True)
 def play_block(
-    typing_context: Any,
+    typing_context: TypingContext,
     state: int,
     block: int,
     frames: int,
-    description: Any,
-    width: Any,
-    registers: Any,
+    description: NumbaType,
+    width: NumbaType,
+    registers: NumbaType,
 ) -> Any:
     """The whole kernel: three values, then the network as a text and the CPU's sizes, literals.
 
@@ -43,7 +45,7 @@ def play_block(
     ):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(context: TargetContext, builder: Builder, signature: Signature, values: Sequence[Word]) -> Word:
         network = WaveNet.from_text(description.literal_value)
         layout = Layout(network, width.literal_value, registers.literal_value)
         v = Vectors(builder, layout.width)
