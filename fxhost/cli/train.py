@@ -1,10 +1,6 @@
 """`fxhost train` and `fxhost signal`: from words to the trainer and back."""
 
 import argparse
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,28 +8,25 @@ from typing import Any
 from fxhost.cli.console import (
     end_like_ctrl_c,
     format_esr,
-    format_time,
     make_console,
     make_table,
     print_error,
     print_json,
     say,
 )
+from fxhost.cli.train_output import print_findings, print_result_and_report, showing_progress
+from fxhost.cli.train_search import run_search
 from fxhost.errors import FxhostError, TrainingError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset, resolve_output
 from train.checkpoint import checkpoint_path, read_checkpoint
-from train.fit import Progress, Result, Settings, fit
+from train.fit import Settings, fit
 from train.interruption import Interruption
 from train.pairs.augment import AUGMENTATIONS
-from train.pairs.check import format_findings
 from train.pairs.folder import find_pairs
 from train.pairs.pair import Pair
-from train.pairs.read import read_pair
-from train.report.report import check_report_folder, write_report
-from train.report.verdict import judge
+from train.report.report import check_report_folder
 
-STATUS_EVERY_S = 5.0
 INTERRUPTED = 130
 SETTINGS = (
     "name",
@@ -48,8 +41,6 @@ SETTINGS = (
     "seed",
     "device",
 )
-
-Show = Callable[[Progress], None]
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -107,11 +98,11 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     def check(pair: Pair) -> None:
         shown.extend(pair.notes)
         if not options.json:
-            _print_findings(pair)
+            print_findings(pair)
 
     with showing_progress(quiet=options.json) as show:
         if options.search:
-            result = _search(options, settings, pairs, test, frozenset(given), show, check, interruption)
+            result = run_search(options, settings, pairs, test, frozenset(given), show, check, interruption)
         else:
             result = fit(
                 settings,
@@ -126,7 +117,7 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
                 interruption=interruption,
             )
     if result is not None:
-        _tell_result(options, result, shown)
+        print_result_and_report(options, result, shown)
     return 0
 
 
@@ -155,23 +146,6 @@ def _choose_settings(options: argparse.Namespace, given: dict[str, Any]) -> Sett
         if {"minutes", "epochs"} & given.keys():
             saved |= {"minutes": None, "epochs": None}
     return Settings(**(saved | given))
-
-
-def _tell_result(options: argparse.Namespace, result: Result, shown: list[str]) -> None:
-    """Print what came of a training, but for the notes that were shown before it, and write its report."""
-    if not options.json:
-        _print_result(result)
-        for note in result.notes:
-            if note not in shown:
-                print_error(f"note: {note}")
-        if result.interrupted and not options.search and checkpoint_path(options.output).exists():
-            say("go on where it was: the same command with --resume")
-    page = _write_report(options, result) if options.report is not None else None
-    if options.json:
-        print_json(_as_dict(result, page))
-    elif page is not None:
-        of = f" (of the first of {len(result.tested)} recordings)" if len(result.tested) > 1 else ""
-        say(f"report: {page}{of}")
 
 
 def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
@@ -222,61 +196,6 @@ def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> 
     return replace(settings, **{key: value for key, value in own.items() if key not in given})
 
 
-def _search(
-    options: argparse.Namespace,
-    settings: Settings,
-    pairs: list[tuple[Path, Path]],
-    test: tuple[Path, Path] | None,
-    fixed: frozenset[str],
-    show: Show,
-    check: Callable[[Pair], None],
-    interruption: Interruption,
-) -> Result | None:
-    """Search; the training that made the preset, or None if nothing here could better what another worker made."""
-    from train.search.results import TrialReport
-    from train.search.search import search
-
-    for dry, wet in pairs:
-        check(read_pair(dry, wet, channel=settings.channel, delay_frames=settings.delay, force=options.force))
-
-    def report(trial: TrialReport) -> None:
-        if trial.state == "running" or (trial.state == "full" and trial.progress):
-            if trial.progress:
-                show(trial.progress)
-        elif not options.json:
-            values = ", ".join(f"{key} {format_value(value)}" for key, value in trial.values.items())
-            best = f"best ESR {format_esr(trial.esr_best)}"
-            say(
-                f"trial {trial.nth} of {trial.trials} (no. {trial.number}) {trial.state}: {values}; {best}",
-                at_once=True,
-            )
-
-    found = search(
-        settings,
-        pairs,
-        options.output,
-        trials=options.search,
-        storage=options.storage,
-        fixed=fixed,
-        test=test,
-        overwrite=options.force,
-        report=report,
-        interruption=interruption,
-    )
-    if not options.json:
-        say(f"{found.study}: {found.study_trials} trials; the preset has the values of no. {found.number}")
-    if found.result is None:  # what is there already is better than what was trained now
-        if options.json:
-            known = {key: getattr(found, key) for key in ("esr_validation", "esr_test", "interrupted")}
-            print_json({**known, "preset": str(found.preset), "notes": list(found.notes), "report": None})
-        else:
-            say(f"ESR: validation {format_esr(found.esr_validation)}, test {format_esr(found.esr_test)}")
-            if options.report is not None:
-                print_error("note: no report was written, because the preset is that of an earlier training")
-        return None
-    return replace(found.result, notes=found.result.notes + found.notes, interrupted=found.interrupted)
-
-
 def _run_selftest(options: argparse.Namespace) -> int:
     from train.selftest import run_selftest
 
@@ -296,54 +215,6 @@ def _run_selftest(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_report(options: argparse.Namespace, result: Result) -> Path:
-    part = result.tested[0]
-    return write_report(
-        options.report,
-        result.preset,
-        result.history,
-        part.dry,
-        part.wet,
-        result.sample_rate,
-        part.stretches,
-        overwrite=options.force or options.resume,
-    )
-
-
-def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:
-    keys = ("esr_validation", "esr_test", "epochs", "seconds", "samples_per_second", "delay_frames", "interrupted")
-    report = None if page is None else str(page)
-    values = {key: getattr(result, key) for key in keys}
-    _, reason = judge(result)
-    return {
-        **values,
-        "preset": str(result.preset),
-        "verdict": reason or None,
-        "notes": list(result.notes),
-        "report": report,
-    }
-
-
-def _print_findings(pair: Pair) -> None:
-    for line in format_findings(pair):
-        say(line)
-    for note in pair.notes:
-        print_error(f"note: {note}")
-    sys.stdout.flush()
-
-
-def _print_result(result: Result) -> None:
-    ended = "interrupted after" if result.interrupted else "trained for"
-    say(
-        f"{result.preset}: {ended} {format_time(result.seconds)}, {result.epochs} epochs, "
-        f"{result.samples_per_second:,.0f} samples a second"
-    )
-    tested = "not measured" if result.esr_test is None else format_esr(result.esr_test)
-    say(f"ESR: validation {format_esr(result.esr_validation)}, test {tested}")
-    is_fit, reason = judge(result)
-    say(f"play it: fxhost run {result.preset}" if is_fit else f"not ready to be played: {reason}")
-
-
 def run_signal(options: argparse.Namespace) -> int:
     """`fxhost signal`."""
     from train.signal import write_signal
@@ -354,41 +225,3 @@ def run_signal(options: argparse.Namespace) -> int:
         f"record that as WET.wav, then: fxhost train {options.output} WET.wav -o mine.pt"
     )
     return 0
-
-
-@contextmanager
-def showing_progress(*, quiet: bool) -> Iterator[Show]:
-    """Yield what shows how a training goes: a line that changes, or new ones now and then without a terminal."""
-    from rich.live import Live
-    from rich.text import Text
-
-    console = make_console(stderr=True)
-    if quiet:
-        yield lambda progress: None
-    elif console.is_terminal:
-        with Live(Text("reading the recordings …"), console=console, auto_refresh=False) as live:
-            yield lambda progress: live.update(Text(format_progress(progress)), refresh=True)
-    else:
-        next_line = time.perf_counter()
-
-        def report(progress: Progress) -> None:
-            nonlocal next_line
-            if time.perf_counter() >= next_line:
-                say(format_progress(progress), error=True, at_once=True)
-                next_line = time.perf_counter() + STATUS_EVERY_S
-
-        yield report
-
-
-def format_value(value: Any) -> str:
-    """A setting, in a few digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def format_progress(progress: Progress) -> str:
-    """Where a training stands, in one line."""
-    return (
-        f"epoch {progress.epoch:4d}   {progress.samples_per_second / 1e6:5.2f} M samples/s   "
-        f"loss {progress.loss:8.2g}   validation ESR {progress.esr_validation:8.2g}   best {progress.esr_best:8.2g}   "
-        f"{format_time(progress.seconds)} done, {format_time(progress.seconds_left)} left"
-    )

@@ -102,24 +102,11 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
     def forward(layer: Any, y: Any, steps: int) -> None:
         place, output = carray(layer, 1)[0], address_of(y)
         for t in range(steps):
-            run_step(
-                "step_forward",
-                hidden,
-                inputs,
-                top,
-                below,
-                (
-                    place.weights_forward,
-                    place.z + z_step * t,
-                    place.z + z_step * (t + 1),
-                    place.gates + g_step * t,
-                    place.cell + c_step * t,
-                    place.cell + c_step * (t + 1),
-                    place.tanh_cell + c_step * t,
-                    place.head,
-                    output + 4 * lanes * t,
-                ),
-            )
+            run_step("step_forward", hidden, inputs, top, below, (
+                place.weights_forward, place.z + z_step * t, place.z + z_step * (t + 1), place.gates + g_step * t,
+                place.cell + c_step * t, place.cell + c_step * (t + 1), place.tanh_cell + c_step * t, place.head,
+                output + 4 * lanes * t,
+            ))  # fmt: skip
 
     @cached_cfunc(_SIGNATURE, what, error_model="numpy")
     def backward(layer: Any, dy: Any, steps: int) -> None:
@@ -128,41 +115,15 @@ def compile_layer(hidden: int, inputs: int, *, is_top: bool, needs_input_gradien
         while end > 0:
             start = max(0, end - stretch)
             for t in range(end - 1, start - 1, -1):
-                dgates = place.dgates + g_step * (t - start)
-                run_step(
-                    "differentiate_gates",
-                    hidden,
-                    inputs,
-                    top,
-                    below,
-                    (
-                        place.gates + g_step * t,
-                        place.cell + c_step * t,
-                        place.tanh_cell + c_step * t,
-                        place.head,
-                        slopes + 4 * lanes * t,
-                        place.upstream + 4 * place.upstream_step * t,
-                        place.dz + 4 * place.dz_step * (t + 1),
-                        place.dc,
-                        dgates,
-                    ),
-                )
-                run_step(
-                    "step_back",
-                    hidden,
-                    inputs,
-                    top,
-                    below,
-                    (place.weights_backward, dgates, place.dz + 4 * place.dz_step * t),
-                )
-            run_step(
-                "add_weight_gradient",
-                hidden,
-                inputs,
-                top,
-                below,
-                (place.dgates, place.z + z_step * start, place.gradient, end - start),
-            )
+                dgates, dz_next = place.dgates + g_step * (t - start), place.dz + 4 * place.dz_step * (t + 1)
+                run_step("differentiate_gates", hidden, inputs, top, below, (
+                    place.gates + g_step * t, place.cell + c_step * t, place.tanh_cell + c_step * t, place.head,
+                    slopes + 4 * lanes * t, place.upstream + 4 * place.upstream_step * t, dz_next, place.dc, dgates,
+                ))  # fmt: skip
+                dz = place.dz + 4 * place.dz_step * t
+                run_step("step_back", hidden, inputs, top, below, (place.weights_backward, dgates, dz))
+            products = place.dgates, place.z + z_step * start, place.gradient, end - start
+            run_step("add_weight_gradient", hidden, inputs, top, below, products)
             end = start
 
     return LayerKernels(

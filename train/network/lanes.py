@@ -293,11 +293,7 @@ def compile_groups() -> Any:
         types.int64,
         types.Array(from_dtype(LAYER), 1, "C"),
         *(types.int64, types.int64, types.boolean, types.float32),
-        *[array(3)] * 5,
-        array(2, "C"),
-        array(2),
-        array(1, "C"),
-        types.Array(types.float64, 1, "C"),
-        array(2, "C"),
+        *(*[array(3)] * 5, array(2, "C"), array(2), array(1, "C")),
+        *(types.Array(types.float64, 1, "C"), array(2, "C")),
     )
     return cached_njit(signature, nogil=True, error_model="numpy")(_run_groups)

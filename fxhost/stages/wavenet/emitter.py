@@ -276,9 +276,8 @@ class Emitter(Rings):
             with self.v.repeat(turns) as turn:
                 first = self.builder.mul(turn, self.v.word(step))
                 yield [self.builder.add(first, self.v.word(n)) for n in range(step)]
-        rest = list(range(turns * step, channels))
-        for start in range(0, len(rest), step):
-            yield rest[start : start + step]
+        for start in range(turns * step, channels, step):
+            yield list(range(start, min(start + step, channels)))
 
     def activate_rows(self, run: Run, channels: int, part: list[Word], rows: Rows, sums: Rows | None) -> None:
         """The same for the channels `part`."""
