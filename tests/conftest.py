@@ -1,11 +1,12 @@
 """What the tests share: presets with seeded weights, real guitar where there is some, and a real JACK server."""
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import soundfile
 import torch
 
 from fxhost.arrays import Float32Array
+from fxhost.cli import main
 from fxhost.preset.effect import Knob
 from fxhost.reference.preset_writer import save_preset
 from fxhost.reference.torchscript import EffectLSTM
@@ -104,6 +106,15 @@ def run_fxhost(
     """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "fxhost.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, cwd=ROOT, check=False)
+
+
+def call_fxhost(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process: quicker, where a new process would prove nothing more."""
+    out, err = io.StringIO(), io.StringIO()
+    words = list(map(str, arguments))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(words)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def assert_torch_stays_out(*arguments: object) -> None:

@@ -64,6 +64,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         options.words += unknown  # argparse takes only the first run of words between options
     elif unknown:
         commands[options.command].error(describe_unknown(unknown, commands[options.command]))
+    if options.command == "render" and options.output_folder is None and len(options.words) < 3:
+        commands["render"].error("expected PRESET… IN.wav OUT.wav, or PRESET… -o FOLDER IN.wav…")
     return options
 
 

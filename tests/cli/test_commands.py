@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fxhost.cli import main
-from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser
+from fxhost.cli.parser import COMMANDS, OVERVIEW, parse
 from fxhost.errors import FileError, PresetError
 from fxhost.preset.library import LIBRARY, find_preset, list_presets, resolve_output
 from tests.conftest import ROOT, assert_one_line, run_fxhost
@@ -55,7 +55,7 @@ def test_help_of_a_command_has_its_examples(name: str, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_is_understood(example: str) -> None:
     words = shlex.split(example)
-    options = build_parser()[0].parse_args(words)
+    options = parse(words)
     assert options.command == words[0]
 
 

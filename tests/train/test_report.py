@@ -38,7 +38,7 @@ from train.report.measures import (
     measure_load,
     measure_silence,
 )  # fmt: skip
-from train.report.page import FIGURES, format_db, format_esr
+from train.report.page import FIGURES, PLAYERS, format_db, format_esr
 from train.report.report import check_report_folder, write_report
 
 RATE = 44_100
@@ -399,7 +399,7 @@ def test_strangers_text_is_shown_and_not_obeyed(report: Path) -> None:
 def test_the_page_names_nothing_outside_of_itself(report: Path) -> None:
     page = Page(text := report.read_text(encoding="utf-8"))
     addresses = [value for name, value in page.attributes if name in ("src", "href", "srcset", "poster", "action")]
-    assert len(addresses) == len(FIGURES) - 1 + 3
+    assert len(addresses) == len(FIGURES) - 1 + len(PLAYERS)
     assert all(value.startswith(("data:image/png;base64,", "data:audio/flac;base64,")) for value in addresses)
     assert "link" not in page.tags
     assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttp|import\(", text)
@@ -457,15 +457,15 @@ def test_a_browser_shows_and_plays_everything_and_asks_for_nothing(width: int, r
     assert seen["title"] == f"{HOSTILE} – training report"
     assert len(seen["images"]) == len(FIGURES) - 1
     assert all(pixels > 1000 for pixels in seen["images"])
-    assert seen["errors"] == [""] * 3
-    assert seen["durations"] == pytest.approx([10.0] * 3, abs=0.01)
-    assert seen["controls"] == [True] * 3
+    assert seen["errors"] == [""] * len(PLAYERS)
+    assert seen["durations"] == pytest.approx([10.0] * len(PLAYERS), abs=0.01)
+    assert seen["controls"] == [True] * len(PLAYERS)
     assert seen["width"] == width
     assert seen["needed"] <= width
     assert seen["wide"] == 0
     assert all(name.startswith("data:") for name in seen["requests"])
     assert seen["position"] == 3.0
-    assert seen["pressed"] == ["false", "false", "true"]
+    assert seen["pressed"] == ["false", "false", "true", "false"]
 
 
 # --- small reports, and what is refused

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 import train.signal
+import train.sounds
 from fxhost.arrays import Float32Array
 from fxhost.errors import AudioError, FileError, TrainingError
 from train.pairs.pair import Pair
@@ -136,8 +137,8 @@ def test_every_kind_is_played_at_every_level(kind: str) -> None:
 
 
 def test_notes_reach_from_a_bass_to_the_highest_fret() -> None:
-    places = sorted(piece.turn * train.signal.GOLDEN % 1 for piece in plan_signal() if piece.kind == "note")
-    pitches = 440 * 2 ** ((train.signal.LOWEST_NOTE + train.signal.NOTES * np.array(places) - 69) / 12)
+    places = sorted(piece.turn * train.sounds.GOLDEN % 1 for piece in plan_signal() if piece.kind == "note")
+    pitches = 440 * 2 ** ((train.sounds.LOWEST_NOTE + train.sounds.NOTES * np.array(places) - 69) / 12)
     assert pitches[0] < 31
     assert pitches[-1] > 1250
     assert (pitches[1:] / pitches[:-1]).max() < 2 ** (3 / 12)
