@@ -40,10 +40,15 @@ ALONE = {  # files whose tests are live, count page faults, or measure memory or
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what must not run beside other tests."""
+    """Mark what must not run beside other tests, and what takes a second or more (`tests/measure/slow_tests.py`)."""
+    slow = set((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split())
     for item in items:
-        if item.path.relative_to(ROOT / "tests").as_posix() in ALONE:
+        place = item.path.relative_to(ROOT).as_posix()
+        if place.removeprefix("tests/") in ALONE:
             item.add_marker("alone")
+            item.add_marker("slow")
+        elif f"{place}::{item.name.partition('[')[0]}" in slow:
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(wrapper=True)
