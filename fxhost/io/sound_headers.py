@@ -35,7 +35,7 @@ Patch = tuple[int, bytes]  # where other bytes are to be read, and which
 
 
 @dataclass(frozen=True)
-class Layout:
+class HeaderLayout:
     """How the chunks of a format lie: where the first is, how long a name is, how a length is written."""
 
     first: int
@@ -51,15 +51,15 @@ class Layout:
         return self.name_bytes + struct.calcsize(self.length)
 
 
-WAV = Layout(12, 4, "<I", b"data", 2)
+WAV = HeaderLayout(12, 4, "<I", b"data", 2)
 LAYOUTS = {
     b"RIFF": WAV,
     b"RF64": WAV,
     b"BW64": WAV,
-    b"RIFX": Layout(12, 4, ">I", b"data", 2),
-    b"FORM": Layout(12, 4, ">I", b"SSND", 2),
-    b"caff": Layout(8, 4, ">q", b"data", 1),
-    b"riff": Layout(40, 16, "<q", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", 8, counts_itself=True),
+    b"RIFX": HeaderLayout(12, 4, ">I", b"data", 2),
+    b"FORM": HeaderLayout(12, 4, ">I", b"SSND", 2),
+    b"caff": HeaderLayout(8, 4, ">q", b"data", 1),
+    b"riff": HeaderLayout(40, 16, "<q", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", 8, counts_itself=True),
 }
 
 
@@ -162,7 +162,7 @@ class Patched(io.FileIO):
         return count
 
 
-def _check_chunks(file: io.BufferedReader, size: int, layout: Layout) -> Header | None:
+def _check_chunks(file: io.BufferedReader, size: int, layout: HeaderLayout) -> Header | None:
     """The header of a file made of chunks."""
     audio = _find_audio(file, size, layout)
     if audio is None:
@@ -183,7 +183,7 @@ def _check_chunks(file: io.BufferedReader, size: int, layout: Layout) -> Header 
     return Header(audio.said, there, audio.patch(there))
 
 
-def _find_audio(file: io.BufferedReader, size: int, layout: Layout) -> Audio | None:
+def _find_audio(file: io.BufferedReader, size: int, layout: HeaderLayout) -> Audio | None:
     """The chunk that holds the audio; None if there is none."""
     at = layout.first
     own = layout.head_bytes if layout.counts_itself else 0
@@ -205,7 +205,7 @@ def _find_audio(file: io.BufferedReader, size: int, layout: Layout) -> Audio | N
     return None
 
 
-def _are_chunks(file: io.BufferedReader, at: int, size: int, layout: Layout) -> bool:
+def _are_chunks(file: io.BufferedReader, at: int, size: int, layout: HeaderLayout) -> bool:
     """Whether what stands from `at` on to the end of the file is made of chunks, or nothing."""
     for _ in range(MOST_CHUNKS):
         if at >= size - 1:
@@ -222,7 +222,7 @@ def _are_chunks(file: io.BufferedReader, at: int, size: int, layout: Layout) -> 
     return False
 
 
-def _cut_tail(file: io.BufferedReader, begin: int, size: int, layout: Layout) -> int:
+def _cut_tail(file: io.BufferedReader, begin: int, size: int, layout: HeaderLayout) -> int:
     """Where audio without a length ends: at the first of the usual chunks from which on all are chunks, or the end."""
     first = max(begin, size - TAIL_BYTES)
     file.seek(first)

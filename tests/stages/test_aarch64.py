@@ -6,7 +6,7 @@ from llvmlite import ir
 
 from fxhost.native.vectors import Vectors
 from fxhost.stages.recurrent.emitter import emit_block
-from fxhost.stages.recurrent.layout import Layout
+from fxhost.stages.recurrent.layout import RecurrentLayout
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 WIDTH, REGISTERS = 4, 32  # of NEON
@@ -17,7 +17,7 @@ def assemble(layers: int, hidden_size: int, cell: str) -> list[str]:
     module, word = ir.Module(), ir.IntType(64)
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [word] * 3), "play")
     builder = ir.IRBuilder(function.append_basic_block())
-    sizes = Layout(layers, hidden_size, 1, WIDTH, WIDTH)
+    sizes = RecurrentLayout(layers, hidden_size, 1, WIDTH, WIDTH)
     emit_block(Vectors(builder, WIDTH), sizes, list(function.args), cell, 0, REGISTERS, hidden_size <= WIDTH)
     builder.ret_void()
     machine = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu="cortex-a72", opt=3)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from train.pairs.drift import hann_window
-from train.pairs.levels import TENTH_S, Levels, to_db
+from train.pairs.levels import TENTH_S, SideLevels, to_db
 from train.pairs.pair import Pair
 from train.pairs.swapped import judge_sides
 from train.pairs.unsteady import find_unsteadiness, note_unsteadiness
@@ -29,14 +29,14 @@ COMPRESSED = 0.6  # of the level's standard deviation in dB
 MIN_LOUD = 30  # tenths of a second
 
 
-def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, sample_rate: int) -> float | None:
+def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: SideLevels, sample_rate: int) -> float | None:
     """The power of the noise of the wet side: at least so much of it nobody can learn.
 
     Parameters
     ----------
     dry, wet : float32 (frames,)
         Aligned.
-    wet_levels : Levels
+    wet_levels : SideLevels
         Of `wet`.
     sample_rate : int
         In Hz.
@@ -76,7 +76,7 @@ def measure_noise(dry: Float32Array, wet: Float32Array, wet_levels: Levels, samp
     return float(2 * np.maximum(rest, 0).sum() / (len(starts) * free * size * np.sum(hann**2)))
 
 
-def compare_ranges(dry: Levels, wet: Levels) -> float | None:
+def compare_ranges(dry: SideLevels, wet: SideLevels) -> float | None:
     """The standard deviation of the wet level in dB over that of the dry one; below 1 if the effect compresses."""
     count = min(len(dry.tenths), len(wet.tenths))
     a, b = dry.tenths[:count], wet.tenths[:count]
@@ -87,7 +87,7 @@ def compare_ranges(dry: Levels, wet: Levels) -> float | None:
     return float(wet_db.std() / dry_db.std()) if dry_db.std() > 0.5 else None
 
 
-def describe_levels(levels: Levels) -> dict[str, Any]:
+def describe_levels(levels: SideLevels) -> dict[str, Any]:
     """The levels of a recording for the findings: JSON-able."""
     return {
         "peak_db": to_db(levels.peak),
@@ -99,14 +99,14 @@ def describe_levels(levels: Levels) -> dict[str, Any]:
 
 
 def inspect_pair(
-    dry: Float32Array, wet: Float32Array, dry_levels: Levels, wet_levels: Levels, sample_rate: int
+    dry: Float32Array, wet: Float32Array, dry_levels: SideLevels, wet_levels: SideLevels, sample_rate: int
 ) -> dict[str, Any]:
     """What is found about two sides that are aligned: JSON-able.
 
     Parameters
     ----------
     dry, wet : float32 (frames,)
-    dry_levels, wet_levels : Levels
+    dry_levels, wet_levels : SideLevels
     sample_rate : int
         In Hz.
 
@@ -136,7 +136,7 @@ def inspect_pair(
     }
 
 
-def _find_gate(dry: Levels, wet: Levels) -> str | None:
+def _find_gate(dry: SideLevels, wet: SideLevels) -> str | None:
     """The side that falls silent where the other does not."""
     depth = [20 * np.log10(max(side.floor, 1e-7) / side.rms) for side in (dry, wet)]
     if depth[1] < depth[0] - GATED_DB:

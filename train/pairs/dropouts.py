@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
-from train.pairs.levels import TENTH_S, Float64Array, Levels
+from train.pairs.levels import TENTH_S, Float64Array, SideLevels
 from train.pairs.source import make_room
 from train.pairs.stretch import Stretch
 
@@ -33,12 +33,12 @@ class Dropout:
     stretch: Stretch
 
 
-def find_dropouts(dry: Levels, wet: Levels, sample_rate: int) -> list[Dropout]:
+def find_dropouts(dry: SideLevels, wet: SideLevels, sample_rate: int) -> list[Dropout]:
     """Where one side of an aligned pair falls silent for 0.3 s or more while the other plays.
 
     Parameters
     ----------
-    dry, wet : Levels
+    dry, wet : SideLevels
         Of aligned sides.
     sample_rate : int
         In Hz.

@@ -7,7 +7,7 @@ import numpy as np
 from fxhost.arrays import Float32Array
 from fxhost.errors import TrainingError
 from train.pairs.delay import LOWEST_PEAK, SEARCH_S, Delay, find_delay
-from train.pairs.levels import TENTH_S, Levels, measure_levels
+from train.pairs.levels import TENTH_S, SideLevels, measure_levels
 from train.pairs.mislabelled import refuse_mislabelled
 from train.pairs.sides import SILENCE
 from train.pairs.source import BLOCK_FRAMES, Source, release_pages
@@ -21,7 +21,7 @@ RISE_DB = 6.0  # over the quietest before it
 KEPT_S = 1.0  # of silence that both sides end with
 
 
-def find_far_delay(dry: Source, wet: Source, levels: tuple[Levels, Levels], near: Delay) -> Delay:
+def find_far_delay(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevels], near: Delay) -> Delay:
     """The delay of two recordings that do not correlate nearby, where one of them only begins later.
 
     Raises
@@ -59,14 +59,14 @@ def find_far_delay(dry: Source, wet: Source, levels: tuple[Levels, Levels], near
     return far
 
 
-def _find_begin(side: Source, levels: Levels) -> int:
+def _find_begin(side: Source, levels: SideLevels) -> int:
     """The frame a second before the first tenth of a second that is not far below the whole."""
     tenth = int(TENTH_S * side.sample_rate)
     heard = int(np.argmax(levels.tenths > levels.rms**2 * 10 ** (BEGIN_DB / 10)))
     return max(0, heard * tenth - side.sample_rate)
 
 
-def check_ends(dry: Source, wet: Source, levels: tuple[Levels, Levels], late: int) -> list[str]:
+def check_ends(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevels], late: int) -> list[str]:
     """What is said of the end that one side has more than the other once it is no more late by so many frames.
 
     Raises

@@ -22,7 +22,7 @@ QUIET_SHARE = 0.02  # of the tenths: the quietest, which show the noise
 
 
 @dataclass(frozen=True)
-class Levels:
+class SideLevels:
     """The levels of a recording, linear, full scale 1.
 
     Attributes
@@ -47,7 +47,7 @@ class Levels:
         return float(np.sqrt(np.partition(self.tenths, count - 1)[:count].mean()))
 
 
-def measure_levels(audio: Float32Array, sample_rate: int, *, any_flat_top: bool = False) -> Levels:
+def measure_levels(audio: Float32Array, sample_rate: int, *, any_flat_top: bool = False) -> SideLevels:
     """The levels of a recording.
 
     Parameters
@@ -63,7 +63,7 @@ def measure_levels(audio: Float32Array, sample_rate: int, *, any_flat_top: bool 
 
     Returns
     -------
-    Levels
+    SideLevels
     """
     tenth = max(1, int(TENTH_S * sample_rate))
     lowest, highest, total, square, tenths = 0.0, 0.0, 0.0, 0.0, []
@@ -75,7 +75,7 @@ def measure_levels(audio: Float32Array, sample_rate: int, *, any_flat_top: bool 
         whole = values[: len(values) // tenth * tenth].reshape(-1, tenth)
         tenths.append(whole.var(axis=1))
     frames = len(audio)
-    return Levels(
+    return SideLevels(
         peak=max(highest, -lowest),
         rms=float(np.sqrt(square / frames)),
         dc=total / frames,

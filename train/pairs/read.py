@@ -19,7 +19,7 @@ from train.pairs.delay import Delay, find_delay
 from train.pairs.drift import Step
 from train.pairs.dropouts import Dropout, describe_dropouts, find_dropouts, remove_stretches
 from train.pairs.ends import KEPT_S, check_ends, find_far_delay, find_last_sound
-from train.pairs.levels import TENTH_S, Levels
+from train.pairs.levels import TENTH_S, SideLevels
 from train.pairs.mislabelled import explain_rates
 from train.pairs.pair import Pair
 from train.pairs.sides import measure_again, measure_source, note_clipping, note_flat_tops, read_sides
@@ -117,7 +117,7 @@ def read_pair(
 
 
 def _inspect(
-    dry: Float32Array, wet: Float32Array, levels: tuple[Levels, Levels], rate: int, silences: Sequence[Stretch]
+    dry: Float32Array, wet: Float32Array, levels: tuple[SideLevels, SideLevels], rate: int, silences: Sequence[Stretch]
 ) -> dict[str, Any]:
     """`inspect_pair` where neither side is silent alone: that would look like an effect of its own."""
     if not silences:
@@ -127,8 +127,8 @@ def _inspect(
 
 
 def _cut_silences(
-    dry: Float32Array, wet: Float32Array, levels: tuple[Levels, Levels], rate: int
-) -> tuple[tuple[Float32Array, Float32Array], tuple[Levels, Levels], list[Dropout], list[str]]:
+    dry: Float32Array, wet: Float32Array, levels: tuple[SideLevels, SideLevels], rate: int
+) -> tuple[tuple[Float32Array, Float32Array], tuple[SideLevels, SideLevels], list[Dropout], list[str]]:
     """Both sides without an end at which one of them is silent, their levels, and where else one falls silent."""
     dropouts = find_dropouts(*levels, rate)
     last = dropouts[-1] if dropouts and dropouts[-1].stretch.end > len(dry) - 2 * TENTH_S * rate else None
@@ -221,7 +221,7 @@ def _note_correction(name: str, frames: float, rate: int) -> str:
     return f"{name} is {abs(frames):.2f} frames {side} ({1000 * abs(frames) / rate:.2f} ms); that was taken out"
 
 
-def _describe_sides(dry: Source, wet: Source, levels: tuple[Levels, Levels]) -> dict[str, Any]:
+def _describe_sides(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevels]) -> dict[str, Any]:
     return {
         "sample_rate": dry.sample_rate,
         "dry": _describe_source(dry) | describe_levels(levels[0]),

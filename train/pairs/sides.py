@@ -10,7 +10,7 @@ from fxhost.errors import AudioError
 from fxhost.io.channels import Choice, choose_sides, parse_channels
 from fxhost.io.recordings import Recording
 from train.pairs.hum import find_hum
-from train.pairs.levels import AT_FULL_SCALE, FULL_SCALE, TENTH_S, Levels, measure_levels, to_db
+from train.pairs.levels import AT_FULL_SCALE, FULL_SCALE, TENTH_S, SideLevels, measure_levels, to_db
 from train.pairs.source import Source, read_source
 from train.pairs.wild import describe_wild_samples, mend_wild_samples
 
@@ -47,7 +47,7 @@ def read_sides(dry: Path, wet: Path, channel: str = "auto") -> tuple[Source, Sou
     return _read_mended(dry, wanted[0]), _read_mended(wet, wanted[1])
 
 
-def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
+def measure_source(source: Source, *, any_flat_top: bool) -> SideLevels:
     """The levels of one side; see `train.pairs.levels.measure_levels`.
 
     Raises
@@ -73,12 +73,12 @@ def measure_source(source: Source, *, any_flat_top: bool) -> Levels:
     return levels
 
 
-def measure_again(audio: Float32Array, before: Levels, sample_rate: int) -> Levels:
+def measure_again(audio: Float32Array, before: SideLevels, sample_rate: int) -> SideLevels:
     """The levels of what was moved; where it was clipped is seen before that."""
     return replace(measure_levels(audio, sample_rate), clipped_places=before.clipped_places)
 
 
-def note_flat_tops(dry: Source, levels: Levels) -> str:
+def note_flat_tops(dry: Source, levels: SideLevels) -> str:
     """What the flat tops of the dry side mean: no guitar has them."""
     if not levels.clipped_places:
         return ""
@@ -93,7 +93,7 @@ def note_flat_tops(dry: Source, levels: Levels) -> str:
     )
 
 
-def note_clipping(wet: Source, levels: Levels) -> str:
+def note_clipping(wet: Source, levels: SideLevels) -> str:
     """What the flat tops of the wet side may mean: at full scale a converter's, unless the effect made them."""
     if not levels.clipped_places:
         return ""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fxhost.arrays import Float32Array
 from train.pairs.drift import RELEASE_WINDOWS, hann_window, window_frames
-from train.pairs.levels import Levels
+from train.pairs.levels import SideLevels
 from train.pairs.source import release_pages
 
 Float64Array = NDArray[np.float64]
@@ -62,7 +62,7 @@ class Sides:
 
 
 def judge_sides(
-    dry: Float32Array, wet: Float32Array, dry_levels: Levels, wet_levels: Levels, sample_rate: int
+    dry: Float32Array, wet: Float32Array, dry_levels: SideLevels, wet_levels: SideLevels, sample_rate: int
 ) -> Sides:
     """Whether two aligned recordings are the right way round.
 
@@ -70,7 +70,7 @@ def judge_sides(
     ----------
     dry, wet : float32 (frames,)
         Aligned.
-    dry_levels, wet_levels : Levels
+    dry_levels, wet_levels : SideLevels
     sample_rate : int
         In Hz.
 
@@ -164,7 +164,7 @@ def measure_coherence(dry: Float32Array, wet: Float32Array, sample_rate: int) ->
     )
 
 
-def _compare_ranges(dry: Levels, wet: Levels) -> float:
+def _compare_ranges(dry: SideLevels, wet: SideLevels) -> float:
     """The logarithm of how much more the level of the wet side moves where something is played."""
     count = min(len(dry.tenths), len(wet.tenths))
     a, b = dry.tenths[:count], wet.tenths[:count]
@@ -191,7 +191,7 @@ def _predict(source: Float32Array, target: Float32Array) -> float:
     return float((np.mean(left**2) + 1e-12 * np.mean(wanted**2) + 1e-30) / (np.mean(wanted[~taught] ** 2) + 1e-30))
 
 
-def _is_coarse(audio: Float32Array, levels: Levels) -> bool:
+def _is_coarse(audio: Float32Array, levels: SideLevels) -> bool:
     """Whether a recording has 16 bits and is so quiet that their noise is what is rough."""
     step = 2.0**-15
     first = audio[: 1 << 20].astype(np.float64) / step

@@ -12,7 +12,7 @@ from itertools import pairwise
 from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.stages.recurrent.dense import activate_number, emit_product
-from fxhost.stages.recurrent.layout import Group, Layout
+from fxhost.stages.recurrent.layout import Group, RecurrentLayout
 
 UNROLLED = 4  # columns in one turn of the inner loop
 MOST_UNROLLED = 512  # vectors of weights up to which there is no inner loop
@@ -20,7 +20,7 @@ PREFETCHED = 256  # cache lines: half of the smallest L1 cache
 
 
 def emit_block(
-    v: Vectors, layout: Layout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
+    v: Vectors, layout: RecurrentLayout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
 ) -> None:
     """Emit the loop over a block's frames. `short` is that of `Vectors.polynomial`, for the activations."""
     state, block = map(v.pointer, values[:2])
@@ -37,7 +37,7 @@ def emit_block(
         layer.c.save()
 
 
-def emit_inputs(v: Vectors, layout: Layout, state: Ptr, audio: Ptr, registers: int) -> Ptr:
+def emit_inputs(v: Vectors, layout: RecurrentLayout, state: Ptr, audio: Ptr, registers: int) -> Ptr:
     """Emit the inputs of the first layer for one frame of audio; returns where they lie."""
     at = layout.offsets()
     x, knobs = at["x"], at["knob_targets"]
@@ -50,13 +50,15 @@ def emit_inputs(v: Vectors, layout: Layout, state: Ptr, audio: Ptr, registers: i
     return emit_dense(v, layout, state, "before", v.offset(state, x), registers)
 
 
-def emit_output(v: Vectors, layout: Layout, state: Ptr, h: "Cells", audio: Ptr, residual: int, registers: int) -> None:
+def emit_output(
+    v: Vectors, layout: RecurrentLayout, state: Ptr, h: "Cells", audio: Ptr, residual: int, registers: int
+) -> None:
     """Emit one output frame from the last layer's h, in the place of the input frame."""
     wet = activate_number(v, layout.dense.output, emit_sum(v, layout, state, h, registers))
     v.store_scalar(v.add(wet, v.load_scalar(audio)) if residual else wet, audio)
 
 
-def emit_dense(v: Vectors, layout: Layout, state: Ptr, place: str, source: Ptr, registers: int) -> Ptr:
+def emit_dense(v: Vectors, layout: RecurrentLayout, state: Ptr, place: str, source: Ptr, registers: int) -> Ptr:
     """Emit the dense layers of one place; returns where the last one's output lies, or `source` if there is none."""
     at = layout.offsets()
     products = [p for p in layout.dense.products(layout.inputs, layout.hidden_size) if p.place == place]
@@ -67,7 +69,7 @@ def emit_dense(v: Vectors, layout: Layout, state: Ptr, place: str, source: Ptr, 
     return source
 
 
-def emit_sum(v: Vectors, layout: Layout, state: Ptr, h: "Cells", registers: int) -> Vec:
+def emit_sum(v: Vectors, layout: RecurrentLayout, state: Ptr, h: "Cells", registers: int) -> Vec:
     """Emit the output layer's sum over the last layer's h, or over the output of the dense layers after it."""
     at = layout.offsets()
     wet = v.load_scalar(state, at["head_bias"])
@@ -87,7 +89,7 @@ def emit_sum(v: Vectors, layout: Layout, state: Ptr, h: "Cells", registers: int)
 class Cells:
     """h or c of a layer, a vector for each group: in registers while a block plays, or in memory."""
 
-    def __init__(self, v: Vectors, layout: Layout, memory: Ptr, *, in_registers: bool) -> None:
+    def __init__(self, v: Vectors, layout: RecurrentLayout, memory: Ptr, *, in_registers: bool) -> None:
         self.memory, self.groups = memory, layout.groups
         self.emitters = [Vectors(v.builder, group.lanes) for group in layout.groups]
         self.kept = [w.variable(w.load(memory, g.first)) for w, g in self.each()] if in_registers else None
@@ -125,7 +127,7 @@ class LayerEmitter:
     """Emits the step of one layer: the sums of all units, then the units that they move."""
 
     def __init__(
-        self, v: Vectors, layout: Layout, cell: str, state: Ptr, layer: Ptr, registers: int, short: bool
+        self, v: Vectors, layout: RecurrentLayout, cell: str, state: Ptr, layer: Ptr, registers: int, short: bool
     ) -> None:
         at = layout.offsets()
         self.v, self.layout, self.cell, self.registers, self.short = v, layout, cell, registers, short

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.stages.recurrent.emitter import Cells, LayerEmitter, emit_inputs, emit_output
-from fxhost.stages.recurrent.layout import LAYERWISE_FRAMES, Layout
+from fxhost.stages.recurrent.layout import LAYERWISE_FRAMES, RecurrentLayout
 
 
 def emit_layerwise(
-    v: Vectors, layout: Layout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
+    v: Vectors, layout: RecurrentLayout, values: Sequence[Vec], cell: str, residual: int, registers: int, short: int
 ) -> None:
     """Emit the loop over a block's frames, as `fxhost.stages.recurrent.emitter.emit_block` does."""
     b, state, at = v.builder, v.pointer(values[0]), layout.offsets()

@@ -64,7 +64,7 @@ def group_units(hidden_size: int, width: int, widest: int) -> tuple[Group, ...]:
 
 
 @dataclass(frozen=True)
-class Layout:
+class RecurrentLayout:
     """Where everything lies in the memory of a network of these sizes, in float32 from its start."""
 
     layers: int
@@ -136,7 +136,7 @@ class Layout:
 
 
 def weight_columns(
-    weights: Mapping[str, NDArray[np.float32]], layer: int, layout: Layout, cell: str
+    weights: Mapping[str, NDArray[np.float32]], layer: int, layout: RecurrentLayout, cell: str
 ) -> NDArray[np.float32]:
     """The weights of one layer as the kernel reads them.
 

@@ -33,7 +33,7 @@ from fxhost.stages.base import Stage, first_words, smoothing, stage_function
 from fxhost.stages.recurrent.dense import PLAIN, DenseChain
 from fxhost.stages.recurrent.emitter import emit_block
 from fxhost.stages.recurrent.emitter_layerwise import emit_layerwise
-from fxhost.stages.recurrent.layout import Layout, weight_columns
+from fxhost.stages.recurrent.layout import RecurrentLayout, weight_columns
 from fxhost.stages.recurrent.variants import Variant, choose_variant
 
 KNOB_SMOOTHING_MS = 20.0
@@ -68,7 +68,7 @@ def play_block(
 
     def generate(context: TargetContext, builder: Builder, signature: Signature, values: Sequence[Word]) -> Word:
         lanes = width.literal_value, widest.literal_value, DenseChain.from_text(dense.literal_value)
-        sizes = Layout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, *lanes)
+        sizes = RecurrentLayout(layers.literal_value, hidden_size.literal_value, inputs.literal_value, *lanes)
         v = Vectors(builder, sizes.width)
         kind = (cell.literal_value, *(n.literal_value for n in (residual, registers, short)))
         (emit_layerwise if sizes.is_layerwise else emit_block)(v, sizes, values[:3], *kind)
@@ -153,7 +153,7 @@ class RecurrentStage(Stage):
         variant = variant or choose_variant(network, make)
         function = compile_network(*network, variant, dense)
         chain = DenseChain.from_text(dense)
-        self.layout = Layout(layers, hidden_size, inputs, variant.width, variant.widest, chain)
+        self.layout = RecurrentLayout(layers, hidden_size, inputs, variant.width, variant.widest, chain)
         self._at = self.layout.offsets()
         memory = aligned_zeros(self._at["end"], np.float32)
         start = self._at["weights"]

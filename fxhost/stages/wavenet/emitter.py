@@ -12,7 +12,7 @@ from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.networks.wavenet_layers import Activation
 from fxhost.networks.wavenet_rings import CHUNK, TILE
 from fxhost.stages.activations import activate
-from fxhost.stages.wavenet.emitter_rings import Ring, Rings, Rows, Term
+from fxhost.stages.wavenet.emitter_rings import Rings, RingState, Rows, Term
 from fxhost.stages.wavenet.plan import ArrayPlan, HeadPlan, Run, products
 
 MOST_UNROLLED = 256  # multiply-adds in a row
@@ -57,7 +57,7 @@ class Emitter(Rings):
         with self.v.repeat(count) as frame:
             self.v.store_scalar(self.v.load_scalar(source(frame)), target(frame))
 
-    def frame(self, ring: Ring, phase: Word, number: Word) -> Ptr:
+    def frame(self, ring: RingState, phase: Word, number: Word) -> Ptr:
         """The address of a frame of this chunk in a ring of one channel."""
         place = self.builder.add(self.builder.add(ring.position, phase), number)
         return self.v.offset(ring.first, self.wrapped(place, ring))

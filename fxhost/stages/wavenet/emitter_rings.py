@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fxhost.native.llvm_types import Ptr, Vec, Word
 from fxhost.native.vectors import Vectors
 from fxhost.networks.wavenet_rings import TILE
-from fxhost.stages.wavenet.layout import RING_WORDS, Layout
+from fxhost.stages.wavenet.layout import RING_WORDS, WaveNetLayout
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Ring:
+class RingState:
     """A ring while a chunk plays, as LLVM values: its rows, their length and distance, the dilation, the position."""
 
     first: Word
@@ -54,12 +54,12 @@ class Rings:
     Parameters
     ----------
     v : Vectors
-    layout : Layout
+    layout : WaveNetLayout
     state : float pointer
         The memory.
     """
 
-    def __init__(self, v: Vectors, layout: Layout, state: Ptr) -> None:
+    def __init__(self, v: Vectors, layout: WaveNetLayout, state: Ptr) -> None:
         self.v, self.builder, self.layout, self.state = v, v.builder, layout, state
         self.at = layout.offsets
         self.vectors = range(TILE // v.width)  # of a tile
@@ -72,7 +72,7 @@ class Rings:
             moved = b.add(ring.position, frames)
             self.store_word(self.wrapped(moved, ring), self.at["positions"], number)
 
-    def wrapped(self, place: Word, ring: Ring) -> Word:
+    def wrapped(self, place: Word, ring: RingState) -> Word:
         """A place modulo the length of its ring."""
         b = self.builder
         return b.select(b.icmp_signed(">=", place, ring.length), b.sub(place, ring.length), place)
@@ -85,23 +85,23 @@ class Rings:
         """Write an int32 to this index of the memory."""
         self.v.store_word(value, self.v.offset(self.state, index, *terms))
 
-    def ring(self, number: Word) -> Ring:
+    def ring(self, number: Word) -> RingState:
         """A ring as it is now."""
         place, length, stride, dilation = (
             self.load_word(self.at["table"] + field, (number, RING_WORDS)) for field in range(RING_WORDS)
         )
         position = self.load_word(self.at["positions"], number)
-        return Ring(self.v.offset(self.state, place), length, stride, dilation, position)
+        return RingState(self.v.offset(self.state, place), length, stride, dilation, position)
 
-    def place(self, ring: Ring, tile: Word) -> Word:
+    def place(self, ring: RingState, tile: Word) -> Word:
         """Where in a ring a tile of this chunk begins."""
         return self.wrapped(self.builder.add(ring.position, self.builder.mul(tile, self.v.word(TILE))), ring)
 
-    def rows(self, ring: Ring, tile: Word) -> Rows:
+    def rows(self, ring: RingState, tile: Word) -> Rows:
         """A tile of this chunk."""
         return Rows(self.v.offset(ring.first, self.place(ring, tile)), ring.stride)
 
-    def history(self, ring: Ring, tile: Word, columns: int, taps: int) -> Term:
+    def history(self, ring: RingState, tile: Word, columns: int, taps: int) -> Term:
         """A tile of this chunk and the frames that a convolution takes before it."""
         b, place = self.builder, self.place(ring, tile)
 
@@ -116,7 +116,7 @@ class Rings:
 
         return Term(columns, taps, rows)
 
-    def mirror(self, ring: Ring, tile: Word, channels: int) -> None:
+    def mirror(self, ring: RingState, tile: Word, channels: int) -> None:
         """Write the first tile of a ring behind its last one, if it is the tile that plays."""
         b, v = self.builder, self.v
         with (

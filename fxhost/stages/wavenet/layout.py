@@ -25,7 +25,7 @@ RING_WORDS = 4  # of a ring in the table: its place, length, the distance of its
 
 
 @dataclass(frozen=True)
-class Layout:
+class WaveNetLayout:
     """The offsets of everything in this network's memory, in float32 from its start.
 
     Attributes

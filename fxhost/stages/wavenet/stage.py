@@ -22,7 +22,7 @@ from fxhost.networks.wavenet_checks import check_network
 from fxhost.networks.wavenet_rings import CHUNK
 from fxhost.stages.base import Stage, first_words, stage_function
 from fxhost.stages.wavenet.emitter import Emitter
-from fxhost.stages.wavenet.layout import Layout
+from fxhost.stages.wavenet.layout import WaveNetLayout
 
 
 @intrinsic(prefer_literal=True)
@@ -47,7 +47,7 @@ def play_block(
 
     def generate(context: TargetContext, builder: Builder, signature: Signature, values: Sequence[Word]) -> Word:
         network = WaveNet.from_text(description.literal_value)
-        layout = Layout(network, width.literal_value, registers.literal_value)
+        layout = WaveNetLayout(network, width.literal_value, registers.literal_value)
         v = Vectors(builder, layout.width)
         Emitter(v, layout, v.pointer(values[0])).emit_block(v.pointer(values[1]), values[2])
         return context.get_dummy_value()
@@ -98,7 +98,7 @@ class WaveNetStage(Stage):
         if weights.shape != (network.weight_count,):
             raise ValueError(f"a WaveNet's weights: got {weights.shape}, expected ({network.weight_count},)")
         function = compile_network(network)
-        self.layout = Layout(network, *register_lanes())
+        self.layout = WaveNetLayout(network, *register_lanes())
         at = self.layout.offsets
         memory = aligned_zeros(at["end"], np.float32)
         table, arranged = self.layout.table(), self.layout.arrange(weights)
