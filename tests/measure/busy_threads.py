@@ -18,8 +18,11 @@ from fxhost.reference.preset_writer import save_preset
 from tests.conftest import RATE, ROOT, jack_server, make_module
 
 HOST = """
-import sys, threading
+import contextlib, io, sys, threading
 from fxhost.cli import main
+
+with contextlib.redirect_stdout(io.StringIO()):  # imports and compiles before anything is busy
+    main([*sys.argv[2:], "--device", "virtual", "--duration", "0.1"])
 
 def work():
     n = 0
@@ -35,9 +38,10 @@ PYTHON_CALLBACK = """
 import json, sys, threading, time
 from pathlib import Path
 import numpy as np, sounddevice
-from fxhost.engine.chain import build_chain
-from fxhost.preset.archive import read_preset
 from fxhost.engine.rack import Rack
+from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.slot import slots_at_own_rate
 
 def work():
     n = 0
