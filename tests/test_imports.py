@@ -83,7 +83,7 @@ def test_only_the_command_line_knows_the_trainer() -> None:
         for path in (ROOT / "fxhost").rglob("*.py")
         if any(module.split(".")[0] == "train" for module in all_imports(path))
     }
-    assert users == {"cli.train", "training"}
+    assert users == {"cli.train", "cli.train_output", "cli.train_search", "training"}
 
 
 def test_nothing_is_printed_but_through_the_one_place_that_escapes_it() -> None:
