@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fxhost.native.vectors import CLOSE_TANH, POWER, QUICK_TANH, TANH, Tanh
 
-POINTS = 4000
-ROUNDS = 3000
+POINTS = 500
+ROUNDS = 1000
 GENTLE = 0.3  # the power of the error by which a weight grows: 1 overshoots
 
 Float64Array = NDArray[np.float64]

@@ -8,11 +8,11 @@ from tests.measure.polynomials import fit_power, fit_tanh, power_error, tanh_err
 
 @pytest.mark.parametrize(("used", "error"), [(TANH, 1.8e-7), (CLOSE_TANH, 1.25e-8), (QUICK_TANH, 1.1e-6)])
 def test_tanh_is_as_close_as_its_terms_allow(used: Tanh, error: float) -> None:
-    fit = fit_tanh(used.limit, len(used.p), len(used.q), rounds=400)
+    fit = fit_tanh(used.limit, len(used.p), len(used.q), rounds=200)
     assert tanh_error(used) < error
     assert tanh_error(used) < 1.02 * tanh_error(fit)
 
 
 def test_the_power_is_as_close_as_its_terms_allow() -> None:
     assert power_error(POWER) < 7.6e-8
-    assert power_error(POWER) < 1.02 * power_error(fit_power(len(POWER), rounds=400))
+    assert power_error(POWER) < 1.02 * power_error(fit_power(len(POWER), rounds=200))
