@@ -22,8 +22,10 @@ CAPTURES = SHARED / "captures" / "nam"
 
 @pytest.fixture
 def loud(guitar: Float32Array) -> Float32Array:
-    """Guitar from its first notes on."""
-    return guitar[RATE:]
+    """Guitar from the loudest quarter of a second of its first five on."""
+    frames = RATE // 4
+    powers = [float(np.mean(np.square(guitar[start : start + frames]))) for start in range(0, 5 * RATE, frames)]
+    return guitar[int(np.argmax(powers)) * frames :]
 
 
 def models_in(model: Model) -> Iterator[Model]:
