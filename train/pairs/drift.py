@@ -22,6 +22,7 @@ MAX_WINDOWS = 2500
 LEAST_DRIFT_FRAMES = 1.0  # along the recording; less changes nothing
 EVEN = 0.3  # of the drift of the whole: a half that drifts by less, or the other way, shows that it is none
 RELEASE_WINDOWS = 64  # after so many windows the memory of what is on disk is given back
+WINDOWS_AT_ONCE = 16  # are transformed
 MOST_DRIFT = 1e-3  # frames a frame: five times what two bad crystals do
 
 
@@ -101,20 +102,21 @@ def sum_spectra(
     turn = -2j * np.pi * np.arange(size // 2 + 1) / size
     powers, crosses = np.zeros((2, size // 2 + 1)), np.zeros((2, size // 2 + 1), np.complex128)
     floor = 1e-5 * size**2 * _mean_square(dry, windows[::16], size)
-    for n, start in enumerate(windows):
-        if n % RELEASE_WINDOWS == 0:
+    for first in range(0, len(windows), WINDOWS_AT_ONCE):
+        if first % RELEASE_WINDOWS == 0:
             release_pages(dry)
             release_pages(wet)
-        delay = line.at(start + size / 2)
-        whole = round(delay)
-        x = np.fft.rfft(dry[start : start + size] * hann)
-        y = np.fft.rfft(wet[start + whole : start + whole + size] * hann)
+        starts = windows[first : first + WINDOWS_AT_ONCE]
+        delays = [line.at(start + size / 2) for start in starts]
+        whole = [round(delay) for delay in delays]
+        x = np.fft.rfft(np.stack([dry[n : n + size] for n in starts]) * hann)
+        y = np.fft.rfft(np.stack([wet[n + w : n + w + size] for n, w in zip(starts, whole, strict=True)]) * hann)
         if line.slope:
-            y *= np.exp(turn * (whole - delay))
+            y *= np.exp(np.outer(np.subtract(whole, delays), turn))
         power, cross = x.real**2 + x.imag**2, np.conj(x) * y
-        weight = 1 / max(power.sum() + floor, 1e-30)
-        powers += [power, weight * power]
-        crosses += [cross, weight * cross]
+        weights = 1 / np.maximum(power.sum(axis=1) + floor, 1e-30)
+        powers += [power.sum(axis=0), (weights[:, None] * power).sum(axis=0)]
+        crosses += [cross.sum(axis=0), (weights[:, None] * cross).sum(axis=0)]
     return list(zip(powers, crosses, strict=True))
 
 
