@@ -1,4 +1,4 @@
-"""The commands as a user meets them, each in a process of its own."""
+"""The commands as a user meets them: in a process of their own where that matters."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_a_run_on_the_virtual_device_equals_the_rendered_file_to_the_bit(
         "run", *presets, "--device", "virtual", "--input-file", dry, "--output-file", live, *gains, "--json"
     )
     assert run.returncode == 0, run.stderr
-    done = run_fxhost("render", *presets, dry, rendered, *gains, "--json")
+    done = call_fxhost("render", *presets, dry, rendered, *gains, "--json")
     assert done.returncode == 0, done.stderr
     audio, rate = soundfile.read(live, dtype="float32")
     assert rate == RATE
@@ -95,7 +95,7 @@ def test_the_summary_of_a_run_has_every_field(make_preset: MakePreset) -> None:
     done = run_fxhost("run", make_preset(), "--device", "virtual", "--duration", 1, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert done.stderr == ""
+    assert without_waits(done.stderr) == ""
     expected = {
         "presets", "engine", "device", "host_api", "sample_rate", "block_frames", "stream_latency_s", "seconds",
         "blocks", "blocks_due", "xruns", "load", "input_peak_db", "output_peak_db", "bad_samples", "first_block_s",
@@ -148,7 +148,7 @@ def test_a_run_that_is_interrupted_ends_cleanly_and_keeps_its_recording(
 
 def test_info_tells_what_a_preset_is_and_checks_it(make_preset: MakePreset) -> None:
     path = make_preset(2, 20, 3, True)
-    done = run_fxhost("info", path, "--check", "--json")
+    done = call_fxhost("info", path, "--check", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     stored = result.pop("check")
@@ -156,17 +156,17 @@ def test_info_tells_what_a_preset_is_and_checks_it(make_preset: MakePreset) -> N
     assert stored["passed"] is True
     assert stored["torchscript"] <= 1e-6
     assert 0 < stored["compiled"] <= 2e-6
-    table = run_fxhost("info", path, "--all").stdout
+    table = call_fxhost("info", path, "--all").stdout
     assert "2x20-3-True-48000" in table
     assert "architecture.hidden_size" in table
 
 
 def test_shipped_presets_are_listed_pass_their_probe_and_play() -> None:
-    listed = json.loads(run_fxhost("presets", "--json").stdout)
+    listed = json.loads(call_fxhost("presets", "--json").stdout)
     names = [preset["preset"] for preset in listed]
     assert {"identity", "rc-lowpass", "ts-overdrive"} <= set(names)
     for name in names:
-        checked = run_fxhost("info", name, "--check")
+        checked = call_fxhost("info", name, "--check")
         assert checked.returncode == 0, checked.stderr
     run = run_fxhost("run", *names, "--device", "virtual", "--duration", 0.5, "--json")
     assert json.loads(run.stdout)["output_peak_db"] > -60
@@ -253,7 +253,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
 
 
 def test_a_full_disk_is_one_clear_line(make_preset: MakePreset, dry: Path, small_disk: Path) -> None:
-    assert_one_line(run_fxhost("render", make_preset(), dry, small_disk / "out.wav"), "cannot")
+    assert_one_line(call_fxhost("render", make_preset(), dry, small_disk / "out.wav"), "cannot")
     assert not list(small_disk.iterdir())
 
 
@@ -272,8 +272,8 @@ def test_the_ending_chooses_the_format(ending: str, make_preset: MakePreset, dry
 
 
 def test_a_preset_that_does_not_exist_is_one_clear_line() -> None:
-    assert_one_line(run_fxhost("run", "no-such-preset"), "no such preset: no-such-preset")
-    assert_one_line(run_fxhost("info", "README.md"), "README.md is text that begins with")
+    assert_one_line(call_fxhost("run", "no-such-preset"), "no such preset: no-such-preset")
+    assert_one_line(call_fxhost("info", ROOT / "README.md"), "README.md is text that begins with")
 
 
 def test_a_name_that_is_markup_is_shown_as_it_is(make_preset: MakePreset, tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(make_preset: MakePreset, tmp_pa
 
     path = tmp_path / "markup.pt"
     save_preset(path, make_module(1, 2), name="amp [/b]", author="[/x]", sample_rate=RATE)
-    done = run_fxhost("info", path)
+    done = call_fxhost("info", path)
     assert done.returncode == 0, done.stderr
     assert "amp [/b]" in done.stdout
 
@@ -301,19 +301,19 @@ def test_a_recording_outlives_the_reader_of_the_status(make_preset: MakePreset, 
 
 
 def test_a_name_too_long_and_half_a_virtual_device_are_one_clear_line(make_preset: MakePreset) -> None:
-    assert_one_line(run_fxhost("run", "x" * 300), "cannot look for xxx")
-    done = run_fxhost("run", make_preset(), "--device", "virtual", "--output-device", "3")
+    assert_one_line(call_fxhost("run", "x" * 300), "cannot look for xxx")
+    done = call_fxhost("run", make_preset(), "--device", "virtual", "--output-device", "3")
     assert_one_line(done, "give --device virtual alone")
 
 
 def test_a_preset_of_another_rate_is_refused_by_the_torchscript_engine(make_preset: MakePreset) -> None:
     presets = make_preset(), make_preset(1, 8, rate=44_100)
-    done = run_fxhost("run", *presets, "--device", "virtual", "--engine", "torchscript")
+    done = call_fxhost("run", *presets, "--device", "virtual", "--engine", "torchscript")
     assert_one_line(done, "at its own rate only")
 
 
 def test_rates_without_a_simple_ratio_are_one_clear_line(make_preset: MakePreset) -> None:
-    done = run_fxhost("run", make_preset(), "--device", "virtual", "--sample-rate", 47_999, "--oversample", 2)
+    done = call_fxhost("run", make_preset(), "--device", "virtual", "--sample-rate", 47_999, "--oversample", 2)
     assert_one_line(done, "cannot resample between 47999 and 96000 Hz")
 
 
@@ -331,7 +331,7 @@ def test_presets_of_two_rates_play_live_at_a_third_as_they_are_rendered(
     assert told["sample_rate"] == 96_000
     assert [plan["preset_rate"] for plan in told["rates"]] == [48_000, 44_100]
     assert [plan["network_rate"] > 96_000 for plan in told["rates"]] == [oversample > 1] * 2
-    render = run_fxhost("render", *presets, dry, rendered, "--oversample", oversample)
+    render = call_fxhost("render", *presets, dry, rendered, "--oversample", oversample)
     assert render.returncode == 0, render.stderr
     assert len([line for line in render.stdout.splitlines() if "at 96000 Hz: " in line and "latency" in line]) == 2
     (audio, rate), (offline, _) = (soundfile.read(path, dtype="float32") for path in (live, rendered))
