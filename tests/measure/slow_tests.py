@@ -11,7 +11,7 @@ from pathlib import Path
 
 LIST = Path(__file__).parents[1] / "slow.txt"
 LINE = re.compile(r"([\d.]+)s (?:call|setup|teardown)\s+(tests/[\w/]+\.py::\w+)")
-SLOW_S = 1.0  # of all cases of a test together
+SLOW_S = 0.3  # of all cases of a test together
 
 
 def find_slow(lines: Iterable[str]) -> list[str]:
