@@ -1,10 +1,12 @@
 """The PortAudio callback: the one function that the audio thread runs.
 
 It is a numba `cfunc` of PortAudio's own type `PaStreamCallback`, compiled once and cached on disk. Its user data is one
-`CONTROL` record that Python owns; each field has one writer. A chain is a table of int64 words: the number of stages,
-then for each stage the addresses of its function, its memory and its initial state, and the length of the latter.
+`CONTROL` record that Python owns; each field has one writer.
 
-    input channel (or source) ─► head ─► chain (crossfading to the next one) ─► guard ─► bypass mix ─► tail ─► outputs
+    input (or source) ─► head ─► chain (crossfading to the next one) ─► guard ─► bypass mix ─► tail ─► outputs
+
+Head, guard, bypass mix and tail handle both channels of a block; where the input or a chain is mono, the right channel
+is a copy of the left one.
 
 Denormal numbers count as zero from the first line of the callback to its last, so that a fade costs no more than music.
 The guard turns a block with NaN, infinity or a runaway level into silence and resets the chain; a fade-in follows.
@@ -13,13 +15,19 @@ The guard turns a block with NaN, infinity or a runaway level into silence and r
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 
+from fxhost.engine.chain_playing import RUNAWAY, guard, inlined, play_chains, run_chain
 from fxhost.engine.control_block import (
+    AT_CHANGES_READ,
+    AT_CHANGES_WRITTEN,
+    AT_HEARD,
     AT_RELEASED,
     AT_RING_READ,
     AT_RING_WRITTEN,
     AT_TABLE,
+    CHANGE_WORDS,
+    CHANGES,
     CONTROL,
     MAX_BLOCK,
     Block,
@@ -30,7 +38,6 @@ from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.intrinsics import (
     FLUSH_DENORMALS,
     address_of,
-    call_stage,
     float_mode,
     floats_at,
     load_acquire,
@@ -41,108 +48,86 @@ from fxhost.native.intrinsics import (
     words_at,
 )
 
-# Parts of the callback. They are compiled without a wrapper for Python: calling one from Python crashes.
-inlined = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-STAGE_WORDS = 4
-RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
-
+CHANGES_A_BLOCK = 256  # the others wait for the next one
 INPUT_UNDERFLOW, INPUT_OVERFLOW, OUTPUT_UNDERFLOW, OUTPUT_OVERFLOW = 1, 2, 4, 8  # PaStreamCallbackFlags
 
 
 @inlined
-def run_chain(table: int, block: int, frames: int) -> None:
-    """Send a block through every stage of a table."""
-    words = carray(words_at(table), (1,))
-    count = words[0]
-    rows = carray(words_at(table + 8), (count * STAGE_WORDS,))
-    for stage in range(count):
-        call_stage(rows[stage * STAGE_WORDS], rows[stage * STAGE_WORDS + 1], block, frames)
-
-
-@inlined
-def reset_chain(table: int) -> None:
-    """Copy the initial state of every stage of a table over its state."""
-    words = carray(words_at(table), (1,))
-    count = words[0]
-    rows = carray(words_at(table + 8), (count * STAGE_WORDS,))
-    for stage in range(count):
-        length = rows[stage * STAGE_WORDS + 3]
-        state = carray(words_at(rows[stage * STAGE_WORDS + 1]), (length,))
-        initial = carray(words_at(rows[stage * STAGE_WORDS + 2]), (length,))
-        for word in range(length):
-            state[word] = initial[word]
+def apply_changes(s: Any, rack: int) -> None:
+    """Set the parameters that Python has changed since the last block, and note at which frame."""
+    waiting = load_acquire(rack + AT_CHANGES_WRITTEN) - s.changes_read
+    first = s.frames - s.block_frames
+    for n in range(s.changes_read, s.changes_read + min(waiting, CHANGES_A_BLOCK)):
+        at = s.changes + 8 * CHANGE_WORDS * (n & (CHANGES - 1))
+        change = carray(words_at(at), (CHANGE_WORDS,))
+        carray(floats_at(change[0]), (1,))[0] = carray(floats_at(at + 8), (1,))[0]
+        change[2] = first
+    store_release(rack + AT_CHANGES_READ, s.changes_read + min(waiting, CHANGES_A_BLOCK))
 
 
 @inlined
 def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) -> int:
-    """Fill `dry` from the input channel or the source; samples that are no signal become 0. Return how many were."""
-    if s.source != 0:
-        available = s.source_frames - s.source_position
-        source = carray(floats_at(s.source), (s.source_frames,))
-        for n in range(frames):
-            if n >= available:
-                dry[n] = 0.0
-            else:
-                dry[n] = source[s.source_position + n]
-        s.source_position += min(frames, available)
-    elif s.in_channels > 0:
-        data = carray(interleaved, ((first + frames) * s.in_channels,))
-        for n in range(frames):
-            dry[n] = data[(first + n) * s.in_channels + s.in_channel]
-    else:
-        for n in range(frames):
-            dry[n] = 0.0
+    """Fill `dry` from the input or the source; samples that are no signal become 0. Return how many were."""
     bad = 0
     peak, energy = np.float32(0.0), np.float32(0.0)
-    for n in range(frames):
-        level = abs(dry[n])
-        if not level <= RUNAWAY:
-            dry[n] = 0.0
-            level = np.float32(0.0)
-            bad += 1
-        peak = max(peak, level)
-        energy += level * level
+    for channel in range(s.inputs):
+        at = channel * MAX_BLOCK
+        if s.source != 0:
+            available = s.source_frames - s.source_position
+            source = carray(floats_at(s.source), (s.source_frames * s.source_channels,))
+            of_source = min(channel, s.source_channels - 1)
+            for n in range(frames):
+                if n >= available:
+                    dry[at + n] = 0.0
+                else:
+                    dry[at + n] = source[(s.source_position + n) * s.source_channels + of_source]
+        elif s.in_channels > 0:
+            data = carray(interleaved, ((first + frames) * s.in_channels,))
+            of_device = s.in_channel if channel == 0 else s.right_in_channel
+            for n in range(frames):
+                dry[at + n] = data[(first + n) * s.in_channels + of_device]
+        else:
+            for n in range(frames):
+                dry[at + n] = 0.0
+        for n in range(frames):
+            level = abs(dry[at + n])
+            if not level <= RUNAWAY:
+                dry[at + n] = 0.0
+                level = np.float32(0.0)
+                bad += 1
+            peak = max(peak, level)
+            energy += level * level
+    if s.source != 0:
+        s.source_position += min(frames, s.source_frames - s.source_position)
     s.input_peak = max(s.input_peak, peak)
     s.meter[0] = max(s.meter[0], peak)
-    s.meter[2] += energy
+    s.meter[2] += energy / np.float32(s.inputs)
     return bad
 
 
 @inlined
-def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> None:
-    """Play `dry` through the chain into `wet`; while a new chain comes in, through both, with a crossfade."""
+def keep_heard(s: Any, rack: int, dry: Block, frames: int) -> None:
+    """Fill the right channel where the input is mono, and keep what goes into the chain."""
     for n in range(frames):
-        wet[n] = dry[n]
-    if s.coming != 0:
-        for n in range(frames):
-            other[n] = dry[n]
-        run_chain(s.coming, s.scratch + 8 * MAX_BLOCK, frames)
-    run_chain(s.playing, s.scratch + 4 * MAX_BLOCK, frames)
-    if s.coming != 0:
-        for n in range(frames):
-            angle = 0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames)
-            fall, rise = np.cos(angle), np.sin(angle)
-            if s.crossfade_equal_gain != 0:
-                fall, rise = fall * fall, rise * rise
-            wet[n] = np.float32(fall) * wet[n] + np.float32(rise) * other[n]
+        if s.inputs == 1:
+            dry[MAX_BLOCK + n] = dry[n]
+    heard = carray(floats_at(s.heard), (2 * s.heard_size,))
+    for n in range(frames):
+        at = (s.heard_frames + n) & (s.heard_size - 1)
+        heard[at] = dry[n]
+        heard[s.heard_size + at] = dry[MAX_BLOCK + n]
+    store_release(rack + AT_HEARD, s.heard_frames + frames)
 
 
 @inlined
-def guard(s: Any, wet: Block, frames: int) -> int:
-    """Silence a block that is no signal, and start the chain anew. Return the number of bad samples."""
-    bad = 0
-    for n in range(frames):
-        if not abs(wet[n]) <= RUNAWAY:  # also true for NaN
-            bad += 1
-    if bad > 0:
+def mix_bypass(s: Any, dry: Block, wet: Block, frames: int) -> None:
+    """Glide to the dry signal, or back."""
+    if s.bypass != s.bypassed or s.bypass != 0.0:
         for n in range(frames):
-            wet[n] = 0.0
-        reset_chain(s.playing)
-        if s.coming != 0:
-            reset_chain(s.coming)
-        s.faded_in = 0
-    return bad
+            step = s.bypassed - s.bypass
+            s.bypass = s.bypassed if abs(step) < 1e-4 else s.bypass + s.bypass_smoothing * step
+            for at in (n, MAX_BLOCK + n):
+                wet[at] = wet[at] + s.bypass * (dry[at] - wet[at]) if s.bypass < 1.0 else dry[at]
 
 
 @inlined
@@ -150,15 +135,29 @@ def finish_output(s: Any, wet: Block, frames: int) -> None:
     """Fade in after a start, and measure."""
     if s.faded_in < s.fade_in_frames:
         for n in range(frames):
-            wet[n] *= np.float32(min(1.0, (s.faded_in + n) / s.fade_in_frames))
+            rise = np.float32(min(1.0, (s.faded_in + n) / s.fade_in_frames))
+            wet[n] *= rise
+            wet[MAX_BLOCK + n] *= rise
         s.faded_in += frames
     peak, energy = np.float32(0.0), np.float32(0.0)
     for n in range(frames):
-        peak = max(peak, abs(wet[n]))
-        energy += wet[n] * wet[n]
+        left, right = wet[n], wet[MAX_BLOCK + n]
+        peak = max(peak, max(abs(left), abs(right)))
+        energy += np.float32(0.5) * (left * left + right * right)
     s.output_peak = max(s.output_peak, peak)
     s.meter[1] = max(s.meter[1], peak)
     s.meter[3] += energy
+
+
+@inlined
+def write_output(s: Any, wet: Block, out: Any, first: int, frames: int) -> None:
+    """Left to the odd channels of the device, right to the even ones; to a single channel the mean of both."""
+    for n in range(frames):
+        if s.out_channels == 1:
+            out[first + n] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
+        else:
+            for channel in range(s.out_channels):
+                out[(first + n) * s.out_channels + channel] = wet[(channel & 1) * MAX_BLOCK + n]
 
 
 @inlined
@@ -170,9 +169,14 @@ def record(s: Any, rack: int, wet: Block, frames: int) -> None:
     if frames > room:
         s.ring_lost += frames
         return
-    ring = carray(floats_at(s.ring), (s.ring_size,))
+    ring = carray(floats_at(s.ring), (s.ring_size * s.ring_channels,))
     for n in range(frames):
-        ring[(s.ring_written + n) & (s.ring_size - 1)] = wet[n]
+        at = ((s.ring_written + n) & (s.ring_size - 1)) * s.ring_channels
+        if s.ring_channels == 1:
+            ring[at] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
+        else:
+            ring[at] = wet[n]
+            ring[at + 1] = wet[MAX_BLOCK + n]
     store_release(rack + AT_RING_WRITTEN, s.ring_written + frames)
 
 
@@ -219,15 +223,17 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
     frames = types.int64(frame_count)
     count_block(s, frames, types.int64(flags), start)
     out = carray(output, (frames * s.out_channels,))
-    dry = carray(floats_at(s.scratch), (MAX_BLOCK,))
-    wet = carray(floats_at(s.scratch + 4 * MAX_BLOCK), (MAX_BLOCK,))
-    other = carray(floats_at(s.scratch + 8 * MAX_BLOCK), (MAX_BLOCK,))
+    dry = carray(floats_at(s.scratch), (2 * MAX_BLOCK,))
+    wet = carray(floats_at(s.scratch + 8 * MAX_BLOCK), (2 * MAX_BLOCK,))
+    other = carray(floats_at(s.scratch + 16 * MAX_BLOCK), (2 * MAX_BLOCK,))
+    apply_changes(s, rack)
 
     table = load_acquire(rack + AT_TABLE)
     if s.playing == 0:
         s.playing = table
     if s.coming == 0 and table != s.playing:
         s.coming = table
+        s.coming_since = s.frames - frames
         s.crossfaded = 0
 
     done = types.int64(0)
@@ -242,21 +248,16 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
                 s.source_done = 1
         bad = read_input(s, interleaved, done, dry, n_frames)
         run_chain(s.head, s.scratch, n_frames)
+        keep_heard(s, rack, dry, n_frames)
         play_chains(s, dry, wet, other, n_frames)
         bad += guard(s, wet, n_frames)
-        if s.bypass != s.bypassed or s.bypass != 0.0:
-            for n in range(n_frames):
-                step = s.bypassed - s.bypass
-                s.bypass = s.bypassed if abs(step) < 1e-4 else s.bypass + s.bypass_smoothing * step
-                wet[n] = wet[n] + s.bypass * (dry[n] - wet[n]) if s.bypass < 1.0 else dry[n]
+        mix_bypass(s, dry, wet, n_frames)
         s.bad_samples += bad
-        run_chain(s.tail, s.scratch + 4 * MAX_BLOCK, n_frames)
+        run_chain(s.tail, s.scratch + 8 * MAX_BLOCK, n_frames)
         finish_output(s, wet, n_frames)
         if s.source_done == 0:
             record(s, rack, wet, n_frames)
-        for n in range(n_frames):
-            for channel in range(s.out_channels):
-                out[(done + n) * s.out_channels + channel] = wet[n]
+        write_output(s, wet, out, done, n_frames)
         s.meter_frames += n_frames
         if s.coming != 0:
             s.crossfaded += n_frames

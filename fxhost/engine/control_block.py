@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, types
 
-from fxhost.stages.base import offset_of
+from fxhost.stages.base import PLANE, offset_of
 
-MAX_BLOCK = 512  # frames that go through the rack at once; a longer block is cut
+MAX_BLOCK = PLANE  # frames that go through the rack at once; a longer block is cut
+CHANGES = 1024  # parameters that Python may set before a block comes; a power of two
+CHANGE_WORDS = 3  # address of the parameter, its value (float32), and the frame at which it was set
 
 CONTROL = np.dtype(
     [
@@ -17,23 +19,31 @@ CONTROL = np.dtype(
         ("starting", "i8"),  # 1 until the first block of a stream has come
         ("in_channels", "i8"),
         ("in_channel", "i8"),
+        ("inputs", "i8"),  # channels of the rack's input: 1 or 2
+        ("right_in_channel", "i8"),
         ("out_channels", "i8"),
         ("sample_rate", "f8"),
-        ("scratch", "i8"),  # address of 3 × MAX_BLOCK float32
+        ("scratch", "i8"),  # address of 3 × 2 × MAX_BLOCK float32
         ("head", "i8"),  # tables that stay
         ("tail", "i8"),
         ("fade_in_frames", "i8"),
         ("crossfade_frames", "i8"),
         ("bypass_smoothing", "f4"),
         ("source", "i8"),  # address of float32 to play instead of the input, or 0
+        ("source_channels", "i8"),
         ("source_frames", "i8"),
         ("source_loops", "i8"),
-        ("ring", "i8"),  # address of float32 (ring_size,) that records the output, or 0
+        ("ring", "i8"),  # address of float32 (ring_size, ring_channels) that records the output, or 0
         ("ring_size", "i8"),
+        ("ring_channels", "i8"),
+        ("heard", "i8"),  # address of float32 (2, heard_size): what went into the chain last
+        ("heard_size", "i8"),  # a power of two
+        ("changes", "i8"),  # address of int64 (CHANGES, CHANGE_WORDS)
         ("load_histogram", "i8"),  # addresses of int64 (BUCKETS,)
         ("interval_histogram", "i8"),
         # written by Python while it plays
         ("table", "i8"),  # the chain that shall play
+        ("changes_written", "i8"),
         ("bypassed", "f4"),  # 0 or 1
         ("ring_read", "i8"),
         ("meter_request", "i8"),
@@ -41,8 +51,11 @@ CONTROL = np.dtype(
         # written by the callback
         ("playing", "i8"),  # the chain that does play
         ("coming", "i8"),  # the chain that is being faded in, or 0
+        ("coming_since", "i8"),  # the frame at which the last crossfade began
         ("crossfaded", "i8"),  # frames of the crossfade that are done
         ("released", "i8"),  # crossfades completed: as many old chains may be freed
+        ("changes_read", "i8"),
+        ("heard_frames", "i8"),  # so many frames have gone into the chain
         ("faded_in", "i8"),
         ("bypass", "f4"),
         ("source_position", "i8"),
@@ -73,11 +86,14 @@ CONTROL = np.dtype(
 )
 
 
-AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN = (
-    offset_of(CONTROL, field) for field in ("table", "released", "ring_read", "ring_written")
+AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN, AT_CHANGES_WRITTEN, AT_CHANGES_READ, AT_HEARD = (
+    offset_of(CONTROL, field)
+    for field in (
+        *("table", "released", "ring_read", "ring_written", "changes_written", "changes_read", "heard_frames"),
+    )
 )
 
-Block = np.ndarray[Any, np.dtype[np.float32]]  # (MAX_BLOCK,); the first `frames` count
+Block = np.ndarray[Any, np.dtype[np.float32]]  # (2 × MAX_BLOCK,): left, right; the first `frames` of each count
 
 _c_ulong = types.uint64 if ctypes.sizeof(ctypes.c_ulong) == 8 else types.uint32
 

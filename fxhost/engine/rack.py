@@ -4,7 +4,6 @@ Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` doe
 `callback_address` and `control_address` to an audio library keeps the rack alive for as long as that library may call.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,22 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.arrays import aligned_zeros, to_db
+from fxhost.arrays import from_db, to_db
 from fxhost.engine.callback import callback
 from fxhost.engine.chain_table import ChainTable
-from fxhost.engine.control_block import AT_RING_READ, AT_TABLE, CONTROL, MAX_BLOCK, PROTOTYPE
-from fxhost.engine.histogram import BUCKETS
+from fxhost.engine.control_block import AT_TABLE, PROTOTYPE
+from fxhost.engine.rack_memory import RackMemory
 from fxhost.engine.statistics import MeterReading, Statistics, read_statistics
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
-from fxhost.stages.base import Stage, smoothing
+from fxhost.stages.base import Stage
 from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
-
-FADE_IN_MS = 20.0
-CROSSFADE_MS = 30.0
-BYPASS_SMOOTHING_MS = 5.0
-RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
 
 Float32Array = NDArray[np.float32]
 
@@ -44,7 +38,9 @@ class Rack:
         In Hz.
     input_gain_db, output_gain_db : float
         In dB.
-    source : float32 (frames,), optional
+    inputs : {1, 2}
+        Channels that go into the chain.
+    source : float32 (frames,) or (frames, 2), optional
         Dry audio that plays instead of the input.
     source_loops : bool
         Whether the source begins again at its end; otherwise silence follows it.
@@ -59,59 +55,45 @@ class Rack:
         *,
         input_gain_db: float = 0.0,
         output_gain_db: float = 0.0,
+        inputs: int = 1,
         source: Float32Array | None = None,
         source_loops: bool = False,
         records: bool = False,
     ) -> None:
         rate = round(sample_rate)
         self.sample_rate = sample_rate
-        self._input_gain = Gain(input_gain_db, rate)
-        self._output_gain = Gain(output_gain_db, rate)
-        self._output_gain_db, self._is_muted = output_gain_db, False
-        self._limiter = Limiter(rate)
+        self._input_gain = Gain(input_gain_db, rate, inputs)
+        self._output_gain = Gain(output_gain_db, rate, channels=2)
+        self._input_gain_db, self._output_gain_db, self._is_muted = input_gain_db, output_gain_db, False
+        self._limiter = Limiter(rate, channels=2)
         self._head = ChainTable([self._input_gain])
         self._tail = ChainTable([self._output_gain, self._limiter])
         self._chain = ChainTable(chain)
         self._old_chain: ChainTable | None = None
         self._published = 0
-        self._scratch = aligned_zeros(3 * MAX_BLOCK, np.float32)
-        self._load = np.zeros(BUCKETS, np.int64)
-        self._intervals = np.zeros(BUCKETS, np.int64)
-        self._source = None if source is None else np.ascontiguousarray(source, np.float32)
-        self._ring = np.zeros(RING_FRAMES if records else 0, np.float32)
-        for array in (self._load, self._intervals, self._ring):
-            array.fill(0)  # touches every page, so that none is fetched on the audio thread
-        self._memory = aligned_zeros(1, CONTROL)
-        self._function = PROTOTYPE(self.callback_address)
-        c = self._memory[0]
-        c["in_channels"], c["in_channel"], c["out_channels"], c["starting"] = 1, 0, 1, 1
-        c["sample_rate"] = sample_rate
-        c["scratch"] = self._scratch.ctypes.data
+        self.channels = max(self._chain.channels, inputs)
+        self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels if records else 0)
+        self._control = c = self._data.control
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
-        c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
-        c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
-        c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, rate)
-        c["load_histogram"], c["interval_histogram"] = self._load.ctypes.data, self._intervals.ctypes.data
-        if self._source is not None:
-            c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
-            c["source_loops"] = source_loops
-        if records:
-            c["ring"], c["ring_size"] = self._ring.ctypes.data, len(self._ring)
-        self._control = c
+        self._function = PROTOTYPE(self.callback_address)
 
     # --- what an audio library needs ---------------------------------------------------------------------------------
 
-    def connect(self, *, in_channels: int, in_channel: int, out_channels: int) -> None:
+    def connect(
+        self, *, in_channels: int, in_channel: int, out_channels: int, right_in_channel: int | None = None
+    ) -> None:
         """Set the layout of the device's interleaved buffers, before a stream starts; it will be faded in.
 
         Parameters
         ----------
         in_channels, out_channels : int
             Channels in the buffers; without input channels the input is silent.
-        in_channel : int
-            Which of them to play, from 0. The output goes to all channels.
+        in_channel, right_in_channel : int
+            Which of them to play, from 0; the second where the rack has two inputs, by default the same. The left
+            output goes to the first, third, … channel, the right one to the others.
         """
         self._control["in_channels"], self._control["in_channel"] = in_channels, in_channel
+        self._control["right_in_channel"] = in_channel if right_in_channel is None else right_in_channel
         self._control["out_channels"] = out_channels
         self._control["starting"], self._control["faded_in"] = 1, 0
 
@@ -123,7 +105,7 @@ class Rack:
     @property
     def control_address(self) -> int:
         """The address of its user data."""
-        return int(self._memory.ctypes.data)
+        return self._data.address
 
     def process(self, block: Float32Array, out: Float32Array, *, flags: int = 0) -> None:
         """Play one block through the callback in the calling thread, without the GIL.
@@ -149,20 +131,23 @@ class Rack:
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """What the audio thread touches, but for what a stage may keep beside its memory."""
-        own = [self._memory, self._scratch, self._load, self._intervals, self._ring]
-        source = [] if self._source is None else [self._source]
-        return [*own, *source, *self._head.arrays, *self._chain.arrays, *self._tail.arrays]
+        return [*self._data.arrays, *self._head.arrays, *self._chain.arrays, *self._tail.arrays]
 
     # --- knobs -------------------------------------------------------------------------------------------------------
+
+    def set_parameter(self, address: int, value: float) -> None:
+        """Set a float32 of a stage of the rack at the beginning of the next block; before the first one, at once."""
+        self._data.set_parameter(address, value)
 
     @property
     def input_gain_db(self) -> float:
         """The gain before the chain, in dB."""
-        return self._input_gain.gain_db
+        return self._input_gain_db
 
     @input_gain_db.setter
     def input_gain_db(self, level_db: float) -> None:
-        self._input_gain.gain_db = level_db
+        self._input_gain_db = level_db
+        self._data.set_parameter(self._input_gain.target_address, from_db(level_db))
 
     @property
     def output_gain_db(self) -> float:
@@ -185,7 +170,8 @@ class Rack:
         self._set_output_gain()
 
     def _set_output_gain(self) -> None:
-        self._output_gain.gain_db = -math.inf if self._is_muted else self._output_gain_db
+        gain = 0.0 if self._is_muted else from_db(self._output_gain_db)
+        self._data.set_parameter(self._output_gain.target_address, gain)
 
     @property
     def is_bypassed(self) -> bool:
@@ -220,7 +206,7 @@ class Rack:
         self._old_chain, self._chain = self._chain, ChainTable(chain)
         self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
         self._control["crossfade_equal_gain"] = sounds_the_same
-        publish(self._memory.ctypes.data + AT_TABLE, self._chain.address)
+        publish(self._data.address + AT_TABLE, self._chain.address)
 
     # --- what it tells -----------------------------------------------------------------------------------------------
 
@@ -266,7 +252,7 @@ class Rack:
 
     def statistics(self) -> Statistics:
         """Everything that was counted so far."""
-        counted = read_statistics(self._control, self._load, self._intervals, self.sample_rate)
+        counted = read_statistics(self._control, self._data.load, self._data.intervals, self.sample_rate)
         return replace(counted, limited_samples=self._limiter.limited)
 
     def read_meters(self) -> MeterReading | None:
@@ -282,13 +268,13 @@ class Rack:
         return MeterReading(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))
 
     def take_recording(self) -> Float32Array:
-        """The output frames recorded since the last call, float32 (frames,)."""
-        if not len(self._ring):
-            return np.zeros(0, np.float32)
-        start, end = int(self._control["ring_read"]), int(self._control["ring_written"])
-        frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
-        publish(self._memory.ctypes.data + AT_RING_READ, end)
-        return frames
+        """The output frames recorded since the last call, float32 (frames,) or of two channels (frames, 2)."""
+        frames = self._data.take_recording()
+        return frames[:, 0] if self.channels == 1 else frames
+
+    def last_heard(self, frames: int) -> Float32Array:
+        """What went into the chain last, at most so many frames and not more than 0.6 s at 48 kHz: (2, frames)."""
+        return self._data.last_heard(frames)
 
     def wait_for_block(self, timeout_s: float) -> bool:
         """Wait until a block of the stream has been played; tell whether one was."""

@@ -124,6 +124,16 @@ def floats_at(typing_context: TypingContext, address: int) -> Any:
 
 
 @intrinsic
+def doubles_at(typing_context: TypingContext, address: int) -> Any:
+    """An address as `double *`, for `numba.carray`."""
+
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
+        return builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
+
+    return types.CPointer(types.float64)(types.int64), generate
+
+
+@intrinsic
 def address_of(typing_context: TypingContext, pointer: NumbaType) -> Any:
     """A C pointer as an address."""
 

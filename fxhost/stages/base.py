@@ -1,22 +1,25 @@
 """Stages: the steps of a signal chain, one a file. A stage is a compiled function and its memory.
 
 The function is a numba `cfunc` `void stage(state *, float *block, int64 frames)` that works in place on mono float32.
-It runs on the audio thread: bounded work, no allocation, no Python. The memory is one aligned block that Python owns:
-first the part that changes while playing (filter memories, hidden state, smoothed values), then parameters. A reset
-copies the first part back from `initial`. A parameter is one float32 that Python writes and the stage reads; the
-stage smooths it.
+In a rack the right channel of a block lies `PLANE` frames after the left one. The function runs on the audio thread:
+bounded work, no allocation, no Python. The memory is one aligned block that Python owns: first the part that changes
+while playing (filter memories, hidden state, smoothed values), then parameters. A reset copies the first part back from
+`initial`. A parameter is one float32 that Python writes and the stage reads; the stage smooths it.
 """
 
 import ctypes
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import from_dtype, types
 from numpy.typing import NDArray
 
 from fxhost.native.code_cache import cached_cfunc
+from fxhost.stages.parameter import Parameter
+
+PLANE = 512  # frames from the left channel of a block to the right one, and the most that a stage of both is given
 
 _PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
@@ -35,18 +38,27 @@ class Stage:
         What a reset copies over the first `len(initial)` words of `memory`.
     owner : object
         What keeps `function` alive.
+    parameters : tuple of Parameter
+        What can be turned; their values are float32 in the field `targets` of the memory, in this order.
     error : BaseException or None
         What went wrong in a stage that runs Python (none of ours but the TorchScript engine); it is silent since.
     knobs : int
         How many knobs it has.
+    channel : int
+        Which channel of a rack it plays: 0 is the left one and that of mono, 1 the right one.
+    makes_stereo : bool
+        Whether it also writes the right channel, and two channels leave a chain from there on.
     """
 
     function: int
     memory: NDArray[Any]
     initial: NDArray[np.int64]
     owner: object = field(repr=False)
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
     error: BaseException | None = field(default=None, init=False)
     knobs: int = field(default=0, init=False)
+    channel: int = field(default=0, init=False)
+    makes_stereo: bool = field(default=False, init=False)
 
     def process(self, block: NDArray[np.float32]) -> None:
         """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""
@@ -56,6 +68,10 @@ class Stage:
         """Return to the initial state. Only while no thread runs the stage."""
         words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)
         words[:] = self.initial
+
+    def parameter_address(self, index: int) -> int:
+        """Where the value of a parameter stands, a float32."""
+        return int(self.memory.ctypes.data) + offset_of(self.memory.dtype, "targets") + 4 * index
 
     def set_knob(self, index: int, value: float) -> None:
         """Turn a knob, counted from 0, to a value from 0 to 1, while it plays or not."""

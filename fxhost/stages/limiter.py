@@ -1,7 +1,7 @@
 """The limiter, last stage of every rack: no sample beyond full scale leaves it.
 
 A peak limiter with instantaneous attack and exponential release, without look-ahead and so without latency. Below
-full scale it is the identity, to the bit.
+full scale it is the identity, to the bit. Two channels are brought down together, so that nothing moves to a side.
 """
 
 from typing import Any
@@ -10,29 +10,33 @@ import numpy as np
 from numba import carray
 
 from fxhost.arrays import aligned_zeros
-from fxhost.stages.base import Stage, first_words, offset_of, smoothing, stage_function
+from fxhost.stages.base import PLANE, Stage, first_words, offset_of, smoothing, stage_function
 
 RELEASE_MS = 80.0
 RELEASED = 0.99999
 
-STATE = np.dtype([("gain", "f8"), ("release", "f8"), ("limited", "i8")], align=True)
+STATE = np.dtype([("gain", "f8"), ("release", "f8"), ("limited", "i8"), ("channels", "i8")], align=True)
 
 
 @stage_function(STATE)
 def limit_block(state: Any, block: Any, frames: int) -> None:
     """Keep every sample of a block within ±1."""
     s = carray(state, (1,))[0]
-    x = carray(block, (frames,))
+    x = carray(block, ((s.channels - 1) * PLANE + frames,))
     gain, release, limited = s.gain, s.release, s.limited
     for n in range(frames):
         gain += release * (1.0 - gain)
         if gain > RELEASED:
             gain = 1.0
         level = abs(np.float64(x[n]))
+        if s.channels > 1:
+            level = max(level, abs(np.float64(x[PLANE + n])))
         if level * gain > 1.0:
             gain = 1.0 / level
             limited += 1
-        x[n] = np.float32(min(1.0, max(-1.0, x[n] * gain)))
+        for channel in range(s.channels):
+            sample = x[channel * PLANE + n]
+            x[channel * PLANE + n] = np.float32(min(1.0, max(-1.0, sample * gain)))
     s.gain = gain
     s.limited = limited
 
@@ -44,10 +48,13 @@ class Limiter(Stage):
     ----------
     sample_rate : int
         In Hz.
+    channels : {1, 2}
+        Of the blocks.
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
         memory = aligned_zeros(1, STATE)
+        memory["channels"] = channels
         memory["gain"] = 1.0
         memory["release"] = smoothing(RELEASE_MS, sample_rate)
         super().__init__(limit_block.address, memory, first_words(memory, offset_of(STATE, "limited")), limit_block)

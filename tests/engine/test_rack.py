@@ -9,7 +9,8 @@ from numba import carray
 
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.engine.histogram import BUCKETS, count_in, percentiles
-from fxhost.engine.rack import FADE_IN_MS, Rack
+from fxhost.engine.rack import Rack
+from fxhost.engine.rack_memory import FADE_IN_MS
 from fxhost.errors import EngineError
 from fxhost.preset.archive import read_preset
 from fxhost.rig.build import build_chain

@@ -111,7 +111,7 @@ def test_no_denormal_is_left_in_a_stage_or_in_its_output_while_sound_fades(name:
     left = 0
     for start in range(0, len(audio), 509):
         rack.process(audio[start : start + 509], out[start : start + 509])
-        left += denormals(stage.memory) + denormals(rack._scratch) + denormals(rack._memory)
+        left += denormals(stage.memory) + denormals(rack._data.scratch) + denormals(rack._data.memory)
     assert left == 0
     assert denormals(out) == 0
     assert np.abs(out[: RATE // 2]).max() > 1e-3

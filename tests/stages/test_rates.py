@@ -10,7 +10,8 @@ import pytest
 from fxhost.arrays import Float32Array
 from fxhost.engine.calibration import UNITY
 from fxhost.engine.chain import planned_stage
-from fxhost.engine.rack import FADE_IN_MS, Rack
+from fxhost.engine.rack import Rack
+from fxhost.engine.rack_memory import FADE_IN_MS
 from fxhost.engine.rate_accuracy import limit_band, measure_esr, resample
 from fxhost.engine.rate_choice import make_test_signal
 from fxhost.engine.rate_plan import Plan

@@ -1,0 +1,90 @@
+"""The parts of the callback that play chains of stages.
+
+A chain is a table of int64 words: the number of stages and of channels that leave it, then for each stage the addresses
+of its function, its memory and its initial state, the length of the latter, and how far into the block its channel
+lies, in bytes. A block has two channels, of `MAX_BLOCK` frames each; the first `frames` of each count.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import carray, njit
+
+from fxhost.engine.control_block import MAX_BLOCK, Block
+from fxhost.native.intrinsics import call_stage, words_at
+
+# Parts of the callback. They are compiled without a wrapper for Python: calling one from Python crashes.
+inlined = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+HEADER_WORDS, STAGE_WORDS = 2, 5
+RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
+
+
+@inlined
+def run_chain(table: int, block: int, frames: int) -> None:
+    """Send a block through every stage of a table."""
+    words = carray(words_at(table), (HEADER_WORDS,))
+    count = words[0]
+    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    for stage in range(count):
+        at = stage * STAGE_WORDS
+        call_stage(rows[at], rows[at + 1], block + rows[at + 4], frames)
+
+
+@inlined
+def reset_chain(table: int) -> None:
+    """Copy the initial state of every stage of a table over its state."""
+    words = carray(words_at(table), (HEADER_WORDS,))
+    count = words[0]
+    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    for stage in range(count):
+        length = rows[stage * STAGE_WORDS + 3]
+        state = carray(words_at(rows[stage * STAGE_WORDS + 1]), (length,))
+        initial = carray(words_at(rows[stage * STAGE_WORDS + 2]), (length,))
+        for word in range(length):
+            state[word] = initial[word]
+
+
+@inlined
+def play_chain(table: int, dry: Block, wet: Block, address: int, frames: int) -> None:
+    """Play `dry` through a chain into `wet`, which lies at an address; a mono chain puts out the same on both sides."""
+    for n in range(frames):
+        wet[n] = dry[n]
+        wet[MAX_BLOCK + n] = dry[MAX_BLOCK + n]
+    run_chain(table, address, frames)
+    if carray(words_at(table), (HEADER_WORDS,))[1] == 1:
+        for n in range(frames):
+            wet[MAX_BLOCK + n] = wet[n]
+
+
+@inlined
+def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> None:
+    """Play `dry` through the chain into `wet`; while a new chain comes in, through both, with a crossfade."""
+    play_chain(s.playing, dry, wet, s.scratch + 8 * MAX_BLOCK, frames)
+    if s.coming != 0:
+        play_chain(s.coming, dry, other, s.scratch + 16 * MAX_BLOCK, frames)
+        for n in range(frames):
+            angle = 0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames)
+            fall, rise = np.cos(angle), np.sin(angle)
+            if s.crossfade_equal_gain != 0:
+                fall, rise = fall * fall, rise * rise
+            for at in (n, MAX_BLOCK + n):
+                wet[at] = np.float32(fall) * wet[at] + np.float32(rise) * other[at]
+
+
+@inlined
+def guard(s: Any, wet: Block, frames: int) -> int:
+    """Silence a block that is no signal, and start the chain anew. Return the number of bad samples."""
+    bad = 0
+    for n in range(frames):
+        if not (abs(wet[n]) <= RUNAWAY and abs(wet[MAX_BLOCK + n]) <= RUNAWAY):  # so NaN too
+            bad += 1
+    if bad > 0:
+        for n in range(frames):
+            wet[n] = 0.0
+            wet[MAX_BLOCK + n] = 0.0
+        reset_chain(s.playing)
+        if s.coming != 0:
+            reset_chain(s.coming)
+        s.faded_in = 0
+    return bad

@@ -1,0 +1,125 @@
+"""The memory of a rack that Python and the audio thread share."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.arrays import Float32Array, aligned_zeros
+from fxhost.engine.control_block import (
+    AT_CHANGES_WRITTEN,
+    AT_RING_READ,
+    CHANGE_WORDS,
+    CHANGES,
+    CONTROL,
+    MAX_BLOCK,
+)
+from fxhost.engine.histogram import BUCKETS
+from fxhost.native.intrinsics import publish
+from fxhost.stages.base import smoothing
+
+FADE_IN_MS = 20.0
+CROSSFADE_MS = 30.0
+BYPASS_SMOOTHING_MS = 5.0
+RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
+HEARD_FRAMES = 1 << 16  # of what went into the chain last
+
+
+class RackMemory:
+    """The control block of a rack and everything that it points to, but for the stages.
+
+    Parameters
+    ----------
+    sample_rate : float
+        In Hz.
+    inputs : {1, 2}
+        Channels that go into the chain.
+    source : float32 (frames,) or (frames, 2), optional
+        What plays instead of the input.
+    source_loops : bool
+        Whether the source begins again at its end.
+    recorded_channels : {0, 1, 2}
+        Of the output.
+
+    Attributes
+    ----------
+    control : record
+        Of `CONTROL`.
+    load, intervals : int64 (BUCKETS,)
+        Histograms: of the load in millionths, and of the time between callbacks in µs.
+    """
+
+    def __init__(
+        self,
+        sample_rate: float,
+        inputs: int,
+        source: Float32Array | None,
+        source_loops: bool,
+        recorded_channels: int,
+    ) -> None:
+        rate = round(sample_rate)
+        self.scratch = aligned_zeros(3 * 2 * MAX_BLOCK, np.float32)
+        self.load = np.zeros(BUCKETS, np.int64)
+        self.intervals = np.zeros(BUCKETS, np.int64)
+        self._source = None if source is None else np.ascontiguousarray(source, np.float32)
+        self._ring = np.zeros((RING_FRAMES if recorded_channels else 0, recorded_channels), np.float32)
+        self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
+        self._changes = np.zeros((CHANGES, CHANGE_WORDS), np.int64)
+        for array in (self.load, self.intervals, self._ring, self._heard, self._changes):
+            array.fill(0)  # touches every page, so that none is fetched on the audio thread
+        self.memory = aligned_zeros(1, CONTROL)
+        c = self.control = self.memory[0]
+        c["in_channels"], c["in_channel"], c["out_channels"], c["starting"] = 1, 0, 1, 1
+        c["inputs"], c["right_in_channel"] = inputs, inputs - 1
+        c["sample_rate"] = sample_rate
+        c["scratch"] = self.scratch.ctypes.data
+        c["heard"], c["heard_size"], c["changes"] = self._heard.ctypes.data, HEARD_FRAMES, self._changes.ctypes.data
+        c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
+        c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
+        c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, rate)
+        c["load_histogram"], c["interval_histogram"] = self.load.ctypes.data, self.intervals.ctypes.data
+        if self._source is not None:
+            c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
+            c["source_channels"] = 1 if self._source.ndim == 1 else self._source.shape[1]
+            c["source_loops"] = source_loops
+        if recorded_channels:
+            c["ring"], c["ring_size"], c["ring_channels"] = self._ring.ctypes.data, *self._ring.shape
+
+    @property
+    def address(self) -> int:
+        """The address of the control block."""
+        return int(self.memory.ctypes.data)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """All of it."""
+        own = [self.memory, self.scratch, self.load, self.intervals, self._ring, self._heard, self._changes]
+        return own if self._source is None else [*own, self._source]
+
+    def set_parameter(self, address: int, value: float) -> None:
+        """Set a float32 at an address at the beginning of the next block; before the first one, at once."""
+        c = self.control
+        written = int(c["changes_written"])
+        if not c["blocks"] or written - int(c["changes_read"]) >= CHANGES:  # nobody reads: the stream stands still
+            ctypes.c_float.from_address(address).value = value
+            return
+        change = self._changes[written & (CHANGES - 1)]
+        change[0] = address
+        change[1:2].view(np.float32)[0] = value
+        publish(self.address + AT_CHANGES_WRITTEN, written + 1)
+
+    def take_recording(self) -> Float32Array:
+        """The output frames recorded since the last call, float32 (frames, channels); (0, 1) where none is recorded."""
+        if not len(self._ring):
+            return np.zeros((0, 1), np.float32)
+        start, end = int(self.control["ring_read"]), int(self.control["ring_written"])
+        frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
+        publish(self.address + AT_RING_READ, end)
+        return frames
+
+    def last_heard(self, frames: int) -> Float32Array:
+        """What went into the chain last, at most so many frames: float32 (2, frames)."""
+        end = int(self.control["heard_frames"])
+        start = max(0, end - min(frames, HEARD_FRAMES // 2))
+        return self._heard[:, np.arange(start, end) & (HEARD_FRAMES - 1)]

@@ -1,0 +1,1 @@
+"""A cabinet: convolution with an impulse response, without latency."""
