@@ -17,19 +17,22 @@ if TYPE_CHECKING:
         FileError,
         FxhostError,
         PresetError,
+        RigError,
         TrainingError,
     )
     from fxhost.io.devices import Device, devices
     from fxhost.live import Live, play
     from fxhost.rig.effect import Effect, load
+    from fxhost.rig.impulse_response import Response
     from fxhost.rig.knobs import Knobs
+    from fxhost.rig.parts import Cabinet, Gate, Tone
     from fxhost.rig.rig import Rig
     from fxhost.rig.stream import Stream
     from fxhost.training import Trained, train
 
 _ERRORS = (
     *("AudioError", "DeviceError", "DiskFullError", "EngineError", "FileError", "FxhostError", "PresetError"),
-    "TrainingError",
+    *("RigError", "TrainingError"),
 )
 _HOMES = {
     **dict.fromkeys(_ERRORS, "fxhost.errors"),
@@ -37,6 +40,8 @@ _HOMES = {
     **dict.fromkeys(("Live", "play"), "fxhost.live"),
     **dict.fromkeys(("Effect", "load"), "fxhost.rig.effect"),
     "Knobs": "fxhost.rig.knobs",
+    "Response": "fxhost.rig.impulse_response",
+    **dict.fromkeys(("Cabinet", "Gate", "Tone"), "fxhost.rig.parts"),
     "Rig": "fxhost.rig.rig",
     "Stream": "fxhost.rig.stream",
     **dict.fromkeys(("Trained", "train"), "fxhost.training"),
@@ -44,6 +49,7 @@ _HOMES = {
 
 __all__ = [
     "AudioError",
+    "Cabinet",
     "Device",
     "DeviceError",
     "DiskFullError",
@@ -51,11 +57,15 @@ __all__ = [
     "EngineError",
     "FileError",
     "FxhostError",
+    "Gate",
     "Knobs",
     "Live",
     "PresetError",
+    "Response",
     "Rig",
+    "RigError",
     "Stream",
+    "Tone",
     "Trained",
     "TrainingError",
     "__version__",

@@ -7,6 +7,7 @@ FxhostError
 │   └── AudioError      a recording that cannot be used
 ├── DeviceError     no device, no such device, or one that refuses what was asked
 ├── EngineError     the effect failed while it was playing
+├── RigError        a rig file, or a setting of a stage, that makes no sense
 └── TrainingError   a dry/wet pair, or settings, that nothing can be learned from
 """
 
@@ -48,6 +49,10 @@ class DeviceError(FxhostError):
 
 class EngineError(FxhostError):
     """The effect failed while it was playing."""
+
+
+class RigError(FxhostError):
+    """A rig file, or a setting of a stage, that makes no sense."""
 
 
 class TrainingError(FxhostError):

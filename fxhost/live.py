@@ -41,7 +41,8 @@ class Live(AbstractContextManager["Live"]):
     def __init__(self, session: Session, notices: list[str]) -> None:
         self._session, self.notices = session, notices
         board = session.knobs
-        self.knobs = Knobs(board.names, [board.values[n][k] for n, k in board.places], board.set)
+        values = [board.values[n][k] for n, k in board.places]
+        self.knobs = Knobs(board.names, board.parameters, values, board.set)
         self.summary: Summary | None = None
         self._error: FxhostError | None = None
         self._stop = threading.Event()

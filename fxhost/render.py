@@ -43,12 +43,13 @@ def render(
     encoding: Encoding = PLAIN,
     report: Callable[[int], None] = lambda frames: None,
 ) -> list[Statistics]:
-    """Play a recording through fresh racks, one for each of its channels, into a file.
+    """Play a recording through fresh racks into a file.
 
     Parameters
     ----------
     racks : sequence of Rack
-        As many as the recording has channels, at one rate: that of the output. The recording is resampled to it.
+        One for each channel of the recording, or one that puts out two channels; at the rate of the output. The
+        recording is resampled to it.
     recording : Recording
         The dry audio.
     output : Path
@@ -73,23 +74,30 @@ def render(
     """
     rate = round(racks[0].sample_rate)
     subtype = BITS[encoding.bits] if encoding.bits else None
+    is_stereo = racks[0].channels == 2
+    inputs = racks[0].inputs if is_stereo else len(racks)
     with writing(
         output,
         rate,
         overwrite=overwrite,
         inputs=[recording.path],
-        channels=len(racks),
+        channels=2 if is_stereo else len(racks),
         subtype=subtype,
         quality=encoding.quality,
     ) as writer:
-        for block in _at_rate(recording, rate, len(racks)):
-            out = np.empty_like(block)
-            for rack, dry, wet in zip(racks, block.T, out.T, strict=True):
-                played = np.empty(len(block), np.float32)
-                rack.process(np.ascontiguousarray(dry), played)
-                rack.check()
-                wet[:] = played
-            writer.write(out if len(racks) > 1 else out[:, 0])
+        for block in _at_rate(recording, rate, inputs):
+            if is_stereo:
+                out = np.empty((len(block), 2), np.float32)
+                racks[0].process(np.ascontiguousarray(block), out)
+                racks[0].check()
+            else:
+                out = np.empty_like(block)
+                for rack, dry, wet in zip(racks, block.T, out.T, strict=True):
+                    played = np.empty(len(block), np.float32)
+                    rack.process(np.ascontiguousarray(dry), played)
+                    rack.check()
+                    wet[:] = played
+            writer.write(out if out.shape[1] > 1 else out[:, 0])
             report(writer.frames)
     return [rack.statistics() for rack in racks]
 

@@ -25,10 +25,10 @@ from fxhost.io.stream_watch import Watch
 from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
+from fxhost.rig.build import Chain
 from fxhost.rig.rig import Rig
 from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
-from fxhost.stages.base import Stage
 from fxhost.stages.rate.resampler import convert
 
 POLL_S = 0.05
@@ -79,7 +79,6 @@ class Session:
         rack_type: type[Rack] = Rack,
     ) -> None:
         self.rig = rig
-        self.knobs = KnobBoard(rig.presets)
         self.options = options
         self._notice = notice
         source, source_rate = None, 0
@@ -101,6 +100,7 @@ class Session:
             source = convert(source, source_rate, self.sample_rate)
         elif devices is None:
             source = synthesise_riff(self.sample_rate)
+        self.knobs = KnobBoard(self.slots)
         self.rack = rack_type(
             self.build_chain(),
             self.sample_rate,
@@ -110,6 +110,7 @@ class Session:
             source_loops=options.input_file is None,
             records=options.output_file is not None,
         )
+        self.knobs.write = self.rack.set_parameter
         self.controls = Controls(self.rack, self.knobs, len(rig))
         self._playing = list(self.controls.is_on)
         self.locked_memory = lock_memory(self.rack.arrays)
@@ -134,11 +135,11 @@ class Session:
         """The files that are read."""
         return [self.options.input_file, *(preset.path for preset in self.rig.presets)]
 
-    def build_chain(self, is_on: Sequence[bool] | None = None) -> list[Stage]:
+    def build_chain(self, is_on: Sequence[bool] | None = None) -> Chain:
         """A fresh chain in its settled state, of all effects or of those that are on."""
         is_on = [True] * len(self.rig) if is_on is None else is_on
         chain = self.rig.chain_of([slot for slot, on in zip(self.slots, is_on, strict=True) if on])
-        self.knobs.attach(chain, is_on)
+        self.knobs.attach(chain.turned, is_on)
         return chain
 
     @cached_property
@@ -210,6 +211,7 @@ class Session:
                         self.sample_rate,
                         overwrite=options.overwrite,
                         inputs=self.input_files,
+                        channels=self.rack.channels,
                         keeps_part=True,
                     )
                 )

@@ -94,9 +94,9 @@ class Timing:
         }
 
 
-def join_names(presets: Sequence[Preset]) -> str:
-    """The presets of a chain in one string."""
-    return " → ".join(preset.name for preset in presets)
+def join_names(links: Sequence[Preset | Slot]) -> str:
+    """The names of the links of a chain in one string."""
+    return " → ".join(link.name for link in links)
 
 
 def time_blocks(
@@ -128,7 +128,7 @@ def time_blocks(
     EngineError
         If the effect fails.
     """
-    sample_rate = slots[0].plan.sample_rate
+    sample_rate = slots[0].sample_rate
     rack = TimedRack(build_chain(slots, engine), sample_rate, source=riff, source_loops=True)
     rack.connect(in_channels=0, in_channel=0, out_channels=1)
     silence, out = np.zeros(block_frames, np.float32), np.zeros(block_frames, np.float32)
@@ -139,9 +139,7 @@ def time_blocks(
         rack.process(silence, out)
     rack.check()
     took_us = np.diff(rack.times_ns())[:, 0] * 1e-3
-    return Timing(
-        join_names([slot.preset for slot in slots]), engine, block_frames, sample_rate, float(took_us[0]), took_us[1:]
-    )
+    return Timing(join_names(slots), engine, block_frames, sample_rate, float(took_us[0]), took_us[1:])
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------

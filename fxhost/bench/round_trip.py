@@ -22,9 +22,9 @@ from fxhost.io.devices import choose_device
 from fxhost.io.round_trips import keep_trip
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.effect import Preset
+from fxhost.rig.build import Chain
 from fxhost.rig.rig import Rig
 from fxhost.session import Options, Session
-from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
 
 LEAD_S = 0.25  # silence before the first burst, for the fade-in of the rack
@@ -96,10 +96,10 @@ class LoopbackSession(Session):
 
     loop: Loopback
 
-    def build_chain(self, is_on: Sequence[bool] | None = None) -> list[Stage]:
+    def build_chain(self, is_on: Sequence[bool] | None = None) -> Chain:
         """The two ends of the loop."""
         self.loop = Loopback(make_bursts(self.sample_rate))
-        return [self.loop]
+        return Chain([self.loop])
 
 
 def make_burst(sample_rate: int) -> Float32Array:

@@ -34,6 +34,7 @@ from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
 from fxhost.rig.rig import Rig
+from fxhost.rig.slot import EffectSlot
 from fxhost.session import Options
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
@@ -135,7 +136,7 @@ def run_blocks(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
     console.print(describe_machine(options.engine), soft_wrap=True)
     console.print(f"{timings[0].preset} at {timings[0].sample_rate} Hz, no device", soft_wrap=True)
     for slot in slots[options.engine[0]]:
-        if not slot.plan.is_own:
+        if isinstance(slot, EffectSlot) and not slot.plan.is_own:
             console.print(slot.plan.describe(), soft_wrap=True)
     console.print("compute time of a block in µs; its load, and how its load is spread\n")
     console.print(tabulate_timings(timings))

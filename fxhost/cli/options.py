@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Group = argparse._ArgumentGroup | argparse.ArgumentParser
@@ -63,6 +64,20 @@ def knob(text: str) -> tuple[str, float]:
     return name, float(number(0.0, 1.0)(value))
 
 
+def setting(text: str) -> dict[str, float]:
+    """An argument type: settings of the tone controls, 'bass=+2 mid=-1'."""
+    settings = {}
+    for word in text.replace(",", " ").split():
+        name, separator, value = word.partition("=")
+        try:
+            if not separator:
+                raise ValueError
+            settings[name] = float(value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE, such as bass=+2") from None
+    return settings
+
+
 def add_json(group: Group) -> None:
     """The option for machines."""
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
@@ -116,6 +131,26 @@ def add_sound(group: Group) -> None:
             f"--{side}-gain-db", type=number(-60, 60), default=0.0, metavar="X", help=f"{side} gain in dB (default 0)"
         )
     add_knob(group)
+    group.add_argument(
+        "--gate",
+        type=number(-90, 0),
+        metavar="DB",
+        help="a noise gate that listens to the dry signal and opens at this level, −90 to 0 dB",
+    )
+    group.add_argument(
+        "--cab",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a cabinet: an impulse response in a sound file, mono or stereo; several are aligned and blended",
+    )
+    group.add_argument(
+        "--eq",
+        type=setting,
+        metavar='"bass=+2 mid=-1"',
+        help="tone controls: bass, mid, treble in dB, low_cut and high_cut in Hz, band1_freq, band1_gain, band1_q, …",
+    )
     group.add_argument(
         "--level",
         choices=("raw", "normalized"),

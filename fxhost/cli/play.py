@@ -82,12 +82,16 @@ def read_rig(options: argparse.Namespace) -> "Rig":
     if options.knob:
         from fxhost.engine.knobs import set_knobs
 
-        presets = set_knobs(presets, dict(options.knob))
+        presets = set_knobs(presets, dict(options.knob), first=1 if options.gate is None else 2)
 
+    from fxhost.rig.parts import Cabinet, Gate, Part, Tone
     from fxhost.rig.rig import Rig
 
+    gates: list[Part] = [] if options.gate is None else [Gate(threshold=options.gate)]
+    after: list[Part] = [Cabinet(*options.cab, aligns=True)] if options.cab else []
+    after += [Tone(**options.eq)] if options.eq else []
     return Rig(
-        presets,
+        [*gates, *presets, *after],
         engine=options.engine,
         input_gain_db=options.input_gain_db,
         output_gain_db=options.output_gain_db,
@@ -111,8 +115,9 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
 def play_with_screen(session: "Session", console: "Console") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
     from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
+    from fxhost.rig.slot import EffectSlot
 
-    names = [slot.preset.name for slot in session.slots]
+    names = [slot.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
         summary = play_in_window(session, console)
     else:
@@ -131,7 +136,7 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
-        print_plans([slot.plan for slot in session.slots])
+        print_plans([slot.plan for slot in session.slots if isinstance(slot, EffectSlot)])
         summary = session.play(on_poll)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
@@ -156,12 +161,11 @@ def make_screen(session: "Session") -> "Screen":
     from fxhost.cli.screen import Screen
 
     return Screen(
-        [slot.preset.name for slot in session.slots],
+        session.slots,
         session.rig.engine,
         session.rack,
         session.stream,
         session.locked_memory,
-        [slot.plan for slot in session.slots],
         session.knobs,
         session.controls.is_on,
         "" if session.options.output_file is None else session.options.output_file.name,

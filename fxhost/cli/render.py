@@ -11,11 +11,15 @@ from fxhost.cli.play import read_rig
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.progress import Progress
 
+    from fxhost.engine.rack import Rack
     from fxhost.engine.rate_plan import Plan
     from fxhost.engine.statistics import Statistics
     from fxhost.rig.rig import Rig
+    from fxhost.rig.slot import Slot
 
 PRESET_ENDINGS = {"", ".pt", ".nam", ".json", ".aidax"}
 
@@ -143,6 +147,7 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
     from fxhost.io.channels import choose_channels
     from fxhost.io.recordings import Recording
     from fxhost.render import Encoding, render
+    from fxhost.rig.slot import EffectSlot
 
     channels, note = choose_channels(source, options.channel)
     with Recording(source, channel=channels[0] if len(channels) == 1 else None) as recording:
@@ -150,7 +155,7 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
             print_error(f"note: {line}")
         rate = options.sample_rate or recording.sample_rate
         slots = rig.slots_at(rate)
-        racks = [rig.rack_of(slots)[0] for _ in channels]
+        racks = make_racks(rig, slots, len(channels), source)
         started = time.perf_counter()
         total = -(-recording.frames * rate // recording.sample_rate)
         task = progress.add_task(f"rendering {source.name}", total=total)
@@ -162,4 +167,21 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
             encoding=Encoding(options.bits, options.quality),
             report=lambda frames: progress.update(task, completed=frames),
         )
-    return Rendered(source, output, rate, [slot.plan for slot in slots], statistics, time.perf_counter() - started)
+    plans = [slot.plan for slot in slots if isinstance(slot, EffectSlot)]
+    return Rendered(source, output, rate, plans, statistics, time.perf_counter() - started)
+
+
+def make_racks(rig: "Rig", slots: "Sequence[Slot]", channels: int, source: Path) -> "list[Rack]":
+    """A rack for each channel of a recording, or one for all where the rig is stereo.
+
+    Raises
+    ------
+    FxhostError
+        If the rig is stereo and the recording has more than two channels.
+    """
+    rack, _ = rig.rack_of(slots)
+    if rack.channels == 1:
+        return [rack, *(rig.rack_of(slots)[0] for _ in range(channels - 1))]
+    if channels > 2:
+        raise FxhostError(f"{source} has {channels} channels, and the rig is stereo; choose one by --channel")
+    return [rack] if channels == 1 else [rig.rack_of(slots, channels)[0]]

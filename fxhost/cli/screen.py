@@ -21,10 +21,10 @@ from fxhost.cli.screen_words import describe_blocks, describe_latency, format_gr
 from fxhost.control.commands import Command
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
-from fxhost.engine.rate_plan import Plan
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.io.realtime import LockedMemory, read_scheduling
 from fxhost.io.streams import Stream
+from fxhost.rig.slot import EffectSlot, Slot
 
 NOTE_S = 10.0
 NAME_WIDTH = 18  # of an effect in its row, at most
@@ -55,14 +55,12 @@ class Screen:
 
     Parameters
     ----------
-    presets : sequence of str
-        The names of the presets in the chain.
+    slots : sequence of Slot
+        The places of the rack.
     engine : str
     rack : Rack
     stream : Stream
     locked_memory : LockedMemory
-    plans : sequence of Plan
-        How each preset plays at the stream's rate.
     knobs : KnobBoard
     is_on : list of bool
         For each preset whether it is heard; shared with the session.
@@ -72,12 +70,11 @@ class Screen:
         Whether there is a terminal to type in.
     """
 
-    presets: Sequence[str]
+    slots: Sequence[Slot]
     engine: str
     rack: Rack
     stream: Stream
     locked_memory: LockedMemory
-    plans: Sequence[Plan]
     knobs: KnobBoard = field(default_factory=lambda: KnobBoard(()))
     is_on: Sequence[bool] = ()
     recording: str = ""
@@ -146,7 +143,7 @@ class Screen:
             ]
         return [
             *top,
-            *(self._slot_row(n, width) for n in range(len(self.presets))),
+            *(self._slot_row(n, width) for n in range(len(self.slots))),
             *notes,
             self._device_row(statistics, width),
             self._dropout_row(statistics, width, now),
@@ -160,7 +157,7 @@ class Screen:
             if is_on:
                 status.append("  ").append(f" {word} ", style="reverse")
         room = max(1, width - status.cell_len)
-        names = [as_text(name).plain for name in self.presets]
+        names = [as_text(slot.name).plain for slot in self.slots]
         numbered = [f"{n + 1} {name}" for n, name in enumerate(names)]
         if len(names) > 1 and _link_length(numbered) <= room:  # else the order tells the number
             names = numbered
@@ -182,15 +179,18 @@ class Screen:
         return n >= len(self.is_on) or self.is_on[n]
 
     def _slot_row(self, n: int, width: int) -> Row:
-        """One effect: its number and name, whether it is on, what it adds in latency, and its knobs."""
+        """One place: its number and name, whether it is on, what it adds in latency, and its knobs."""
         name_width = min(NAME_WIDTH, max(4, width // 3))
-        name = shorten(f"{n + 1} {as_text(self.presets[n]).plain}", name_width)
+        name = shorten(f"{n + 1} {as_text(self.slots[n].name).plain}", name_width)
         name.pad_right(name_width - name.cell_len)
         state = Text("  on    ", "green") if self._plays(n) else Text("  BYPASS", "reverse")
         lead = Text.assemble(name, state, " ")
         pieces: list[str | Text] = []
-        if n < len(self.plans) and self.plans[n].latency_frames:
-            pieces.append(f"resampled, +{self.plans[n].latency_ms:.1f} ms")
+        slot = self.slots[n]
+        if slot.kind != "effect":
+            pieces.append(slot.kind)
+        if slot.latency_frames:
+            pieces.append(f"resampled, +{1000 * slot.latency_frames / slot.sample_rate:.1f} ms")
         knobs = self._knobs_of(n)
         lines = wrap([*pieces, *(self._slider(index) for index in knobs)], width, label_width=lead.cell_len) or [Text()]
         long = [Text.assemble(lead, lines[0][lead.cell_len :]), *lines[1:]] if pieces or knobs else [lead]
@@ -200,16 +200,20 @@ class Screen:
         return Row([long, [shorten(self._slider(chosen[0]), width)]], [46, 22])
 
     def _knobs_of(self, n: int) -> list[int]:
-        return [index for index, (slot, _) in enumerate(self.knobs.places) if slot == n]
+        """The parameters of a slot that are shown: not those that are seldom turned."""
+        parameters = self.knobs.parameters
+        return [
+            index for index, (slot, _) in enumerate(self.knobs.places) if slot == n and not parameters[index].is_fine
+        ]
 
     def _slider(self, index: int) -> Text:
         """A knob with its name, a bar and its value; the chosen one is marked."""
         slot, knob = self.knobs.places[index]
-        value = self.knobs.values[slot][knob]
-        filled = round(value * (SLIDER_WIDTH - 1))
+        parameter, value = self.knobs.parameters[index], self.knobs.values[slot][knob]
+        filled = round(parameter.position_of(value) * (SLIDER_WIDTH - 1))
         mark = "▸" if index == self.knobs.chosen else " "
         bar = "━" * filled + "╸" + "─" * (SLIDER_WIDTH - 1 - filled)
-        return Text.assemble(f"{mark}{self.knobs.names[index]} ", (bar, "cyan"), f" {value:.2f}")
+        return Text.assemble(f"{mark}{self.knobs.names[index]} ", (bar, "cyan"), f" {parameter.format(value)}")
 
     def _device_row(self, statistics: Statistics, width: int) -> Row:
         stream = self.stream
@@ -242,7 +246,11 @@ class Screen:
             _info("stream", [*blocks, stream.latency.describe(brief=True), f"{self.engine} engine"], width, 75),
             _info("load", format_load(statistics).split("  "), width, 74),
             _info("health", health, width, 76),
-            *(_info("rate", [plan.describe()], width, 80) for plan in self.plans if not plan.is_own),
+            *(
+                _info("rate", [slot.plan.describe()], width, 80)
+                for slot in self.slots
+                if isinstance(slot, EffectSlot) and not slot.plan.is_own
+            ),
             _info("thread", thread, width, 90),
         ]
 

@@ -1,18 +1,20 @@
-"""Knobs of presets: set by name before playing, turned while it plays."""
+"""What can be turned of a chain: knobs of presets, set by name before playing, and every parameter while it plays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import Protocol
 
 from fxhost.errors import PresetError
 from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.settled_state import settle_on_silence
 from fxhost.stages.base import Stage
+from fxhost.stages.parameter import Parameter
 
 STEP = 0.05  # of a knob, at a key
 
 
-def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float]) -> list[Preset]:
+def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float], first: int = 1) -> list[Preset]:
     """The presets with their knobs set, at rest.
 
     Parameters
@@ -20,16 +22,18 @@ def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float]) -> list[
     presets : sequence of Preset
     settings : mapping of str to float
         Values from 0 to 1 by the name of the knob, in either case. A plain name means that knob of every preset that
-        has one, "2.drive" the knob of the second preset alone.
+        has one, "2.drive" the knob of the slot with that number alone.
+    first : int
+        The number of the first preset's slot.
 
     Raises
     ------
     PresetError
         If no preset has such a knob.
     """
-    names = KnobBoard(presets).names
+    names = KnobBoard(presets, first=first).names
     known = {knob.name.casefold() for preset in presets for knob in preset.knobs}
-    numbered = {f"{n + 1}.{knob.name}".casefold() for n, preset in enumerate(presets) for knob in preset.knobs}
+    numbered = {f"{n}.{knob.name}".casefold() for n, preset in enumerate(presets, first) for knob in preset.knobs}
     for name in settings:
         if name.casefold() not in known | numbered:
             near = get_close_matches(name, names, 1)
@@ -37,82 +41,114 @@ def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float]) -> list[
             listed = f"there is {', '.join(names)}" if names else "these presets have none"
             raise PresetError(f"no knob {name!r}: {listed}{guess}")
     values = {name.casefold(): value for name, value in settings.items()}
-    return [_turned(n, preset, values) for n, preset in enumerate(presets)]
+    return [_turned(n, preset, values) for n, preset in enumerate(presets, first)]
 
 
 def _turned(n: int, preset: Preset, values: Mapping[str, float]) -> Preset:
     def value_of(knob: Knob) -> float:
         name = knob.name.casefold()
-        return values.get(f"{n + 1}.{name}", values.get(name, knob.default))
+        return values.get(f"{n}.{name}", values.get(name, knob.default))
 
     knobs = tuple(Knob(knob.name, value_of(knob)) for knob in preset.knobs)
     return preset if knobs == preset.knobs else settle_on_silence(replace(preset, knobs=knobs))
 
 
+class Turnable(Protocol):
+    """What has parameters: a preset, or a slot of a rack."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """In order; the defaults are where they stand at first."""
+
+
 @dataclass
 class KnobBoard:
-    """The knobs of a chain while it plays; one of them is chosen.
+    """All that can be turned of a chain while it plays; one of them is chosen.
 
     Parameters
     ----------
-    presets : sequence of Preset
-        As they were set before.
+    slots : sequence of Turnable
+    write : callable, optional
+        Writes a float32 to an address: that of a rack, between two blocks. By default it is written at once.
+    first : int
+        The number of the first slot.
+
+    Attributes
+    ----------
+    values : list of list of float
+        For each slot where its parameters stand, in their units.
     """
 
-    presets: Sequence[Preset]
+    slots: Sequence[Turnable]
+    write: Callable[[int, float], None] | None = None
+    first: int = 1
     chosen: int = 0
     values: list[list[float]] = field(init=False)
-    _stages: dict[int, Stage] = field(default_factory=dict, init=False)
+    _stages: dict[int, Sequence[Stage]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.values = [[knob.default for knob in preset.knobs] for preset in self.presets]
+        self.values = [[parameter.default for parameter in slot.parameters] for slot in self.slots]
 
     @property
     def places(self) -> list[tuple[int, int]]:
-        """The preset and the knob of each, in order."""
-        return [(n, k) for n, preset in enumerate(self.presets) for k in range(len(preset.knobs))]
+        """The slot and the parameter of each, in order."""
+        return [(n, k) for n, slot in enumerate(self.slots) for k in range(len(slot.parameters))]
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameter of each, in order."""
+        return [self.slots[n].parameters[k] for n, k in self.places]
 
     @property
     def names(self) -> list[str]:
-        """The name of each, in order; where two presets have one of the same name, with the number of the preset."""
-        plain = [self.presets[n].knobs[k].name for n, k in self.places]
+        """The name of each, in order; where two slots have one of the same name, with the number of the slot."""
+        plain = [parameter.name for parameter in self.parameters]
         folded = [name.casefold() for name in plain]
         return [
-            name if folded.count(name.casefold()) == 1 else f"{n + 1}.{name}"
+            name if folded.count(name.casefold()) == 1 else f"{n + self.first}.{name}"
             for name, (n, _) in zip(plain, self.places, strict=True)
         ]
 
     def set(self, index: int, value: float) -> None:
-        """Turn one of them, counted through all presets, to a value from 0 to 1."""
+        """Set one of them, counted through all slots, to a value in its unit."""
         n, k = self.places[index]
         self.values[n][k] = value
         self._set(n, k)
 
-    def attach(self, chain: Sequence[Stage], is_on: Sequence[bool] | None = None) -> None:
-        """Turn the knobs of these stages from now on, and set them to where the knobs are.
+    def attach(self, turned: Sequence[Sequence[Stage]], is_on: Sequence[bool] | None = None) -> None:
+        """Turn these stages from now on, and set them to where the knobs are.
 
         Parameters
         ----------
-        chain : sequence of Stage
+        turned : sequence of sequence of Stage
+            For each slot of the chain those with its parameters, as `fxhost.rig.build.Chain` has them.
         is_on : sequence of bool, optional
-            For each preset whether it is in the chain. By default all are.
+            For each slot whether it is in the chain. By default all are.
         """
-        having = [n for n, preset in enumerate(self.presets) if preset.knobs and (is_on is None or is_on[n])]
-        self._stages = dict(zip(having, (stage for stage in chain if stage.knobs), strict=True))
+        playing = [n for n in range(len(self.slots)) if is_on is None or is_on[n]]
+        self._stages = dict(zip(playing, turned, strict=True))
         for n, k in self.places:
-            self._set(n, k)
+            for stage in self._stages.get(n, ()):
+                stage.set_parameter(k, self.values[n][k])
 
     def choose_next(self) -> None:
-        """Choose the next knob, after the last one the first."""
-        self.chosen = (self.chosen + 1) % max(1, len(self.places))
+        """Choose the next knob, after the last one the first; those that are seldom turned are passed over."""
+        main = [index for index, parameter in enumerate(self.parameters) if not parameter.is_fine]
+        self.chosen = next((index for index in main if index > self.chosen), main[0] if main else 0)
 
     def turn(self, steps: int) -> None:
         """Turn the chosen knob by twentieths of its way."""
         if self.places:
             n, k = self.places[self.chosen]
-            self.values[n][k] = min(1.0, max(0.0, round(self.values[n][k] / STEP + steps) * STEP))
+            parameter = self.slots[n].parameters[k]
+            position = round(parameter.position_of(self.values[n][k]) / STEP + steps) * STEP
+            self.values[n][k] = parameter.value_at(position)
             self._set(n, k)
 
     def _set(self, n: int, k: int) -> None:
-        if n in self._stages:
-            self._stages[n].set_knob(k, self.values[n][k])
+        for stage in self._stages.get(n, ()):
+            address = stage.parameter_address(k)
+            if self.write is None or address is None:
+                stage.set_parameter(k, self.values[n][k])
+            else:
+                self.write(address, self.values[n][k])

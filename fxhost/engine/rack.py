@@ -46,6 +46,11 @@ class Rack:
         Whether the source begins again at its end; otherwise silence follows it.
     records : bool
         Whether the output is kept for `take_recording`.
+
+    Attributes
+    ----------
+    inputs, channels : {1, 2}
+        Channels that go in and that come out.
     """
 
     def __init__(
@@ -71,11 +76,12 @@ class Rack:
         self._chain = ChainTable(chain)
         self._old_chain: ChainTable | None = None
         self._published = 0
-        self.channels = max(self._chain.channels, inputs)
+        self.inputs, self.channels = inputs, max(self._chain.channels, inputs)
         self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels if records else 0)
         self._control = c = self._data.control
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
         self._function = PROTOTYPE(self.callback_address)
+        self.connect(in_channels=inputs, in_channel=0, right_in_channel=inputs - 1, out_channels=self.channels)
 
     # --- what an audio library needs ---------------------------------------------------------------------------------
 
@@ -113,7 +119,7 @@ class Rack:
         Parameters
         ----------
         block, out : float32 (frames,) or (frames, channels)
-            C-contiguous; as many channels as `connect` said (1 and 1 if it was not called).
+            C-contiguous; as many channels as `connect` said (as the rack has if it was not called).
         flags : int
             What PortAudio would report (`PaStreamCallbackFlags`).
         """
@@ -236,7 +242,7 @@ class Rack:
         return int(self._control["block_frames"])
 
     def check(self) -> None:
-        """Raise what a stage of the chain could not say on the audio thread.
+        """Raise what a stage of the chain could not say on the audio thread; call it now and then while playing.
 
         Raises
         ------
@@ -244,6 +250,7 @@ class Rack:
         KeyboardInterrupt
             Where Ctrl-C was pressed while such a stage ran.
         """
+        self._data.send_changes()
         for stage in self._chain.stages:
             if isinstance(stage.error, KeyboardInterrupt):
                 raise stage.error

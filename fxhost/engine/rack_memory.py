@@ -66,12 +66,12 @@ class RackMemory:
         self._ring = np.zeros((RING_FRAMES if recorded_channels else 0, recorded_channels), np.float32)
         self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
         self._changes = np.zeros((CHANGES, CHANGE_WORDS), np.int64)
+        self._late: dict[int, float] = {}  # what has to wait until the audio thread has read more
         for array in (self.load, self.intervals, self._ring, self._heard, self._changes):
             array.fill(0)  # touches every page, so that none is fetched on the audio thread
         self.memory = aligned_zeros(1, CONTROL)
         c = self.control = self.memory[0]
-        c["in_channels"], c["in_channel"], c["out_channels"], c["starting"] = 1, 0, 1, 1
-        c["inputs"], c["right_in_channel"] = inputs, inputs - 1
+        c["inputs"] = inputs
         c["sample_rate"] = sample_rate
         c["scratch"] = self.scratch.ctypes.data
         c["heard"], c["heard_size"], c["changes"] = self._heard.ctypes.data, HEARD_FRAMES, self._changes.ctypes.data
@@ -99,15 +99,22 @@ class RackMemory:
 
     def set_parameter(self, address: int, value: float) -> None:
         """Set a float32 at an address at the beginning of the next block; before the first one, at once."""
-        c = self.control
-        written = int(c["changes_written"])
-        if not c["blocks"] or written - int(c["changes_read"]) >= CHANGES:  # nobody reads: the stream stands still
+        if not self.control["blocks"]:
             ctypes.c_float.from_address(address).value = value
             return
-        change = self._changes[written & (CHANGES - 1)]
-        change[0] = address
-        change[1:2].view(np.float32)[0] = value
-        publish(self.address + AT_CHANGES_WRITTEN, written + 1)
+        self._late.pop(address, None)  # the newest value counts, and comes last
+        self._late[address] = value
+        self.send_changes()
+
+    def send_changes(self) -> None:
+        """Hand the audio thread what did not fit before."""
+        written, read = int(self.control["changes_written"]), int(self.control["changes_read"])
+        for address in list(self._late)[: CHANGES - (written - read)]:
+            change = self._changes[written & (CHANGES - 1)]
+            change[0] = address
+            change[1:2].view(np.float32)[0] = self._late.pop(address)
+            written += 1
+        publish(self.address + AT_CHANGES_WRITTEN, written)
 
     def take_recording(self) -> Float32Array:
         """The output frames recorded since the last call, float32 (frames, channels); (0, 1) where none is recorded."""

@@ -8,6 +8,7 @@ from typing import Any
 from fxhost.arrays import SILENCE_DB, Float32Array
 from fxhost.networks.architecture import Architecture
 from fxhost.networks.recurrent import Recurrent
+from fxhost.stages.parameter import Parameter, knob_parameter
 
 SAMPLE_RATES = (8_000, 384_000)
 GAINS_DB = (SILENCE_DB, 90.0)
@@ -97,6 +98,11 @@ class Preset:
     probe_error: float = 0.0
     notes: tuple[str, ...] = ()
     is_settled: bool = True
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its knobs, as what can be turned of a stage."""
+        return tuple(knob_parameter(knob.name, knob.default) for knob in self.knobs)
 
     @property
     def recurrent(self) -> Recurrent:

@@ -214,7 +214,6 @@ class TorchScriptStage(Stage):
         address = ctypes.cast(function, ctypes.c_void_p).value
         assert address is not None  # a CFUNCTYPE object is never a null pointer
         super().__init__(address, memory, first_words(memory, 0), function)
-        self.knobs = len(preset.knobs)
         for _ in range(WARM_UP_BLOCKS):
             self.process(np.zeros(64, np.float32))
         if self.error is not None:
@@ -223,7 +222,10 @@ class TorchScriptStage(Stage):
         self._h[:, 0], self._c[:, 0] = torch.tensor(h), torch.tensor(c)
         self.initial = first_words(memory, memory.nbytes)
 
-    def set_knob(self, index: int, value: float) -> None:
+    def parameter_address(self, index: int) -> None:
+        """None: the knobs are numbers in Python."""
+
+    def set_parameter(self, index: int, value: float) -> None:
         """Turn a knob; the network hears it in the next block."""
         self._knobs[index] = value
 

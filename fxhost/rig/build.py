@@ -2,36 +2,49 @@
 
 from collections.abc import Sequence
 
-from fxhost.engine.chain import planned_stage
 from fxhost.rig.slot import Slot
 from fxhost.stages.base import Stage
-from fxhost.stages.dc_blocker import DcBlocker
-from fxhost.stages.gain import Gain
 
 
-def build_chain(slots: Sequence[Slot], engine: str = "compiled") -> list[Stage]:
-    """The stages that play these slots in series.
+class Chain(list[Stage]):
+    """Stages in the order in which they play.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    turned : sequence of sequence of Stage
+        For each slot the stages whose parameters are its own.
+    """
+
+    def __init__(self, stages: Sequence[Stage], turned: Sequence[Sequence[Stage]] = ()) -> None:
+        super().__init__(stages)
+        self.turned = turned
+
+
+def build_chain(slots: Sequence[Slot], engine: str = "compiled", inputs: int = 1) -> Chain:
+    """Fresh stages that play these slots in series.
 
     Parameters
     ----------
     slots : sequence of Slot
-        At least one.
     engine : {'compiled', 'torchscript'}
         The compiled kernel, or the TorchScript module itself, which runs code from the file.
+    inputs : {1, 2}
+        Channels that come in; with two, everything is played twice.
     """
-    return [stage for slot in slots for stage in build_slot(slot, engine)]
-
-
-def build_slot(slot: Slot, engine: str = "compiled") -> list[Stage]:
-    """The stages of one slot: its network, a DC blocker if that puts out an offset, and its gains that are not 0 dB."""
-    preset, plan = slot.preset, slot.plan
-    network: Stage
-    if engine == "torchscript":
-        from fxhost.reference.torchscript import TorchScriptStage  # only now, since it needs torch
-
-        network = TorchScriptStage(preset)
-    else:
-        network = planned_stage(preset, plan)
-    before, after = ([Gain(db, plan.sample_rate)] if db else [] for db in (slot.gains.input_db, slot.gains.output_db))
-    blockers = [DcBlocker(preset.silent_output, plan.sample_rate)] if slot.needs_dc_blocker else []
-    return [*before, network, *blockers, *after]
+    head: list[Stage] = []
+    body: list[Stage] = []
+    waiting: list[Stage] = []  # for the last effect to be over
+    last_effect = max((n for n, slot in enumerate(slots) if slot.kind == "effect"), default=-1)
+    turned = []
+    channels = inputs
+    for n, slot in enumerate(slots):
+        built = slot.build(engine, channels)
+        head += built.head
+        (waiting if built.after_effects and n < last_effect else body).extend(built.stages)
+        turned.append(built.turned)
+        if any(stage.makes_stereo for stage in built.stages):
+            channels = 2
+        if n == last_effect:
+            body += waiting
+    return Chain([*head, *body], turned)

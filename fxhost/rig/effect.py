@@ -13,12 +13,11 @@ from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.library import find_preset
 from fxhost.preset.settled_state import settle_on_silence
 from fxhost.riff import synthesise_riff
-from fxhost.rig.build import build_chain
+from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.knobs import Knobs
 from fxhost.rig.notebook import format_page
 from fxhost.rig.slot import Slot, plan_slots
 from fxhost.rig.stream import Playable
-from fxhost.stages.base import Stage
 
 
 class Effect(Playable):
@@ -48,7 +47,8 @@ class Effect(Playable):
     def __init__(self, preset: Preset) -> None:
         self._preset = preset
         self._values = [knob.default for knob in preset.knobs]
-        self.knobs = Knobs([knob.name for knob in preset.knobs], self._values, lambda index, value: None)
+        names = [knob.name for knob in preset.knobs]
+        self.knobs = Knobs(names, preset.parameters, self._values, lambda index, value: None)
 
     @property
     def preset(self) -> Preset:
@@ -99,10 +99,10 @@ class Effect(Playable):
         """Its place in a stream of this rate, in Hz."""
         return plan_slots([self.preset], sample_rate)
 
-    def rack_of(self, slots: Sequence[Slot]) -> tuple[Rack, list[Stage]]:
+    def rack_of(self, slots: Sequence[Slot], inputs: int = 1) -> tuple[Rack, Chain]:
         """A fresh rack without a device that plays this slot, and its chain."""
-        chain = build_chain(slots)
-        return Rack(chain, slots[0].plan.sample_rate), chain
+        chain = build_chain(slots, inputs=inputs)
+        return Rack(chain, slots[0].sample_rate, inputs=inputs), chain
 
     def __repr__(self) -> str:
         return f"Effect({self.name!r}, {self.architecture}, {self.sample_rate} Hz)"

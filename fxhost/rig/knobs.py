@@ -2,21 +2,31 @@
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
+from fxhost.stages.parameter import Parameter
+
 
 class Knobs(MutableMapping[str, float]):
-    """Knobs by name, each from 0 to 1. Names may be written in either case; none can be added or removed.
+    """Knobs by name, each within its range. Names may be written in either case; none can be added or removed.
 
     Parameters
     ----------
     names : sequence of str
+    parameters : sequence of Parameter
+        With the range of each.
     values : list of float
         Where they stand; changed in place.
     turned : callable
         Told the index of a knob and its new value.
     """
 
-    def __init__(self, names: Sequence[str], values: list[float], turned: Callable[[int, float], None]) -> None:
-        self._names, self._values, self._turned = tuple(names), values, turned
+    def __init__(
+        self,
+        names: Sequence[str],
+        parameters: Sequence[Parameter],
+        values: list[float],
+        turned: Callable[[int, float], None],
+    ) -> None:
+        self._names, self._parameters, self._values, self._turned = tuple(names), parameters, values, turned
 
     def _index(self, name: str) -> int:
         for index, own in enumerate(self._names):
@@ -29,8 +39,9 @@ class Knobs(MutableMapping[str, float]):
 
     def __setitem__(self, name: str, value: float) -> None:
         index = self._index(name)
-        if not 0.0 <= value <= 1.0:
-            raise ValueError(f"knob {name}={value}: expected 0 to 1")
+        parameter = self._parameters[index]
+        if not parameter.lowest <= value <= parameter.highest:
+            raise ValueError(f"knob {name}={value}: expected {parameter.describe_range()}")
         self._values[index] = float(value)
         self._turned(index, float(value))
 

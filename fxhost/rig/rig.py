@@ -1,4 +1,4 @@
-"""What plays: effects one after the other, and how they are to sound."""
+"""What plays: effects and other parts one after the other, and how they are to sound."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,22 +8,22 @@ from fxhost.engine.calibration import describe_unknown_levels
 from fxhost.engine.rack import Rack
 from fxhost.errors import PresetError
 from fxhost.preset.effect import Preset
-from fxhost.rig.build import build_chain
+from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.effect import Effect, as_effect
+from fxhost.rig.parts import Part
 from fxhost.rig.slot import Slot, plan_slots
 from fxhost.rig.stream import Playable
-from fxhost.stages.base import Stage
 
 Engine = Literal["compiled", "torchscript"]
 
 
 class Rig(Playable):
-    """Effects one after the other, and how they are to sound.
+    """Effects and other parts one after the other, and how they are to sound.
 
     Parameters
     ----------
-    effects : sequence of str, Path, Effect or Preset
-        At least one: names, files, or what was loaded.
+    parts : sequence of str, Path, Effect, Preset, Gate, Tone or Cabinet
+        At least one: names or files of effects, what was loaded, and other parts.
     engine : {'compiled', 'torchscript'}
         The compiled kernel, or the preset's own TorchScript module, which runs code from the file.
     input_gain_db, output_gain_db : float
@@ -47,7 +47,7 @@ class Rig(Playable):
 
     def __init__(
         self,
-        effects: Sequence[str | Path | Effect | Preset],
+        parts: Sequence[str | Path | Effect | Preset | Part],
         engine: Engine = "compiled",
         *,
         input_gain_db: float = 0.0,
@@ -56,29 +56,34 @@ class Rig(Playable):
         interface_dbu: float | None = None,
         oversample: int = 1,
     ) -> None:
-        if isinstance(effects, str | Path) or not effects:
-            raise PresetError(f"a rig needs a list of at least one effect, got {effects!r}")
-        self.effects = tuple(as_effect(effect) for effect in effects)
+        if isinstance(parts, str | Path) or not parts:
+            raise PresetError(f"a rig needs a list of at least one effect, got {parts!r}")
+        self.parts = tuple(part if isinstance(part, Part) else as_effect(part) for part in parts)
         self.engine: Engine = engine
         self.input_gain_db, self.output_gain_db = input_gain_db, output_gain_db
         self.level, self.interface_dbu, self.oversample = level, interface_dbu, oversample
 
     @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The learned effects among its parts."""
+        return tuple(part for part in self.parts if isinstance(part, Effect))
+
+    @property
     def presets(self) -> tuple[Preset, ...]:
-        """The presets, with their knobs where they stand."""
+        """The presets of its effects, with their knobs where they stand."""
         return tuple(effect.preset for effect in self.effects)
 
-    def __getitem__(self, index: int) -> Effect:
-        return self.effects[index]
+    def __getitem__(self, index: int) -> Effect | Part:
+        return self.parts[index]
 
     def __len__(self) -> int:
-        return len(self.effects)
+        return len(self.parts)
 
-    def __iter__(self) -> Iterator[Effect]:
-        return iter(self.effects)
+    def __iter__(self) -> Iterator[Effect | Part]:
+        return iter(self.parts)
 
     def __repr__(self) -> str:
-        return f"Rig({' → '.join(effect.name for effect in self.effects)})"
+        return f"Rig({' → '.join(part.name for part in self.parts)})"
 
     @property
     def notes(self) -> list[str]:
@@ -103,21 +108,24 @@ class Rig(Playable):
             If the engine plays presets at their own rate only, and another was asked for; or if the rates have no
             simple ratio.
         """
-        return plan_slots(
-            self.presets,
-            sample_rate,
-            engine=self.engine,
-            level=self.level,
-            interface_dbu=self.interface_dbu,
-            oversample=self.oversample,
+        effects = iter(
+            plan_slots(
+                self.presets,
+                sample_rate,
+                engine=self.engine,
+                level=self.level,
+                interface_dbu=self.interface_dbu,
+                oversample=self.oversample,
+            )
         )
+        return tuple(part.slot_at(sample_rate) if isinstance(part, Part) else next(effects) for part in self.parts)
 
-    def chain_of(self, slots: Sequence[Slot]) -> list[Stage]:
-        """Fresh stages that play these slots in series."""
-        return build_chain(slots, self.engine)
+    def chain_of(self, slots: Sequence[Slot], inputs: int = 1) -> Chain:
+        """Fresh stages that play these slots in series, for one or two channels that come in."""
+        return build_chain(slots, self.engine, inputs)
 
-    def rack_of(self, slots: Sequence[Slot]) -> tuple[Rack, list[Stage]]:
+    def rack_of(self, slots: Sequence[Slot], inputs: int = 1) -> tuple[Rack, Chain]:
         """A fresh rack without a device that plays these slots, and its chain."""
-        chain, gains_db = self.chain_of(slots), (self.input_gain_db, self.output_gain_db)
-        rate = slots[0].plan.sample_rate
-        return Rack(chain, rate, input_gain_db=gains_db[0], output_gain_db=gains_db[1]), chain
+        chain, gains_db = self.chain_of(slots, inputs), (self.input_gain_db, self.output_gain_db)
+        rate = slots[0].sample_rate
+        return Rack(chain, rate, input_gain_db=gains_db[0], output_gain_db=gains_db[1], inputs=inputs), chain

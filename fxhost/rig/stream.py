@@ -10,13 +10,13 @@ from fxhost.arrays import Float32Array
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import EngineError
+from fxhost.rig.build import Chain
 from fxhost.rig.knobs import Knobs
 from fxhost.rig.slot import Slot
-from fxhost.stages.base import Stage
 
 BUFFER_FRAMES = 4096  # of a block that is copied to and from a fixed place; a longer one is played where it lies
 
-MakeRack = Callable[[Sequence[Slot]], tuple[Rack, list[Stage]]]
+MakeRack = Callable[[Sequence[Slot], int], tuple[Rack, Chain]]
 
 
 def make_player(rack: Rack) -> Callable[[Float32Array], Float32Array]:
@@ -48,9 +48,9 @@ class Stream:
     ----------
     slots : sequence of Slot
     make_rack : callable
-        A fresh rack of the slots, and its chain.
+        A fresh rack of the slots for one or two channels, and its chain.
     channels : int
-        Each with a rack of its own.
+        Each with a rack of its own; where the rig is stereo, one or two channels go through one rack.
 
     Attributes
     ----------
@@ -69,25 +69,36 @@ class Stream:
         if channels < 1:
             raise ValueError(f"a stream of {channels} channels: expected 1 or more")
         self._slots, self._make_rack, self.channels = tuple(slots), make_rack, channels
-        self.sample_rate = slots[0].plan.sample_rate
-        self._boards = [KnobBoard([slot.preset for slot in slots]) for _ in range(channels)]
+        self.sample_rate = slots[0].sample_rate
+        self._boards = [KnobBoard(slots) for _ in range(channels)]
         names = self._boards[0].names
         values = [self._boards[0].values[n][k] for n, k in self._boards[0].places]
-        self.knobs = Knobs(names, values, self._turn)
+        self.knobs = Knobs(names, self._boards[0].parameters, values, self._turn)
         self.reset()
+
+    @property
+    def is_mono(self) -> bool:
+        """Whether one channel goes in and comes out."""
+        return self.channels == 1 and self._racks[0].channels == 1
 
     @property
     def latency(self) -> float:
         """The latency that the effects add, in seconds."""
-        return sum(slot.plan.latency_frames for slot in self._slots) / self.sample_rate
+        return sum(slot.latency_frames for slot in self._slots) / self.sample_rate
 
     def reset(self) -> None:
         """Begin anew from the settled state. The knobs stay where they are."""
         self._racks = []
         for board in self._boards:
-            rack, chain = self._make_rack(self._slots)
-            board.attach(chain)
+            rack, chain = self._make_rack(self._slots, 1)
+            if rack.channels == 2 and self.channels == 2:
+                rack, chain = self._make_rack(self._slots, 2)
+            elif rack.channels == 2 and self.channels > 2:
+                raise EngineError(f"a stereo rig plays one or two channels, not {self.channels}")
+            board.attach(chain.turned)
             self._racks.append(rack)
+            if rack.channels == 2:
+                break
         self._players = [make_player(rack) for rack in self._racks]
 
     def process(self, block: Float32Array) -> Float32Array:
@@ -100,14 +111,14 @@ class Stream:
 
         Returns
         -------
-        float32, of the same shape
+        float32, of the same shape; of a stereo rig (frames, 2)
 
         Raises
         ------
         EngineError
             If the block has other channels than the stream, or the effect fails.
         """
-        if self.channels == 1 and type(block) is np.ndarray and block.ndim == 1 and block.dtype == np.float32:
+        if self.is_mono and type(block) is np.ndarray and block.ndim == 1 and block.dtype == np.float32:
             out = self._players[0](block)
         else:
             audio = np.asarray(block, np.float32)
@@ -115,6 +126,11 @@ class Stream:
                 raise EngineError(
                     f"a block of shape {audio.shape}; expected {self.channels} channels: (frames, channels)"
                 )
+            if self._racks[0].channels == 2:
+                out = np.empty((len(audio), 2), np.float32)
+                self._racks[0].process(np.ascontiguousarray(audio), out)
+                self._racks[0].check()
+                return out
             columns = audio.reshape(len(audio), self.channels).T
             played = [
                 player(np.ascontiguousarray(column)) for player, column in zip(self._players, columns, strict=True)
@@ -137,7 +153,7 @@ class Playable(ABC):
         """The places of the rack in a stream of this rate, in Hz."""
 
     @abstractmethod
-    def rack_of(self, slots: Sequence[Slot]) -> tuple[Rack, list[Stage]]:
+    def rack_of(self, slots: Sequence[Slot], inputs: int = 1) -> tuple[Rack, Chain]:
         """A fresh rack without a device that plays these slots, and its chain."""
 
     def latency(self, sample_rate: int) -> float:
@@ -148,7 +164,7 @@ class Playable(ABC):
         sample_rate : int
             In Hz.
         """
-        return sum(slot.plan.latency_frames for slot in self.slots_at(sample_rate)) / sample_rate
+        return sum(slot.latency_frames for slot in self.slots_at(sample_rate)) / sample_rate
 
     def stream(self, sample_rate: int, channels: int = 1) -> Stream:
         """What plays blocks one after the other and keeps the state between them.
@@ -179,7 +195,7 @@ class Playable(ABC):
 
         Returns
         -------
-        float32, of the same shape
+        float32, of the same shape; of a stereo rig (frames, 2)
 
         Raises
         ------

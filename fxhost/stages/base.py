@@ -42,8 +42,6 @@ class Stage:
         What can be turned; their values are float32 in the field `targets` of the memory, in this order.
     error : BaseException or None
         What went wrong in a stage that runs Python (none of ours but the TorchScript engine); it is silent since.
-    knobs : int
-        How many knobs it has.
     channel : int
         Which channel of a rack it plays: 0 is the left one and that of mono, 1 the right one.
     makes_stereo : bool
@@ -56,7 +54,6 @@ class Stage:
     owner: object = field(repr=False)
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     error: BaseException | None = field(default=None, init=False)
-    knobs: int = field(default=0, init=False)
     channel: int = field(default=0, init=False)
     makes_stereo: bool = field(default=False, init=False)
 
@@ -69,13 +66,15 @@ class Stage:
         words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)
         words[:] = self.initial
 
-    def parameter_address(self, index: int) -> int:
-        """Where the value of a parameter stands, a float32."""
+    def parameter_address(self, index: int) -> int | None:
+        """Where the value of a parameter stands, a float32; None where only `set_parameter` can set it."""
         return int(self.memory.ctypes.data) + offset_of(self.memory.dtype, "targets") + 4 * index
 
-    def set_knob(self, index: int, value: float) -> None:
-        """Turn a knob, counted from 0, to a value from 0 to 1, while it plays or not."""
-        raise IndexError(f"this stage has no knob {index}")
+    def set_parameter(self, index: int, value: float) -> None:
+        """Set a parameter, while it plays or not; the stage glides there."""
+        address = self.parameter_address(index)
+        assert address is not None
+        ctypes.c_float.from_address(address).value = value
 
     def move(self, memory: NDArray[Any]) -> None:
         """Go on in `memory`, uint8 of the same size, which belongs to another stage. Only while no thread runs it."""

@@ -20,10 +20,10 @@ from fxhost.stages.parameter import Parameter
 
 PARAMETERS = (
     Parameter("threshold", "dB", -90.0, 0.0, -60.0),
-    Parameter("hysteresis", "dB", 0.0, 20.0, 6.0),
-    Parameter("hold", "ms", 1.0, 1000.0, 40.0, "log"),
-    Parameter("attack", "ms", 0.1, 50.0, 1.0, "log"),
-    Parameter("release", "ms", 5.0, 2000.0, 60.0, "log"),
+    Parameter("hysteresis", "dB", 0.0, 20.0, 6.0, is_fine=True),
+    Parameter("hold", "ms", 1.0, 1000.0, 40.0, "log", is_fine=True),
+    Parameter("attack", "ms", 0.1, 50.0, 1.0, "log", is_fine=True),
+    Parameter("release", "ms", 5.0, 2000.0, 60.0, "log", is_fine=True),
 )
 DECAY_MS = 12.0  # of the level between two peaks: the lowest note of a bass has one every 16 ms
 CLOSED = np.float64(1e-5)  # −100 dB: from there on it is shut

@@ -18,6 +18,8 @@ class Parameter:
         In that unit.
     taper : {'linear', 'log'}
         How a turn is spread over the range: evenly, or by equal ratios, as the ear hears frequencies and times.
+    is_fine : bool
+        Whether it is set once rather than turned while playing: the keys and the screen pass over it.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Parameter:
     highest: float
     default: float
     taper: Literal["linear", "log"] = "linear"
+    is_fine: bool = False
 
     def clip(self, value: float) -> float:
         """The nearest value within the range."""
@@ -55,6 +58,6 @@ class Parameter:
         return f"{value:{sign}.{digits}f} {self.unit}".rstrip().replace("-", "−")
 
 
-def knob(name: str, default: float) -> Parameter:
+def knob_parameter(name: str, default: float) -> Parameter:
     """A knob of a learned effect, from 0 to 1."""
     return Parameter(name, "", 0.0, 1.0, default)

@@ -31,10 +31,10 @@ PARAMETERS = (
     Parameter("bass", "dB", -15.0, 15.0, 0.0),
     Parameter("mid", "dB", -15.0, 15.0, 0.0),
     Parameter("treble", "dB", -15.0, 15.0, 0.0),
-    Parameter("low_cut", "Hz", NO_LOW_CUT_HZ, 500.0, NO_LOW_CUT_HZ, "log"),
-    Parameter("high_cut", "Hz", 1000.0, NO_HIGH_CUT_HZ, NO_HIGH_CUT_HZ, "log"),
+    Parameter("low_cut", "Hz", NO_LOW_CUT_HZ, 500.0, NO_LOW_CUT_HZ, "log", is_fine=True),
+    Parameter("high_cut", "Hz", 1000.0, NO_HIGH_CUT_HZ, NO_HIGH_CUT_HZ, "log", is_fine=True),
     *(
-        Parameter(f"band{number}_{name}", unit, lowest, highest, default, taper)  # type: ignore[arg-type]
+        Parameter(f"band{number}_{name}", unit, lowest, highest, default, taper, is_fine=True)  # type: ignore[arg-type]
         for number, frequency in ((1, 400.0), (2, 2000.0))
         for name, unit, lowest, highest, default, taper in (
             ("freq", "Hz", 30.0, 16_000.0, frequency, "log"),

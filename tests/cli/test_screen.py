@@ -23,21 +23,30 @@ from fxhost.cli.screen_words import describe_blocks, format_grants
 from fxhost.control.commands import GAIN_LIMIT_DB, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
-from fxhost.engine.rate_plan import Plan
 from fxhost.io.realtime import LockedMemory, Scheduling
 from fxhost.io.streams import VirtualStream
 from fxhost.preset.archive import read_preset
 from fxhost.preset.network_stage import compiled_stage
+from fxhost.rig.parts import PartSlot
+from fxhost.rig.slot import Built, Slot
 from tests.conftest import RATE, ROOT
 
 MakePreset = Callable[..., Path]
+
+
+def make_slots(*names: str) -> list[Slot]:
+    return [PartSlot(name, "effect", RATE, (), lambda rate, channels: Built(())) for name in names]
 
 
 @pytest.fixture
 def screen() -> Screen:
     rack = Rack([], RATE, source=np.full(RATE, 0.5, np.float32))
     return Screen(
-        ["one", "two"], "compiled", rack, VirtualStream(rack, sample_rate=RATE), LockedMemory(3_000_000, 4_560_000), ()
+        make_slots("one", "two"),
+        "compiled",
+        rack,
+        VirtualStream(rack, sample_rate=RATE),
+        LockedMemory(3_000_000, 4_560_000),
     )
 
 
@@ -103,7 +112,7 @@ def test_every_key_of_the_help_gives_a_command_or_a_page(screen: Screen) -> None
 def test_the_keys_turn_the_knobs(screen: Screen, make_preset: MakePreset) -> None:
     preset = read_preset(make_preset(1, 8, 3))
     screen.knobs = KnobBoard([preset])
-    screen.knobs.attach([compiled_stage(preset)])
+    screen.knobs.attach([[compiled_stage(preset)]])
     controls = controls_of(screen)
     press(screen, controls, "k.., ")
     assert screen.knobs.values == [[0.25, 0.55]]
@@ -162,8 +171,7 @@ LONG_NAMES = ["Ibanez TS-808 drive 7 tone 5", "Fender Deluxe Reverb vibrato", "M
 def test_nothing_essential_leaves_the_screen(
     screen: Screen, make_preset: MakePreset, width: int, height: int, has_knobs: bool
 ) -> None:
-    screen.presets = LONG_NAMES
-    screen.plans = [Plan(name, 44_100, RATE, 44_100) for name in LONG_NAMES]
+    screen.slots = make_slots(*LONG_NAMES)
     screen.knobs = KnobBoard([read_preset(make_preset(1, 8, 3))] if has_knobs else ())
     block = np.ones(64, np.float32)
     for _ in range(3):

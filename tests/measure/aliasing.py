@@ -18,7 +18,7 @@ from fxhost.engine.rate_choice import choose_plan
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset, shipped_presets_folder
 from fxhost.riff import synthesise_riff
-from fxhost.rig.slot import Slot
+from fxhost.rig.slot import EffectSlot
 
 TONE_HZ = 4200
 TOP_HZ = 20_000
@@ -45,7 +45,7 @@ def main() -> None:
             plan = choose_plan(preset, rate, oversample)
             wet = sine.copy()
             planned_stage(preset, plan).process(wet)
-            timing = time_blocks([Slot(preset, plan, UNITY)], "compiled", BLOCK_FRAMES, riff, seconds=1.0)
+            timing = time_blocks([EffectSlot(preset, plan, UNITY)], "compiled", BLOCK_FRAMES, riff, seconds=1.0)
             print(
                 f"{name:14} {oversample}×             {measure_aliasing(wet[rate:]):6.1f} dB  {plan.latency_ms:.2f} ms  "
                 f"{timing.spread.p50_us / timing.budget_us:6.2%}"

@@ -87,7 +87,7 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
     board = KnobBoard([plain, preset, two])
     assert board.places == [(1, 0), (2, 0), (2, 1)]
     chain = networks_of(build_chain(slots_at_own_rate([plain, preset, two]), name))
-    board.attach(chain)
+    board.attach([[stage] for stage in chain])
     for _ in range(2):
         board.choose_next()
     board.turn(3)
@@ -96,7 +96,7 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
     [_, *moved] = set_knobs([plain, preset, two], {"knob2": 0.65})
     expected = networks_of(build_chain(slots_at_own_rate([plain, *moved]), name))
     fresh = networks_of(build_chain(slots_at_own_rate([plain, preset, two]), name))  # as after a reset
-    board.attach(fresh)
+    board.attach([[stage] for stage in fresh])
     x = excite(3, 48_000).astype(np.float32)  # long enough for the glide to be forgotten
     got, again = x.copy(), x.copy()
     for stages, out in ((chain, got), (fresh, again), (expected, x)):
@@ -112,7 +112,7 @@ def test_a_board_turns_the_knobs_of_the_stages(name: str, tmp_path: Path) -> Non
 def test_a_turned_knob_glides(tmp_path: Path) -> None:
     preset = read_preset(write(tmp_path / "a.json", make_proteus(inputs=2, hidden=4)))
     stage = network_stage.compiled_stage(preset)
-    stage.set_knob(0, 1.0)
+    stage.set_parameter(0, 1.0)
     out = np.zeros(4800, np.float32)
     stage.process(out)
     assert np.abs(np.diff(out)).max() < 0.05 * np.abs(out[-1] - out[0])
@@ -120,7 +120,7 @@ def test_a_turned_knob_glides(tmp_path: Path) -> None:
 
 def test_a_board_without_knobs_does_nothing(tmp_path: Path) -> None:
     board = KnobBoard([read_nam(tmp_path)])
-    board.attach(build_chain(slots_at_own_rate(board.presets)))
+    board.attach(build_chain(slots_at_own_rate(board.slots)).turned)
     board.choose_next()
     board.turn(1)
     assert (board.places, board.names) == ([], [])

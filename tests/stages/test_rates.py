@@ -22,7 +22,7 @@ from fxhost.preset.library import find_preset
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import build_chain
-from fxhost.rig.slot import Slot
+from fxhost.rig.slot import EffectSlot
 from fxhost.stages.base import Stage
 from fxhost.stages.gain import Gain
 from fxhost.stages.rate.interleaved import Interleaved
@@ -209,7 +209,7 @@ def test_a_chain_at_another_rate_begins_at_rest_and_plays_the_same_after_a_reset
 ) -> None:
     preset = read_preset(make_preset(2, 8, 2, True))
     plan = all_ways(preset)[way]
-    chain = build_chain([Slot(preset, plan, UNITY)])
+    chain = build_chain([EffectSlot(preset, plan, UNITY)])
     silence, first, again = np.zeros(4801, np.float32), LOUD[:4801].copy(), LOUD[:4801].copy()
     rack = Rack(chain, plan.sample_rate)
     rack.process(silence, silence)
@@ -226,9 +226,9 @@ def test_a_chain_at_another_rate_begins_at_rest_and_plays_the_same_after_a_reset
 def test_a_chain_that_holds_nan_is_silent_for_a_block_and_begins_anew(way: int, make_preset: MakePreset) -> None:
     preset = read_preset(make_preset(2, 8, 2, True))
     plan = all_ways(preset)[way]
-    chain = build_chain([Slot(preset, plan, UNITY)])
+    chain = build_chain([EffectSlot(preset, plan, UNITY)])
     chain[0].process(np.full(64, np.nan, np.float32))
-    rack, fresh = Rack(chain, plan.sample_rate), Rack(build_chain([Slot(preset, plan, UNITY)]), plan.sample_rate)
+    rack, fresh = Rack(chain, plan.sample_rate), Rack(build_chain([EffectSlot(preset, plan, UNITY)]), plan.sample_rate)
     silent, out, expected = (np.full(frames, np.nan, np.float32) for frames in (64, 9600, 9600))
     rack.process(LOUD[:64], silent)
     assert np.all(silent == 0.0)

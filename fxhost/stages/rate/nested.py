@@ -61,11 +61,10 @@ class Nested(Stage):
         changing = self._inner_place.start + 8 * len(inner.initial)
         super().__init__(function.address, memory, first_words(memory, changing), (function, inner))
         inner.move(memory[self._inner_place])
-        self.knobs = inner.knobs
 
-    def set_knob(self, index: int, value: float) -> None:
-        """Turn a knob of the inner stage."""
-        self.inner.set_knob(index, value)
+    def parameter_address(self, index: int) -> int | None:
+        """That of the inner stage."""
+        return self.inner.parameter_address(index)
 
     def move(self, memory: NDArray[Any]) -> None:
         """Take the inner stage along."""

@@ -169,12 +169,11 @@ class RecurrentStage(Stage):
         memory[self._at["x"] + 1 : self._at["x"] + inputs] = knobs
         memory[self._at["knob_targets"] + 1 : self._at["knob_targets"] + inputs] = knobs
         super().__init__(function.address, memory, first_words(memory, 0), function)
-        self.knobs = inputs - 1
         self.set_initial_state(weights["h0"], weights["c0"])
 
-    def set_knob(self, index: int, value: float) -> None:
-        """Turn a knob; the network hears it glide there."""
-        self.memory[self._at["knob_targets"] + 1 + index] = value
+    def parameter_address(self, index: int) -> int:
+        """Where the value of a knob stands; the network hears it glide there."""
+        return int(self.memory.ctypes.data) + 4 * (self._at["knob_targets"] + 1 + index)
 
     def set_initial_state(self, h: NDArray[np.float32], c: NDArray[np.float32]) -> None:
         """Take `h` and `c`, float32 (layers, hidden_size), as the state that a reset returns to, and go there."""
