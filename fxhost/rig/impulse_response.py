@@ -24,7 +24,7 @@ class Response:
 
     Attributes
     ----------
-    file : Path
+    file : str or Path
         Any sound file; up to 2 s of it are used. A stereo one makes the rig stereo.
     level_db : float
         In the blend, in dB.
@@ -33,9 +33,15 @@ class Response:
     polarity : {1, −1}
     delay_ms : float
         0 or more.
+
+    Examples
+    --------
+    >>> import fxhost
+    >>> fxhost.Response("v30.wav", pan=-1.0).polarity
+    1
     """
 
-    file: Path
+    file: str | Path
     level_db: float = 0.0
     pan: float = 0.0
     polarity: int = 1
@@ -175,7 +181,7 @@ def blend_responses(
     parts: list[Float64Array] = []
     delays: list[float] = []
     for response in responses:
-        sides, said = read_response(response.file, sample_rate, trims)
+        sides, said = read_response(Path(response.file), sample_rate, trims)
         notes += said
         if levels:
             sides = sides / music_gain(sides, sample_rate)
@@ -185,7 +191,7 @@ def blend_responses(
             lag, sign = find_alignment(parts[0].mean(axis=0), sides.mean(axis=0), sample_rate)
             delay, polarity = delay + lag, polarity * sign
             turned = ", turned over" if sign < 0 else ""
-            notes.append(f"{response.file.name}: delayed by {1000 * lag / sample_rate:+.2f} ms{turned}")
+            notes.append(f"{Path(response.file).name}: delayed by {1000 * lag / sample_rate:+.2f} ms{turned}")
         pan = np.array([min(1.0, 1.0 - response.pan), min(1.0, 1.0 + response.pan)])[:, None]
         if response.pan:
             sides = np.broadcast_to(sides, (2, sides.shape[1])) * pan

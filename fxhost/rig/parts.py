@@ -116,6 +116,12 @@ class Gate(Part):
     ------
     RigError
         If a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> import fxhost
+    >>> fxhost.Gate(threshold=-52.0, hold=20.0)
+    Gate(threshold=-52, hold=20)
     """
 
     KIND = "gate"
@@ -140,6 +146,13 @@ class Tone(Part):
     ------
     RigError
         If a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, fxhost
+    >>> rig = fxhost.Rig(["ts-overdrive", fxhost.Tone(bass=2.0, high_cut=8000.0)])
+    >>> rig(np.zeros(480, np.float32), 48000).shape
+    (480,)
     """
 
     KIND = "tone"
@@ -169,6 +182,12 @@ class Cabinet(Part):
     ------
     RigError
         If no file is given.
+
+    Examples
+    --------
+    >>> import fxhost
+    >>> fxhost.Cabinet("v30.wav", fxhost.Response("room.wav", level_db=-6.0), aligns=True).name
+    'v30 + room'
     """
 
     KIND = "cabinet"
@@ -186,7 +205,7 @@ class Cabinet(Part):
     @property
     def name(self) -> str:
         """The names of its files."""
-        return " + ".join(response.file.stem for response in self.responses)
+        return " + ".join(Path(response.file).stem for response in self.responses)
 
     def blend_at(self, sample_rate: int) -> Blend:
         """Its responses as one, at a rate in Hz."""
