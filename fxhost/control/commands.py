@@ -64,7 +64,18 @@ class StepKnob:
     steps: int
 
 
-Command = Quit | Reset | StepGain | ResetGains | ToggleSlot | ToggleBypass | ToggleMute | ChooseNextKnob | StepKnob
+@dataclass(frozen=True)
+class SetKnob:
+    """Turn a knob of a slot to a place on its way, 0 to 1. Slots and their knobs count from 0."""
+
+    slot: int
+    knob: int
+    position: float
+
+
+Command = (
+    Quit | Reset | StepGain | ResetGains | ToggleSlot | ToggleBypass | ToggleMute | ChooseNextKnob | StepKnob | SetKnob
+)
 
 
 class Controls:
@@ -92,7 +103,7 @@ class Controls:
         self.wants_quit = self.wants_reset = False
 
     def apply(self, command: Command) -> None:
-        """Do what a command says. A slot that does not exist is left alone."""
+        """Do what a command says. A slot or knob that does not exist is left alone."""
         rack = self._rack
         match command:
             case Quit():
@@ -116,6 +127,8 @@ class Controls:
                 self._knobs.choose_next()
             case StepKnob(steps):
                 self._knobs.turn(steps)
+            case SetKnob(slot, knob, position):
+                self._knobs.set_position(slot, knob, position)
 
 
 def _step(gain_db: float, steps: int) -> float:

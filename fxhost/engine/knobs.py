@@ -115,6 +115,12 @@ class KnobBoard:
         self.values[n][k] = value
         self._set(n, k)
 
+    def set_position(self, slot: int, knob: int, position: float) -> None:
+        """Turn a knob of a slot to a place on its way, 0 to 1; one that does not exist is left alone."""
+        if (slot, knob) in self.places:
+            self.values[slot][knob] = self.slots[slot].parameters[knob].value_at(position)
+            self._set(slot, knob)
+
     def attach(self, turned: Sequence[Sequence[Stage]], is_on: Sequence[bool] | None = None) -> None:
         """Turn these stages from now on, and set them to where the knobs are.
 

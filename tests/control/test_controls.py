@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxhost.control.commands import Command, Controls, Quit, Reset, ResetGains, StepGain, ToggleSlot
+from fxhost.control.commands import Command, Controls, Quit, Reset, ResetGains, SetKnob, StepGain, ToggleSlot
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.archive import read_preset
+from fxhost.rig.build import build_chain
+from fxhost.rig.parts import Tone
 from fxhost.rig.rig import Rig
 from fxhost.session import Options, Session
 from tests.conftest import RATE
@@ -66,3 +68,18 @@ def test_the_gains_go_back_to_what_the_run_began_with() -> None:
     )
     controls.apply(Quit())
     assert controls.wants_quit
+
+
+def test_a_knob_is_set_to_a_place_on_its_way_in_its_own_unit() -> None:
+    tone = Tone(bass=-3.0).slot_at(RATE)
+    knobs = KnobBoard([tone])
+    chain = build_chain([tone])
+    knobs.attach(chain.turned)
+    controls = Controls(Rack(chain, RATE), knobs, slots=1)
+    high_cut = [parameter.name for parameter in tone.parameters].index("high_cut")
+    controls.apply(SetKnob(0, 0, 1.0))
+    controls.apply(SetKnob(0, high_cut, 0.5))
+    controls.apply(SetKnob(3, 0, 0.5))
+    assert knobs.values[0][0] == 15.0
+    assert knobs.values[0][high_cut] == pytest.approx((1000.0 * 20_000.0) ** 0.5)
+    assert chain[0].memory["targets"][0][0] == 15.0
