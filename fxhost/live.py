@@ -10,12 +10,13 @@ from typing import Self
 from fxhost.control.commands import Quit
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.errors import DeviceError, FxhostError
+from fxhost.io.stream_options import Options
 from fxhost.preset.effect import Preset
 from fxhost.rig.effect import Effect
 from fxhost.rig.knobs import Knobs
 from fxhost.rig.rig import Rig
 from fxhost.rig.summary import Summary
-from fxhost.session import Options, Session
+from fxhost.session import Session
 
 FIRST_BLOCK_S = 30.0
 POLL_S = 0.01

@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 from fxhost.control.commands import Command, Controls
@@ -17,40 +16,24 @@ from fxhost.io.block_size import BLOCK_FRAMES
 from fxhost.io.channels import choose_channel
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
-from fxhost.io.jack_client import CLIENT_NAME, USUAL, Connections
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
 from fxhost.io.recordings import Recording
 from fxhost.io.sound_writing import Writer, writing
+from fxhost.io.stream_options import Options
 from fxhost.io.stream_watch import Watch
 from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain
+from fxhost.rig.playing import Playing
 from fxhost.rig.rig import Rig
+from fxhost.rig.set_list import SetList
 from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
 from fxhost.stages.rate.resampler import convert
 
 POLL_S = 0.05
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
-
-
-@dataclass(frozen=True)
-class Options:
-    """Where and how long a rig plays; the defaults are those of `fxhost run`."""
-
-    input_device: str | None = None  # a name or number; None is the system's default
-    output_device: str | None = None
-    input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
-    block_frames: int = 0  # 0 leaves it open: 64, or what a server runs at
-    latency: str | float = "low"  # 'low', 'high' or seconds
-    input_file: Path | None = None
-    output_file: Path | None = None
-    overwrite: bool = False
-    duration_s: float | None = None
-    sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
-    client_name: str = CLIENT_NAME  # in a JACK graph
-    connections: Connections = USUAL  # of the ports in a JACK graph
 
 
 class Session:
@@ -64,6 +47,8 @@ class Session:
         Told in one line where the session had to choose something that the user did not ask for.
     rack_type : type
         Of the rack that it makes.
+    set_list : SetList, optional
+        Of rigs to step through; its current entry is the rig.
 
     Raises
     ------
@@ -77,8 +62,9 @@ class Session:
         options: Options,
         notice: Callable[[str], None],
         rack_type: type[Rack] = Rack,
+        set_list: SetList | None = None,
     ) -> None:
-        self.rig = rig
+        self.set_list = set_list
         self.options = options
         self._notice = notice
         source, source_rate = None, 0
@@ -95,24 +81,26 @@ class Session:
             name_jack_client(options.client_name)
             ask_pipewire(options.block_frames or BLOCK_FRAMES)
         devices = None if VIRTUAL in named else self._choose_devices(notice)
-        self.sample_rate = options.sample_rate or self._choose_sample_rate(devices, source_rate, notice)
+        self.sample_rate = options.sample_rate or self._choose_sample_rate(rig, devices, source_rate, notice)
         if source is not None:
             source = convert(source, source_rate, self.sample_rate)
         elif devices is None:
             source = synthesise_riff(self.sample_rate)
-        self.knobs = KnobBoard(self.slots)
+        self.playing = Playing(rig, self.sample_rate, notice)
+        scene = self.playing.sound.scene
         self.rack = rack_type(
-            self.build_chain(),
+            self.first_chain(),
             self.sample_rate,
-            input_gain_db=rig.input_gain_db,
-            output_gain_db=rig.output_gain_db,
+            input_gain_db=scene.input_gain_db,
+            output_gain_db=scene.output_gain_db,
+            channels=self.playing.channels,
             source=source,
             source_loops=options.input_file is None,
             records=options.output_file is not None,
         )
-        self.knobs.write = self.rack.set_parameter
+        self.playing.start(self.rack)
         self.controls = Controls(self.rack, self.knobs, len(rig))
-        self._playing = list(self.controls.is_on)
+        self._follow_playing()
         self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream
         if devices is None:
@@ -131,21 +119,32 @@ class Session:
             )
 
     @property
-    def input_files(self) -> list[Path | None]:
-        """The files that are read."""
-        return [self.options.input_file, *(preset.path for preset in self.rig.presets)]
+    def rig(self) -> Rig:
+        """The rig that plays."""
+        return self.playing.rig
 
-    def build_chain(self, is_on: Sequence[bool] | None = None) -> Chain:
-        """A fresh chain in its settled state, of all effects or of those that are on."""
-        is_on = [True] * len(self.rig) if is_on is None else is_on
-        chain = self.rig.chain_of([slot for slot, on in zip(self.slots, is_on, strict=True) if on])
-        self.knobs.attach(chain.turned, is_on)
-        return chain
-
-    @cached_property
+    @property
     def slots(self) -> tuple[Slot, ...]:
         """The places of the rack at the session's rate."""
-        return self.rig.slots_at(self.sample_rate)
+        return self.playing.sound.slots
+
+    @property
+    def knobs(self) -> KnobBoard:
+        """All that can be turned of the scene that plays."""
+        return self.playing.sound.knobs
+
+    @property
+    def input_files(self) -> list[Path | None]:
+        """The files that are read."""
+        return [self.options.input_file, *self.rig.files]
+
+    def first_chain(self) -> Chain:
+        """The chain that plays at the start, in its settled state."""
+        return self.playing.sound.chain()
+
+    def _follow_playing(self) -> None:
+        playing = self.playing
+        self.controls.follow(self.knobs, playing.sound.is_on, playing.scene_index, len(playing.sounds))
 
     def _choose_devices(self, notice: Callable[[str], None]) -> tuple[Device | None, Device] | None:
         """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
@@ -160,16 +159,16 @@ class Session:
             return None
 
     def _choose_sample_rate(
-        self, devices: tuple[Device | None, Device] | None, source_rate: int, notice: Callable[[str], None]
+        self, rig: Rig, devices: tuple[Device | None, Device] | None, source_rate: int, notice: Callable[[str], None]
     ) -> int:
         """The source's rate, or without one the first of the presets', that the devices take; else their own, in Hz."""
-        rates = [source_rate] if source_rate else self.rig.sample_rates
+        rates = [source_rate] if source_rate else rig.sample_rates
         if devices is None:
             return rates[0]
         if taken := [rate for rate in rates if takes_rate(*devices, rate)]:
             return taken[0]
         output = devices[1]
-        if self.rig.engine == "compiled":  # the other one will refuse
+        if rig.engine == "compiled":  # the other one will refuse
             refused = " or ".join(map(str, rates))
             notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
         return output.sample_rate
@@ -252,21 +251,28 @@ class Session:
                 self.controls.apply(command)
             if self.controls.wants_quit:
                 return
-            self._renew_chain()
+            self._change()
             played_s = time.perf_counter() - started - watch.away_s
             if self.options.duration_s is not None and self._is_over(played_s, writer):
                 return
             time.sleep(POLL_S)
 
-    def _renew_chain(self) -> None:
-        """Cross-fade to a fresh chain if one is wanted: after a reset, or if an effect was switched."""
-        controls = self.controls
-        has_switched = controls.is_on != self._playing
-        if not (controls.wants_reset or has_switched) or self.rack.is_crossfading:
-            return
-        self.rack.replace_chain(self.build_chain(controls.is_on), sounds_the_same=not has_switched)
-        self.locked_memory = lock_memory(self.rack.arrays)
-        self._playing, controls.wants_reset = list(controls.is_on), False
+    def _change(self) -> None:
+        """Cross-fade to what is wanted: another scene or rig, a fresh chain, or one with a slot switched."""
+        controls, playing = self.controls, self.playing
+        if controls.rig_steps and self.set_list is not None:
+            entry = self.set_list.step(controls.rig_steps)
+            playing.load(entry.make, entry.name)
+        controls.rig_steps = 0
+        if controls.chosen_scene is not None:
+            playing.choose_scene(controls.chosen_scene)
+            controls.chosen_scene = None
+        before = playing.sound
+        if playing.follow(controls.wants_reset):
+            self.locked_memory = lock_memory(self.rack.arrays)
+            controls.wants_reset = False
+        if playing.sound is not before:
+            self._follow_playing()
 
     def _is_over(self, seconds: float, writer: Writer | None) -> bool:
         """Whether the duration has passed and, unless blocks were lost, the recording has all of it."""

@@ -12,9 +12,10 @@ from fxhost.bench.disturbance import Machine
 from fxhost.bench.timed_rack import Spread, TimedRack, spread_of
 from fxhost.control.commands import Quit
 from fxhost.errors import DeviceError
+from fxhost.io.stream_options import Options
 from fxhost.rig.rig import Rig
 from fxhost.rig.summary import Summary
-from fxhost.session import Options, Session
+from fxhost.session import Session
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import numpy as np
 
 from fxhost.bench.blocks import Stopped, Timing
 from fxhost.bench.jitter import measure_jitter
+from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL
 from fxhost.networks.recurrent import MAX_HIDDEN_SIZE, Recurrent
 from fxhost.preset.effect import Preset
 from fxhost.rig.rig import Rig
-from fxhost.session import Options
 
 LARGEST_BLOCK = 1024
 TURNS = 2  # before something is taken not to fit: the machine may be busy with something else now and then

@@ -20,11 +20,12 @@ from fxhost.errors import DeviceError
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import choose_device
 from fxhost.io.round_trips import keep_trip
+from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.effect import Preset
 from fxhost.rig.build import Chain
 from fxhost.rig.rig import Rig
-from fxhost.session import Options, Session
+from fxhost.session import Session
 from fxhost.stages.loopback import Loopback
 
 LEAD_S = 0.25  # silence before the first burst, for the fade-in of the rack
@@ -96,7 +97,7 @@ class LoopbackSession(Session):
 
     loop: Loopback
 
-    def build_chain(self, is_on: Sequence[bool] | None = None) -> Chain:
+    def first_chain(self) -> Chain:
         """The two ends of the loop."""
         self.loop = Loopback(make_bursts(self.sample_rate))
         return Chain([self.loop])

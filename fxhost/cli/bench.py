@@ -28,6 +28,7 @@ from fxhost.cli.bench_tables import (
 )
 from fxhost.cli.console import listening_for_ctrl_c, make_console, print_error, print_json
 from fxhost.errors import FxhostError
+from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
@@ -35,7 +36,6 @@ from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
 from fxhost.rig.rig import Rig
 from fxhost.rig.slot import EffectSlot
-from fxhost.session import Options
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
 

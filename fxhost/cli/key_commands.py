@@ -1,13 +1,16 @@
-"""The command of each key, and the texts about keys on the screen."""
+"""The command of each key, and the texts about keys on the screen. A rig with scenes has them on 1 to 9."""
 
 from fxhost.control.commands import (
     ChooseNextKnob,
+    ChooseScene,
     Command,
     Quit,
     Reset,
     ResetGains,
     StepGain,
     StepKnob,
+    StepRig,
+    StepScene,
     ToggleBypass,
     ToggleMute,
     ToggleSlot,
@@ -27,10 +30,16 @@ KEY_COMMANDS: dict[str, Command] = {
     "k": ChooseNextKnob(),
     ",": StepKnob(-1),
     ".": StepKnob(1),
+    "n": StepScene(1),
+    "p": StepScene(-1),
     "q": Quit(),
     "\x03": Quit(),
 }
-KNOB_KEYS = ("k , . knob",)
+SCENE_COMMANDS: dict[str, Command] = {str(n + 1): ChooseScene(n) for n in range(9)}
+RIG_COMMANDS: dict[str, Command] = {"n": StepRig(1), "p": StepRig(-1)}
+KNOB_KEYS = ("k , . knob", "x its slot")
+SCENE_KEYS = ("1-9 scenes", "n p next/previous")
+RIG_KEYS = ("n p next/previous rig",)
 KEYS = (
     "[ ] in",
     "- + out",
@@ -50,10 +59,11 @@ HELP = (
     "[ ]    input gain down, up by 1 dB",
     "- +    output gain down, up by 1 dB",
     "0      both gains as at the start",
-    "1-9    switch one effect off or on",
+    "1-9    choose a scene; in a rig without scenes: switch a slot off or on",
+    "n p    next and previous scene; in a set list or folder: rig",
     "b      bypass: hear the dry signal",
     "m      mute",
-    "k      choose the next knob;  , .  turn it",
+    "k      choose the next knob;  , .  turn it;  x  switch its slot off or on",
     "r      begin anew from silence",
     "d      details: rates, load, priority",
     "?      this help, and back",

@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
-TOGGLES = "bm123456789"
+TOGGLES = "bm123456789x"
 ONCE = "r0d?"
-STEPS = "[]-+=,.k"
+STEPS = "[]-+=,.knp"
 URGENT = QUIT + TOGGLES  # go before what else was typed
 MEANT = URGENT + ONCE + STEPS
 
@@ -133,6 +133,7 @@ class Presses:
             switched = sum(switch.see(now_s) for _ in range(typed.count(key)))
             if switched % 2 if key in TOGGLES else switched:
                 acts.append(key)
+        acts.sort(key=typed.rfind)  # of two scenes the one that was typed last
         for step in self._steps.values():
             step.fill(now_s)
         for key in typed:

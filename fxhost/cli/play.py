@@ -18,11 +18,15 @@ from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from fxhost.cli.screen import Screen
+    from fxhost.io.stream_options import Options
     from fxhost.rig.rig import Rig
-    from fxhost.session import Options, Session
+    from fxhost.rig.set_list import SetList
+    from fxhost.session import Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
 PROCESS_START_S = time.perf_counter() - time.process_time()
@@ -32,11 +36,12 @@ STATUS_EVERY_S = 5.0
 
 def run_run(options: argparse.Namespace) -> int:
     """`fxhost run`."""
-    rig = read_rig(options)
+    set_list, rig = read_set_list(options)
 
     from fxhost.io.jack_client import Connections
+    from fxhost.io.stream_options import Options
     from fxhost.io.suspension import listening_for_suspension
-    from fxhost.session import Options, Session
+    from fxhost.session import Session
 
     chosen = Options(
         input_device=options.input_device or options.device,
@@ -58,7 +63,7 @@ def run_run(options: argparse.Namespace) -> int:
     for note in rig.notes:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
-        session = Session(rig, chosen, notice=print_error)
+        session = Session(rig, chosen, notice=print_error, set_list=set_list)
         end_like_ctrl_c()
         if options.json:
             summary = session.play(list)
@@ -71,12 +76,35 @@ def run_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_rig(options: argparse.Namespace) -> "Rig":
-    """The rig of the presets and options on the command line."""
+def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
+    """What `fxhost run` plays: a rig, or the rigs of a folder of captures and the first of them."""
+    from pathlib import Path
+
+    names = options.presets
+    folders = [name for name in names if Path(name).is_dir()]
+    if not folders:
+        return None, read_rig(options, names)
+    if len(names) > 1:
+        raise FxhostError(f"{folders[0]} is a folder: give it alone to step through its captures, or a file of it")
+
+    from fxhost.preset.archive import read_preset
+    from fxhost.rig.set_list import read_folder
+
+    folder = Path(folders[0])
+    set_list, unreadable = read_folder(folder, lambda path: read_rig(options, [str(path)]), read_preset)
+    if unreadable:
+        say(f"{len(unreadable)} of {len(set_list) + len(unreadable)} captures cannot be opened:")
+        for each in unreadable:
+            say(f"  {each.reason}")
+    return set_list, set_list.current.make()
+
+
+def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
+    """The rig of presets and of the options on the command line."""
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
 
-    presets = [read_preset(find_preset(name)) for name in options.presets]
+    presets = [read_preset(find_preset(name)) for name in names]
     for preset in presets:
         print_notes(preset)
     if options.knob:
@@ -160,16 +188,24 @@ def make_screen(session: "Session") -> "Screen":
     """The live screen of a session."""
     from fxhost.cli.screen import Screen
 
-    return Screen(
-        session.slots,
-        session.rig.engine,
-        session.rack,
-        session.stream,
-        session.locked_memory,
-        session.knobs,
-        session.controls.is_on,
-        "" if session.options.output_file is None else session.options.output_file.name,
+    recording = "" if session.options.output_file is None else session.options.output_file.name
+    screen = Screen(
+        session.slots, session.rig.engine, session.rack, session.stream, session.locked_memory, recording=recording
     )
+    follow_session(screen, session)
+    return screen
+
+
+def follow_session(screen: "Screen", session: "Session") -> None:
+    """Show the scene and the rig that play now."""
+    playing, set_list = session.playing, session.set_list
+    screen.slots, screen.knobs, screen.is_on = session.slots, session.knobs, playing.sound.is_on
+    screen.locked_memory = session.locked_memory
+    screen.scenes, number = len(playing.sounds), playing.scene_index + 1
+    screen.scene = f"{number} {playing.sound.scene.name}".rstrip()
+    if set_list is not None:
+        screen.rigs = len(set_list)
+        screen.rig_name = f"{set_list.index + 1}/{len(set_list)} {set_list.current.name}"
 
 
 def play_in_window(session: "Session", console: "Console") -> Any:
@@ -180,6 +216,7 @@ def play_in_window(session: "Session", console: "Console") -> Any:
     with keeping_errors(screen.note), Window(console, screen) as window:
 
         def on_poll() -> list[Command]:
+            follow_session(screen, session)
             screen.update(session.rack.read_meters())
             return window.poll()
 

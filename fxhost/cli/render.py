@@ -32,7 +32,8 @@ class Rendered:
     output: Path
     sample_rate: int
     plans: "list[Plan]"
-    statistics: "list[Statistics]"  # of each channel
+    channels: int
+    statistics: "list[Statistics]"  # of each rack
     seconds: float
 
     @property
@@ -49,7 +50,7 @@ class Rendered:
             "input": str(self.source),
             "output": str(self.output),
             "sample_rate": self.sample_rate,
-            "channels": len(statistics),
+            "channels": self.channels,
             "rates": [plan.as_dict() for plan in self.plans],
             "frames": statistics[0].frames,
             "seconds": self.seconds,
@@ -64,7 +65,7 @@ class Rendered:
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     options.presets, jobs = split_words(options)
-    rig = read_rig(options)
+    rig = read_rig(options, options.presets)
     check_jobs(options, rig, jobs)
 
     from rich.progress import Progress
@@ -168,7 +169,8 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
             report=lambda frames: progress.update(task, completed=frames),
         )
     plans = [slot.plan for slot in slots if isinstance(slot, EffectSlot)]
-    return Rendered(source, output, rate, plans, statistics, time.perf_counter() - started)
+    written = max(len(racks), racks[0].channels)
+    return Rendered(source, output, rate, plans, written, statistics, time.perf_counter() - started)
 
 
 def make_racks(rig: "Rig", slots: "Sequence[Slot]", channels: int, source: Path) -> "list[Rack]":

@@ -4,7 +4,6 @@ What must never leave a small window: the chain, the meters, CLIP and the dropou
 the device, then the keys.
 """
 
-import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,18 +12,31 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from fxhost.cli.key_commands import FEW_KEYS, HELP, KEY_COMMANDS, KEYS, KNOB_KEYS, NO_KEYS, SHORT_KEYS
+from fxhost.cli.key_commands import (
+    FEW_KEYS,
+    HELP,
+    KEY_COMMANDS,
+    KEYS,
+    KNOB_KEYS,
+    NO_KEYS,
+    RIG_COMMANDS,
+    RIG_KEYS,
+    SCENE_COMMANDS,
+    SCENE_KEYS,
+    SHORT_KEYS,
+)
 from fxhost.cli.keys import Presses
-from fxhost.cli.screen_meters import FULL_SCALE_DB, LABEL_WIDTH, Meter, draw_level
+from fxhost.cli.screen_details import detail_rows, info, labelled
+from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
-from fxhost.cli.screen_words import describe_blocks, describe_latency, format_grants, format_load
-from fxhost.control.commands import Command
+from fxhost.cli.screen_words import describe_latency
+from fxhost.control.commands import Command, ToggleSlot
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.statistics import MeterReading, Statistics
-from fxhost.io.realtime import LockedMemory, read_scheduling
+from fxhost.io.realtime import LockedMemory
 from fxhost.io.streams import Stream
-from fxhost.rig.slot import EffectSlot, Slot
+from fxhost.rig.slot import Slot
 
 NOTE_S = 10.0
 NAME_WIDTH = 18  # of an effect in its row, at most
@@ -68,6 +80,12 @@ class Screen:
         The name of the file that is recorded into, or nothing.
     has_keys : bool
         Whether there is a terminal to type in.
+    scene : str
+        The name of the scene that plays; its number where it has none.
+    scenes, rigs : int
+        How many scenes the rig has, and how many rigs the set list or folder has.
+    rig_name : str
+        In the set list, with its number.
     """
 
     slots: Sequence[Slot]
@@ -79,6 +97,10 @@ class Screen:
     is_on: Sequence[bool] = ()
     recording: str = ""
     has_keys: bool = True
+    scene: str = ""
+    scenes: int = 1
+    rigs: int = 1
+    rig_name: str = ""
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
     page: str = ""  # '', 'details' or 'help'
@@ -113,6 +135,12 @@ class Screen:
         page = {"d": "details", "?": "help"}.get(key)
         if page is not None:
             self.page = "" if self.page == page else page
+        if self.rigs > 1 and key in RIG_COMMANDS:
+            return RIG_COMMANDS[key]
+        if self.scenes > 1 and key in SCENE_COMMANDS:
+            return SCENE_COMMANDS[key]
+        if key == "x" and self.knobs.places:
+            return ToggleSlot(self.knobs.places[self.knobs.chosen][0])
         return KEY_COMMANDS.get(key)
 
     def draw(self) -> Picture:
@@ -129,9 +157,10 @@ class Screen:
             self._limited = statistics.limited_samples
         if statistics.xruns.total > self._dropouts:
             self._dropouts, self._dropped_at = statistics.xruns.total, now
-        notes = [_info("note", [self._note], width, 60, 30)] if self._note and now - self._noted_at <= NOTE_S else []
+        notes = [info("note", [self._note], width, 60, 30)] if self._note and now - self._noted_at <= NOTE_S else []
         top = [
             self._chain_row(width, now),
+            *self._scene_rows(width),
             Row([[draw_level("input", self.input_meter, self.rack.input_gain_db, width, now)]], [5]),
             Row([[draw_level("output", self.output_meter, self.rack.output_gain_db, width, now)]], [6]),
         ]
@@ -147,7 +176,7 @@ class Screen:
             *notes,
             self._device_row(statistics, width),
             self._dropout_row(statistics, width, now),
-            *(self._detail_rows(statistics, width) if self.page == "details" else []),
+            *(detail_rows(self, statistics, width) if self.page == "details" else []),
             self._key_row(width),
         ]
 
@@ -174,6 +203,13 @@ class Screen:
         if gap >= len("fxhost") + 4:
             short = Text.assemble(("fxhost  ", "dim"), short, " " * (gap - len("fxhost  ")), (clock, "dim"))
         return Row([[short]], [0])
+
+    def _scene_rows(self, width: int) -> list[Row]:
+        """The scene, and the place in the set list, where there is more than one."""
+        pieces = [self.rig_name] if self.rigs > 1 else []
+        if self.scenes > 1:
+            pieces.append(f"scene {self.scene}")
+        return [Row([[shorten(Text(" · ".join(pieces), "bold"), width)]], [7])] if pieces else []
 
     def _plays(self, n: int) -> bool:
         return n >= len(self.is_on) or self.is_on[n]
@@ -234,45 +270,15 @@ class Screen:
             text.append(" " * max(3, width - text.cell_len - recording.cell_len)).append_text(recording)
         return Row([[shorten(text, width)]], [8])
 
-    def _detail_rows(self, statistics: Statistics, width: int) -> list[Row]:
-        stream = self.stream
-        blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate)
-        thread = format_grants(read_scheduling(self.rack.thread), self.locked_memory).split("   ")
-        xruns = statistics.xruns
-        kinds = f"input {xruns.input_underflows} under, {xruns.input_overflows} over"
-        kinds += f"; output {xruns.output_underflows} under, {xruns.output_overflows} over"
-        health = [f"xruns {kinds}", f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"]
-        return [
-            _info("stream", [*blocks, stream.latency.describe(brief=True), f"{self.engine} engine"], width, 75),
-            _info("load", format_load(statistics).split("  "), width, 74),
-            _info("health", health, width, 76),
-            *(
-                _info("rate", [slot.plan.describe()], width, 80)
-                for slot in self.slots
-                if isinstance(slot, EffectSlot) and not slot.plan.is_own
-            ),
-            _info("thread", thread, width, 90),
-        ]
-
     def _key_row(self, width: int) -> Row:
         if not self.has_keys:
-            return Row([_labelled("keys", ["Ctrl-C quit", NO_KEYS], width), [shorten("Ctrl-C quit", width)]], [40, 25])
+            return Row([labelled("keys", ["Ctrl-C quit", NO_KEYS], width), [shorten("Ctrl-C quit", width)]], [40, 25])
         knobs = KNOB_KEYS if self.knobs.places else ()
         few = wrap([key for key in FEW_KEYS if key not in KNOB_KEYS or knobs], width)[:1]
-        return Row([wrap([*knobs, *KEYS], width), wrap([*SHORT_KEYS, *knobs], width), few], [55, 40, 25])
+        more = RIG_KEYS if self.rigs > 1 else SCENE_KEYS[1:] if self.scenes > 1 else ()
+        keys = [SCENE_KEYS[0] if key.startswith("1-9") and self.scenes > 1 else key for key in KEYS]
+        return Row([wrap([*knobs, *more, *keys], width), wrap([*SHORT_KEYS, *knobs], width), few], [55, 40, 25])
 
 
 def _link_length(names: Sequence[str]) -> int:
     return sum(map(cell_len, names)) + len(LINK) * (len(names) - 1)
-
-
-def _labelled(label: str, pieces: Sequence[str], width: int) -> list[Text]:
-    return wrap(pieces, width, label=label, label_width=LABEL_WIDTH)
-
-
-def _info(label: str, pieces: Sequence[str], width: int, rank: int, last_rank: int | None = None) -> Row:
-    """What may be cut: all of it, then its first line."""
-    room = max(1, width - LABEL_WIDTH)
-    lines = _labelled(label, [line for piece in pieces for line in textwrap.wrap(piece, room)], width)
-    short = _labelled(label, pieces, width) if len(pieces) == 1 else lines[:1]
-    return Row([lines, short], [rank, rank if last_rank is None else last_rank])

@@ -73,9 +73,31 @@ class SetKnob:
     position: float
 
 
-Command = (
-    Quit | Reset | StepGain | ResetGains | ToggleSlot | ToggleBypass | ToggleMute | ChooseNextKnob | StepKnob | SetKnob
-)
+@dataclass(frozen=True)
+class ChooseScene:
+    """Change to a scene of the rig. Scenes count from 0; one that does not exist is left alone."""
+
+    scene: int
+
+
+@dataclass(frozen=True)
+class StepScene:
+    """Change to the next scene, or the one before (−1); after the last comes the first."""
+
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepRig:
+    """Change to the next rig of the set list or folder, or the one before (−1); after the last comes the first."""
+
+    steps: int
+
+
+LevelCommand = StepGain | ResetGains | ToggleBypass | ToggleMute
+KnobCommand = ChooseNextKnob | StepKnob | SetKnob
+SceneCommand = ToggleSlot | ChooseScene | StepScene | StepRig
+Command = Quit | Reset | LevelCommand | KnobCommand | SceneCommand
 
 
 class Controls:
@@ -94,41 +116,78 @@ class Controls:
         For each effect whether it shall be heard.
     wants_quit, wants_reset : bool
         What whoever plays the rig has still to do.
+    scene, scenes : int
+        The number of the scene that shall play, and how many there are.
+    chosen_scene : int or None
+        The scene that was asked for and has still to be changed to.
+    rig_steps : int
+        How far to go in the set list, which whoever plays the rig has still to do.
     """
 
     def __init__(self, rack: Rack, knobs: KnobBoard, slots: int) -> None:
         self._rack, self._knobs = rack, knobs
         self._gains_db = rack.input_gain_db, rack.output_gain_db
         self.is_on = [True] * slots
+        self.scene, self.scenes, self.rig_steps = 0, 1, 0
+        self.chosen_scene: int | None = None
         self.wants_quit = self.wants_reset = False
 
     def apply(self, command: Command) -> None:
-        """Do what a command says. A slot or knob that does not exist is left alone."""
-        rack = self._rack
+        """Do what a command says. A slot, knob or scene that does not exist is left alone."""
         match command:
             case Quit():
                 self.wants_quit = True
             case Reset():
                 self.wants_reset = True
-            case StepGain("input", steps):
-                rack.input_gain_db = _step(rack.input_gain_db, steps)
-            case StepGain("output", steps):
-                rack.output_gain_db = _step(rack.output_gain_db, steps)
-            case ResetGains():
-                rack.input_gain_db, rack.output_gain_db = self._gains_db
-            case ToggleSlot(slot):
-                if slot < len(self.is_on):
-                    self.is_on[slot] = not self.is_on[slot]
-            case ToggleBypass():
-                rack.is_bypassed = not rack.is_bypassed
-            case ToggleMute():
-                rack.is_muted = not rack.is_muted
+            case StepGain() | ResetGains() | ToggleBypass() | ToggleMute():
+                self._apply_level(command)
             case ChooseNextKnob():
                 self._knobs.choose_next()
             case StepKnob(steps):
                 self._knobs.turn(steps)
             case SetKnob(slot, knob, position):
                 self._knobs.set_position(slot, knob, position)
+            case ToggleSlot(slot):
+                if slot < len(self.is_on):
+                    self.is_on[slot] = not self.is_on[slot]
+            case ChooseScene(scene):
+                self._choose(scene)
+            case StepScene(steps):
+                self._choose((self.scene + steps) % self.scenes)
+            case StepRig(steps):
+                self.rig_steps += steps
+
+    def _apply_level(self, command: LevelCommand) -> None:
+        rack = self._rack
+        match command:
+            case StepGain("input", steps):
+                rack.input_gain_db = _step(rack.input_gain_db, steps)
+            case StepGain("output", steps):
+                rack.output_gain_db = _step(rack.output_gain_db, steps)
+            case ResetGains():
+                rack.input_gain_db, rack.output_gain_db = self._gains_db
+            case ToggleBypass():
+                rack.is_bypassed = not rack.is_bypassed
+            case ToggleMute():
+                rack.is_muted = not rack.is_muted
+
+    def _choose(self, scene: int) -> None:
+        if 0 <= scene < self.scenes:
+            self.scene = self.chosen_scene = scene
+
+    def follow(self, knobs: KnobBoard, is_on: list[bool], scene: int, scenes: int) -> None:
+        """Control another scene from now on.
+
+        Parameters
+        ----------
+        knobs : KnobBoard
+        is_on : list of bool
+            For each of its slots whether it shall be heard; changed in place.
+        scene, scenes : int
+            Its number, from 0, and how many there are.
+        """
+        self._knobs, self.is_on, self.scene, self.scenes = knobs, is_on, scene, scenes
+        self._gains_db = self._rack.input_gain_db, self._rack.output_gain_db
 
 
 def _step(gain_db: float, steps: int) -> float:

@@ -64,12 +64,10 @@ def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> No
     if s.coming != 0:
         play_chain(s.coming, dry, other, s.scratch + 16 * MAX_BLOCK, frames)
         for n in range(frames):
-            angle = 0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames)
-            fall, rise = np.cos(angle), np.sin(angle)
-            if s.crossfade_equal_gain != 0:
-                fall, rise = fall * fall, rise * rise
+            sine = np.sin(0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames))
+            rise = sine * sine
             for at in (n, MAX_BLOCK + n):
-                wet[at] = np.float32(fall) * wet[at] + np.float32(rise) * other[at]
+                wet[at] = np.float32(1.0 - rise) * wet[at] + np.float32(rise) * other[at]
 
 
 @inlined

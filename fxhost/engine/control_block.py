@@ -47,7 +47,6 @@ CONTROL = np.dtype(
         ("bypassed", "f4"),  # 0 or 1
         ("ring_read", "i8"),
         ("meter_request", "i8"),
-        ("crossfade_equal_gain", "i8"),  # for two chains that sound the same; otherwise equal power
         # written by the callback
         ("playing", "i8"),  # the chain that does play
         ("coming", "i8"),  # the chain that is being faded in, or 0

@@ -137,6 +137,13 @@ class KnobBoard:
             for stage in self._stages.get(n, ()):
                 stage.set_parameter(k, self.values[n][k])
 
+    def take_over(self, other: "KnobBoard") -> None:
+        """Turn the stages that another board of the same slots has turned, which glide to where these knobs stand."""
+        self._stages = other._stages
+        for n, k in self.places:
+            if self.values[n][k] != other.values[n][k]:
+                self._set(n, k)
+
     def choose_next(self) -> None:
         """Choose the next knob, after the last one the first; those that are seldom turned are passed over."""
         main = [index for index, parameter in enumerate(self.parameters) if not parameter.is_fine]

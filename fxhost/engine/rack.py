@@ -40,6 +40,8 @@ class Rack:
         In dB.
     inputs : {1, 2}
         Channels that go into the chain.
+    channels : {1, 2}
+        Channels that come out, at least: more than those of the chain where a later one has them.
     source : float32 (frames,) or (frames, 2), optional
         Dry audio that plays instead of the input.
     source_loops : bool
@@ -61,6 +63,7 @@ class Rack:
         input_gain_db: float = 0.0,
         output_gain_db: float = 0.0,
         inputs: int = 1,
+        channels: int = 1,
         source: Float32Array | None = None,
         source_loops: bool = False,
         records: bool = False,
@@ -76,7 +79,7 @@ class Rack:
         self._chain = ChainTable(chain)
         self._old_chain: ChainTable | None = None
         self._published = 0
-        self.inputs, self.channels = inputs, max(self._chain.channels, inputs)
+        self.inputs, self.channels = inputs, max(self._chain.channels, inputs, channels)
         self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels if records else 0)
         self._control = c = self._data.control
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
@@ -193,14 +196,10 @@ class Rack:
         """Whether a new chain is still being faded in."""
         return bool(self._control["released"] < self._published)
 
-    def replace_chain(self, chain: Sequence[Stage], *, sounds_the_same: bool = False) -> None:
+    def replace_chain(self, chain: Sequence[Stage]) -> None:
         """Change to another chain while playing, with a crossfade of 30 ms.
 
-        Parameters
-        ----------
-        chain : sequence of Stage
-        sounds_the_same : bool
-            Fade with equal gain instead of equal power, which would make two like signals louder in the middle.
+        The gains of both chains add up to 1 at every moment, so the fade is never louder than the louder of them.
 
         Raises
         ------
@@ -211,7 +210,6 @@ class Rack:
             raise EngineError("the last change of the chain is still being faded in; try again in a moment")
         self._old_chain, self._chain = self._chain, ChainTable(chain)
         self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
-        self._control["crossfade_equal_gain"] = sounds_the_same
         publish(self._data.address + AT_TABLE, self._chain.address)
 
     # --- what it tells -----------------------------------------------------------------------------------------------

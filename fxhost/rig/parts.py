@@ -54,6 +54,7 @@ class PartSlot(Slot):
     sample_rate: int
     parameters: tuple[Parameter, ...]
     _build: Callable[[int, int], Built]
+    key: str = ""
 
     def build(self, engine: str = "compiled", channels: int = 1) -> Built:
         """Fresh stages; the engine makes no difference."""
@@ -90,9 +91,14 @@ class Part:
             for parameter in self.PARAMETERS
         )
 
+    @property
+    def key(self) -> str:
+        """What its stages depend on, but for the values of their parameters."""
+        return self.KIND
+
     def slot_at(self, sample_rate: int) -> Slot:
         """Its place in a stream of this rate, in Hz."""
-        return PartSlot(self.name, self.KIND, sample_rate, self.parameters, self.build)
+        return PartSlot(self.name, self.KIND, sample_rate, self.parameters, self.build, self.key)
 
     @abstractmethod
     def build(self, sample_rate: int, channels: int) -> Built:
@@ -206,6 +212,11 @@ class Cabinet(Part):
     def name(self) -> str:
         """The names of its files."""
         return " + ".join(Path(response.file).stem for response in self.responses)
+
+    @property
+    def key(self) -> str:
+        """Its responses and how they are blended."""
+        return repr((self.KIND, self.responses, self.levels, self.trims, self.aligns))
 
     def blend_at(self, sample_rate: int) -> Blend:
         """Its responses as one, at a rate in Hz."""

@@ -11,6 +11,7 @@ from fxhost.preset.effect import Preset
 from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.effect import Effect, as_effect
 from fxhost.rig.parts import Part
+from fxhost.rig.scenes import Scene
 from fxhost.rig.slot import Slot, plan_slots
 from fxhost.rig.stream import Playable
 
@@ -34,6 +35,8 @@ class Rig(Playable):
         The analogue level of full scale at the interface's input, to calibrate captures that tell theirs.
     oversample : {1, 2, 4}
         How many times the stream's rate the networks run at, against aliasing.
+    scenes : sequence of Scene
+        Its sounds, the first of which plays at the start. By default there is one, of all parts.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Rig(Playable):
         level: str = "raw",
         interface_dbu: float | None = None,
         oversample: int = 1,
+        scenes: Sequence[Scene] = (),
     ) -> None:
         if isinstance(parts, str | Path) or not parts:
             raise PresetError(f"a rig needs a list of at least one effect, got {parts!r}")
@@ -62,6 +66,8 @@ class Rig(Playable):
         self.engine: Engine = engine
         self.input_gain_db, self.output_gain_db = input_gain_db, output_gain_db
         self.level, self.interface_dbu, self.oversample = level, interface_dbu, oversample
+        whole = Scene("", self.parts, (True,) * len(self.parts), input_gain_db, output_gain_db)
+        self.scenes = tuple(scenes) or (whole,)
 
     @property
     def effects(self) -> tuple[Effect, ...]:
@@ -72,6 +78,12 @@ class Rig(Playable):
     def presets(self) -> tuple[Preset, ...]:
         """The presets of its effects, with their knobs where they stand."""
         return tuple(effect.preset for effect in self.effects)
+
+    @property
+    def files(self) -> list[Path]:
+        """Every preset file of any scene."""
+        parts = [*self.parts, *(part for scene in self.scenes for part in scene.parts)]
+        return list(dict.fromkeys(part.path for part in parts if isinstance(part, Effect)))
 
     def __getitem__(self, index: int) -> Effect | Part:
         return self.parts[index]
@@ -97,20 +109,30 @@ class Rig(Playable):
 
     # --- for whoever plays it ----------------------------------------------------------------------------------------
 
-    def slots_at(self, sample_rate: int) -> tuple[Slot, ...]:
-        """The places of the rack in a stream of this rate, in Hz.
+    def slots_at(self, sample_rate: int, scene: Scene | None = None) -> tuple[Slot, ...]:
+        """The places of the rack in a stream.
 
         A rate plan that is not known yet is measured, which takes seconds.
+
+        Parameters
+        ----------
+        sample_rate : int
+            In Hz.
+        scene : Scene, optional
+            One of the rig's; by default the parts that the rig was made of.
 
         Raises
         ------
         EngineError
             If the engine plays presets at their own rate only, and another was asked for; or if the rates have no
             simple ratio.
+        AudioError, RigError
+            If an impulse response cannot be read.
         """
+        parts = self.parts if scene is None else scene.parts
         effects = iter(
             plan_slots(
-                self.presets,
+                [part.preset for part in parts if isinstance(part, Effect)],
                 sample_rate,
                 engine=self.engine,
                 level=self.level,
@@ -118,7 +140,7 @@ class Rig(Playable):
                 oversample=self.oversample,
             )
         )
-        return tuple(part.slot_at(sample_rate) if isinstance(part, Part) else next(effects) for part in self.parts)
+        return tuple(part.slot_at(sample_rate) if isinstance(part, Part) else next(effects) for part in parts)
 
     def chain_of(self, slots: Sequence[Slot], inputs: int = 1) -> Chain:
         """Fresh stages that play these slots in series, for one or two channels that come in."""

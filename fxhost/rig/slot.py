@@ -75,6 +75,11 @@ class Slot(ABC):
         """What it adds in latency, in frames of the stream."""
         return 0.0
 
+    @property
+    def key(self) -> str:
+        """What its stages depend on, but for the values of their parameters."""
+        return self.kind
+
 
 @dataclass(frozen=True)
 class EffectSlot(Slot):
@@ -112,6 +117,11 @@ class EffectSlot(Slot):
     def latency_frames(self) -> float:
         """That of its resampler."""
         return self.plan.latency_frames
+
+    @property
+    def key(self) -> str:
+        """Its file, its network, its rate plan and its gains."""
+        return repr((self.preset.path, self.preset.name, self.preset.architecture, self.plan, self.gains))
 
     @cached_property
     def needs_dc_blocker(self) -> bool:

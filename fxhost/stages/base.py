@@ -61,6 +61,10 @@ class Stage:
         """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""
         _PROTOTYPE(self.function)(self.memory.ctypes.data, block.ctypes.data, len(block))
 
+    def process_at(self, address: int, frames: int) -> None:
+        """Run the stage on the float32 `(frames,)` at an address, in place."""
+        _PROTOTYPE(self.function)(self.memory.ctypes.data, address, frames)
+
     def reset(self) -> None:
         """Return to the initial state. Only while no thread runs the stage."""
         words = self.memory.view(np.uint8)[: 8 * len(self.initial)].view(np.int64)

@@ -27,6 +27,7 @@ from fxhost.bench.timed_rack import TimedRack, spread_of
 from fxhost.cli import bench, main
 from fxhost.cli.bench_tables import draw_histogram, format_largest_hidden, format_smallest_block, format_us
 from fxhost.engine.rack import Rack
+from fxhost.io.stream_options import Options
 from fxhost.networks.recurrent import MAX_HIDDEN_SIZE
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
@@ -36,7 +37,6 @@ from fxhost.rig import rig
 from fxhost.rig.build import build_chain
 from fxhost.rig.rig import Rig
 from fxhost.rig.slot import slots_at_own_rate
-from fxhost.session import Options
 from fxhost.stages.base import Stage
 from fxhost.stages.loopback import Loopback
 from tests.conftest import RATE, ROOT, assert_one_line, assert_torch_stays_out, jack_server, run_fxhost, without_waits

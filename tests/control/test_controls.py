@@ -11,12 +11,13 @@ import soundfile
 from fxhost.control.commands import Command, Controls, Quit, Reset, ResetGains, SetKnob, StepGain, ToggleSlot
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
+from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.archive import read_preset
 from fxhost.rig.build import build_chain
 from fxhost.rig.parts import Tone
 from fxhost.rig.rig import Rig
-from fxhost.session import Options, Session
+from fxhost.session import Session
 from tests.conftest import RATE
 
 MakePreset = Callable[..., Path]

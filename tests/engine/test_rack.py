@@ -155,7 +155,7 @@ def test_changing_to_a_chain_that_sounds_the_same_makes_no_bump() -> None:
     tone = np.full(RATE, 0.25, np.float32)
     rack = Rack([], RATE)
     play(rack, tone)
-    rack.replace_chain([], sounds_the_same=True)
+    rack.replace_chain([])
     assert np.abs(play(rack, tone) - tone).max() < 1e-6
 
 
@@ -283,7 +283,7 @@ def test_a_crossfade_under_a_sine_makes_no_step() -> None:
     play(rack, tone)
     rack.replace_chain([Gain(-6.0, RATE)])
     out = play(rack, tone)
-    assert np.abs(np.diff(out)).max() < 1.5 * np.abs(np.diff(tone)).max()
+    assert np.abs(np.diff(out)).max() < np.abs(np.diff(tone)).max() + 1e-3
     assert np.abs(out[-RATE // 2 :] - tone[-RATE // 2 :] * 10 ** (-6 / 20)).max() < 1e-6
 
 

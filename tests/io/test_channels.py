@@ -11,9 +11,10 @@ import soundfile
 from fxhost.cli import main
 from fxhost.errors import AudioError
 from fxhost.io.channels import choose_channel, parse_channel, parse_channels
+from fxhost.io.stream_options import Options
 from fxhost.preset.archive import read_preset
 from fxhost.rig.rig import Rig
-from fxhost.session import Options, Session
+from fxhost.session import Session
 from train.pairs.read import read_pair
 from train.pairs.sides import read_sides
 

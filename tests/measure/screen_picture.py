@@ -12,11 +12,12 @@ from rich.console import Console
 from fxhost.cli.play import make_screen
 from fxhost.cli.screen import Picture
 from fxhost.control.commands import Command
+from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset
 from fxhost.rig.rig import Rig
-from fxhost.session import Options, Session
+from fxhost.session import Session
 
 PICTURE = Path(__file__).parents[2] / ".github" / "screen.svg"
 PRESETS = ("ts-overdrive", "rc-lowpass")

@@ -1,0 +1,52 @@
+"""The rows of the live screen that `d` opens, and rows with a label."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from fxhost.cli.screen_meters import LABEL_WIDTH
+from fxhost.cli.screen_rows import Row, wrap
+from fxhost.cli.screen_words import describe_blocks, format_grants, format_load
+from fxhost.engine.statistics import Statistics
+from fxhost.io.realtime import read_scheduling
+from fxhost.rig.slot import EffectSlot
+
+if TYPE_CHECKING:
+    from fxhost.cli.screen import Screen
+
+
+def detail_rows(screen: "Screen", statistics: Statistics, width: int) -> list[Row]:
+    """The details of the stream, the load, the rate plans and the audio thread."""
+    stream = screen.stream
+    blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate)
+    thread = format_grants(read_scheduling(screen.rack.thread), screen.locked_memory).split("   ")
+    xruns = statistics.xruns
+    kinds = f"input {xruns.input_underflows} under, {xruns.input_overflows} over"
+    kinds += f"; output {xruns.output_underflows} under, {xruns.output_overflows} over"
+    health = [f"xruns {kinds}", f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"]
+    return [
+        info("stream", [*blocks, stream.latency.describe(brief=True), f"{screen.engine} engine"], width, 75),
+        info("load", format_load(statistics).split("  "), width, 74),
+        info("health", health, width, 76),
+        *(
+            info("rate", [slot.plan.describe()], width, 80)
+            for slot in screen.slots
+            if isinstance(slot, EffectSlot) and not slot.plan.is_own
+        ),
+        info("thread", thread, width, 90),
+    ]
+
+
+def labelled(label: str, pieces: Sequence[str], width: int) -> list[Text]:
+    """Pieces in lines behind a label."""
+    return wrap(pieces, width, label=label, label_width=LABEL_WIDTH)
+
+
+def info(label: str, pieces: Sequence[str], width: int, rank: int, last_rank: int | None = None) -> Row:
+    """What may be cut: all of it, then its first line."""
+    room = max(1, width - LABEL_WIDTH)
+    lines = labelled(label, [line for piece in pieces for line in textwrap.wrap(piece, room)], width)
+    short = labelled(label, pieces, width) if len(pieces) == 1 else lines[:1]
+    return Row([lines, short], [rank, rank if last_rank is None else last_rank])

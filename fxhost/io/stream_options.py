@@ -1,0 +1,24 @@
+"""Where and how long a rig plays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fxhost.io.jack_client import CLIENT_NAME, USUAL, Connections
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how long a rig plays; the defaults are those of `fxhost run`."""
+
+    input_device: str | None = None  # a name or number; None is the system's default
+    output_device: str | None = None
+    input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
+    block_frames: int = 0  # 0 leaves it open: 64, or what a server runs at
+    latency: str | float = "low"  # 'low', 'high' or seconds
+    input_file: Path | None = None
+    output_file: Path | None = None
+    overwrite: bool = False
+    duration_s: float | None = None
+    sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
+    client_name: str = CLIENT_NAME  # in a JACK graph
+    connections: Connections = USUAL  # of the ports in a JACK graph
