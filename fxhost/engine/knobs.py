@@ -141,8 +141,7 @@ class KnobBoard:
         """Turn the stages that another board of the same slots has turned, which glide to where these knobs stand."""
         self._stages = other._stages
         for n, k in self.places:
-            if self.values[n][k] != other.values[n][k]:
-                self._set(n, k)
+            self._set(n, k)
 
     def choose_next(self) -> None:
         """Choose the next knob, after the last one the first; those that are seldom turned are passed over."""
