@@ -13,6 +13,7 @@ HOMES = {
     "render": "render",
     **dict.fromkeys(("devices", "presets", "info"), "info"),
     "export": "captures",
+    "rig": "rig",
     **dict.fromkeys(("train", "signal"), "train"),
     "bench": "bench",
     **dict.fromkeys(("help", "import"), "dispatch"),

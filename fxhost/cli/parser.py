@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from fxhost.cli.file_options import add_export, add_help, add_import, add_info, add_presets, add_signal
-from fxhost.cli.play_options import add_bench, add_devices, add_render, add_run
+from fxhost.cli.play_options import add_bench, add_devices, add_render, add_rig, add_run
 from fxhost.cli.train_options import add_train
 from fxhost.plain_text import plain_line
 from fxhost.version import __version__
@@ -16,7 +16,9 @@ OVERVIEW = """\
 fxhost – play guitar or voice through learned amps and pedals
 
  Play      run PRESET…              live, e.g. fxhost run ts-overdrive
+           run RIG.toml | FOLDER    a rig with scenes; a folder to step through
            render PRESET… IN OUT    to a file
+           rig init, check, show    rig files: slots, scenes, set lists
            devices                  sound devices
            presets                  what there is to play
  Captures  info FILE                what a preset is
@@ -110,13 +112,13 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 # name → what it does, what it is called with, its options, and examples
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Sequence[str]]] = {
     "run": (
-        "Play presets live, one after the other, from the input to the output.",
-        "PRESET… [options]",
+        "Play presets live, one after the other, from the input to the output; a rig file; or a folder, step by step.",
+        "PRESET… | RIG.toml | FOLDER [options]",
         add_run,
         (
             "run ts-overdrive",
-            "run ts-overdrive deluxe.nam --input-gain-db 6 --output-file gig.wav",
             "run ts-overdrive --device virtual --duration 5",
+            'run ts-overdrive --gate -52 --eq "bass=+2 treble=-1" --save rig.toml',
         ),
     ),
     "render": (
@@ -128,6 +130,12 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
             "render ts-overdrive rc-lowpass dry.wav wet.flac",
             "render ts-overdrive -o wet dry.wav --bits 24",
         ),
+    ),
+    "rig": (
+        "Write a commented rig file that plays at once, find every mistake in one, or draw the path of its signal.",
+        "init|check|show [FILE.toml] [--force]",
+        add_rig,
+        ("rig init", "rig check rig.toml", "run rig.toml"),
     ),
     "devices": (
         "List the sound devices, and those that run would take.",

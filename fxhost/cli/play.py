@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import (
@@ -60,6 +61,10 @@ def run_run(options: argparse.Namespace) -> int:
     if options.input_file is not None and options.input_device is not None:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen, rig)
+    if options.save is not None:
+        from fxhost.io.files import check_output
+
+        check_output(options.save, overwrite=options.force, inputs=rig.files)
     for note in rig.notes:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
@@ -70,17 +75,30 @@ def run_run(options: argparse.Namespace) -> int:
             print_json(summary.as_dict(PROCESS_START_S))
         else:
             summary = play_with_screen(session, make_console())
+    if options.save is not None:
+        save_rig(session, options.save, overwrite=options.force)
     if summary.error is not None:
         print_error(str(summary.error))
         return 1
     return 0
 
 
+def save_rig(session: "Session", path: Path, *, overwrite: bool) -> None:
+    """Write the rig as it stands."""
+    from fxhost.cli.rig import write_text
+    from fxhost.rig.file_writing import format_rig
+
+    gains_db = session.rack.input_gain_db, session.rack.output_gain_db
+    is_on = session.playing.sound.is_on
+    write_text(path, format_rig(session.rig, session.knobs.values, is_on, gains_db, path.parent), overwrite=overwrite)
+    say(f"wrote {path}; play it: fxhost run {path}")
+
+
 def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     """What `fxhost run` plays: a rig, or the rigs of a folder of captures and the first of them."""
-    from pathlib import Path
-
     names = options.presets
+    if names[0].endswith(".toml") and len(names) == 1:
+        return read_rigs(options, Path(names[0]))
     folders = [name for name in names if Path(name).is_dir()]
     if not folders:
         return None, read_rig(options, names)
@@ -99,8 +117,55 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     return set_list, set_list.current.make()
 
 
+def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None, Rig]":
+    """What a rig file says: a rig, or a set list and the first of its rigs."""
+    refuse_sound_options(options, path)
+
+    from fxhost.rig.file import load_rig, read_rig_file
+    from fxhost.rig.set_list import Entry, SetList
+
+    read = read_rig_file(path)
+    if read.rig is not None:
+        return None, read.rig
+    set_list = SetList([Entry(each.stem, lambda each=each: load_rig(each)) for each in read.rigs])  # type: ignore[misc]
+    return set_list, set_list.current.make()
+
+
+def refuse_sound_options(options: argparse.Namespace, path: Path) -> None:
+    """Refuse options that a rig file has keys for.
+
+    Raises
+    ------
+    FxhostError
+    """
+    defaults: dict[str, object] = {
+        "input_gain_db": 0.0,
+        "output_gain_db": 0.0,
+        "level": "raw",
+        "interface_dbu": None,
+        "oversample": 1,
+        "gate": None,
+        "eq": None,
+        "cab": [],
+        "knob": [],
+        "engine": "compiled",
+    }
+    for name, default in defaults.items():
+        if getattr(options, name) != default:
+            flag = "--" + name.replace("_", "-")
+            raise FxhostError(f"{flag} goes with presets; what a rig file plays is written in {path}")
+
+
 def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
-    """The rig of presets and of the options on the command line."""
+    """The rig of presets and of the options on the command line, or of a rig file."""
+    if any(name.endswith(".toml") for name in names):
+        if len(names) > 1:
+            raise FxhostError("a rig file plays alone: give it without other presets")
+        from fxhost.rig.file import load_rig
+
+        refuse_sound_options(options, Path(names[0]))
+        return load_rig(names[0])
+
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
 
@@ -136,7 +201,7 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
         from fxhost.io.sound_writing import check_format
 
         check_format(options.output_file)
-        inputs = [options.input_file, *(preset.path for preset in rig.presets)]
+        inputs = [options.input_file, *rig.files]
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
 
 

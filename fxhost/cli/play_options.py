@@ -12,7 +12,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
         "presets",
         nargs="+",
         metavar="PRESET",
-        help="a .pt, .nam, .json or .aidax file, or a name from `fxhost presets`",
+        help="a .pt, .nam, .json or .aidax file, or a name from `fxhost presets`; or one rig file or folder",
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
@@ -28,6 +28,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
     )
     recording.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
     recording.add_argument("--duration", type=number(0.01, 1e9), metavar="S", help="stop after so many seconds")
+    recording.add_argument("--save", type=Path, metavar="RIG.toml", help="write the rig as it stands at the end")
     add_force(recording)
     advanced = command.add_argument_group("advanced")
     add_engine(advanced)
@@ -57,6 +58,7 @@ def add_render(command: argparse.ArgumentParser) -> None:
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
+    sound.add_argument("--scene", metavar="NAME|N", help="of a rig file (default: its first)")
     sound.add_argument(
         "--channel",
         "--input-channel",
@@ -120,6 +122,13 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
     )
     add_device(bench)
     add_json(bench)
+
+
+def add_rig(command: argparse.ArgumentParser) -> None:
+    """Options of `fxhost rig`."""
+    command.add_argument("action", choices=("init", "check", "show"), metavar="init|check|show")
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="default rig.toml")
+    add_force(command)
 
 
 def add_devices(command: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fxhost.rig.rig import Rig
     from fxhost.rig.slot import Slot
 
-PRESET_ENDINGS = {"", ".pt", ".nam", ".json", ".aidax"}
+PRESET_ENDINGS = {"", ".pt", ".nam", ".json", ".aidax", ".toml"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Rendered:
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
     options.presets, jobs = split_words(options)
-    rig = read_rig(options, options.presets)
+    rig = choose_scene(read_rig(options, options.presets), options.scene)
     check_jobs(options, rig, jobs)
 
     from rich.progress import Progress
@@ -95,6 +95,24 @@ def run_render(options: argparse.Namespace) -> int:
         if result["bad_samples"]:
             print_error(f"{result['bad_samples']} samples were no numbers and were silenced: is the preset damaged?")
     return 0
+
+
+def choose_scene(rig: "Rig", wanted: str | None) -> "Rig":
+    """A rig that plays one scene from its start, by name or number; by default the first.
+
+    Raises
+    ------
+    FxhostError
+        If there is no such scene.
+    """
+    names = [scene.name for scene in rig.scenes]
+    if wanted is None:
+        return rig.in_scene(rig.scenes[0])
+    for number, scene in enumerate(rig.scenes, 1):
+        if wanted.casefold() in (scene.name.casefold(), str(number)):
+            return rig.in_scene(scene)
+    listed = ", ".join(f"{number} {name}".rstrip() for number, name in enumerate(names, 1))
+    raise FxhostError(f"no scene {wanted!r}: there is {listed}")
 
 
 def split_words(options: argparse.Namespace) -> tuple[list[str], list[tuple[Path, Path]]]:
@@ -135,7 +153,7 @@ def check_jobs(options: argparse.Namespace, rig: "Rig", jobs: list[tuple[Path, P
     outputs = [output for _, output in jobs]
     if twice := [output for output in outputs if outputs.count(output) > 1]:
         raise FxhostError(f"two recordings would become {twice[0]}; render them into folders of their own")
-    inputs = [*(source for source, _ in jobs), *(preset.path for preset in rig.presets)]
+    inputs = [*(source for source, _ in jobs), *rig.files]
     for output in outputs:
         check_format(output)
         check_encoding(output, options.bits, options.quality)

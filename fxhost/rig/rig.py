@@ -10,7 +10,7 @@ from fxhost.errors import PresetError
 from fxhost.preset.effect import Preset
 from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.effect import Effect, as_effect
-from fxhost.rig.parts import Part
+from fxhost.rig.parts import Part, Tone
 from fxhost.rig.scenes import Scene
 from fxhost.rig.slot import Slot, plan_slots
 from fxhost.rig.stream import Playable
@@ -106,6 +106,19 @@ class Rig(Playable):
     def sample_rates(self) -> list[int]:
         """The rates that the presets were trained at, in Hz, each once."""
         return list(dict.fromkeys(preset.sample_rate for preset in self.presets))
+
+    def in_scene(self, scene: Scene) -> "Rig":
+        """A rig of the parts that are on in a scene."""
+        parts = [part for part, is_on in zip(scene.parts, scene.is_on, strict=True) if is_on]
+        return Rig(
+            parts or [Tone()],  # at its defaults the identity
+            self.engine,
+            input_gain_db=scene.input_gain_db,
+            output_gain_db=scene.output_gain_db,
+            level=self.level,
+            interface_dbu=self.interface_dbu,
+            oversample=self.oversample,
+        )
 
     # --- for whoever plays it ----------------------------------------------------------------------------------------
 

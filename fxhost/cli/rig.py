@@ -1,0 +1,115 @@
+"""`fxhost rig`: write, check and draw rig files."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fxhost.cli.console import print_error, say
+from fxhost.errors import FileError
+
+if TYPE_CHECKING:
+    from fxhost.rig.file import RigFile
+    from fxhost.rig.rig import Rig
+    from fxhost.rig.scenes import Scene
+
+DEFAULT_NAME = Path("rig.toml")
+
+
+def run_rig(options: argparse.Namespace) -> int:
+    """`fxhost rig`."""
+    return {"init": init_rig, "check": check_rig, "show": show_rig}[options.action](options)
+
+
+def init_rig(options: argparse.Namespace) -> int:
+    """Write a commented rig file that plays at once."""
+    from fxhost.rig.file_writing import format_example
+
+    path: Path = options.file or DEFAULT_NAME
+    path = path if path.suffix else path.with_suffix(".toml")
+    write_text(path, format_example(path), overwrite=options.force)
+    say(f"wrote {path}; play it: fxhost run {path}")
+    return 0
+
+
+def check_rig(options: argparse.Namespace) -> int:
+    """Tell every mistake in a rig file, each with its line."""
+    from fxhost.rig.file import check_rig_file, read_rig_file
+
+    path: Path = options.file or DEFAULT_NAME
+    read, problems = check_rig_file(path)
+    for problem in problems:
+        print_error(f"{path}, line {problem.line}: {problem.text}")
+    if read is None:
+        return 1
+    for rig in read.rigs:
+        read_rig_file(rig)
+    say(f"{path}: {describe_rig(read)}")
+    return 0
+
+
+def describe_rig(read: "RigFile") -> str:
+    """What a rig file holds, in a line."""
+    if read.rig is None:
+        return f"a set list of {len(read.rigs)} rigs, without a mistake"
+    scenes = [scene.name or f"scene {n}" for n, scene in enumerate(read.rig.scenes, 1)]
+    told = f", scenes: {', '.join(scenes)}" if len(scenes) > 1 else ""
+    return f"{len(read.ids)} slots{told}, without a mistake"
+
+
+def show_rig(options: argparse.Namespace) -> int:
+    """Draw the path of the signal in every scene."""
+    from fxhost.rig.file import read_rig_file
+
+    path: Path = options.file or DEFAULT_NAME
+    read = read_rig_file(path)
+    if read.rig is None:
+        for number, rig in enumerate(read.rigs, 1):
+            say(f"{number} {rig}")
+        return 0
+    say(read.name)
+    for number, scene in enumerate(read.rig.scenes, 1):
+        say("")
+        if len(read.rig.scenes) > 1:
+            say(f"{number} {scene.name}".rstrip())
+        for line in draw_scene(read.rig, scene, read.ids):
+            say(line)
+    return 0
+
+
+def draw_scene(rig: "Rig", scene: "Scene", ids: tuple[str, ...]) -> list[str]:
+    """The path of the signal through a scene, a line for each slot; what is off stands in brackets."""
+    from fxhost.rig.effect import Effect
+
+    width = max(map(len, ids))
+    lines = [f"  input {scene.input_gain_db:+.1f} dB".replace("-", "−")]
+    for name, part, is_on in zip(ids, scene.parts, scene.is_on, strict=True):
+        parameters = part.preset.parameters if isinstance(part, Effect) else part.parameters
+        declared = {} if isinstance(part, Effect) else {each.name: each.default for each in part.PARAMETERS}
+        settings = [
+            f"{each.name} {each.format(each.default)}" for each in parameters if each.default != declared.get(each.name)
+        ]
+        title = part.name if isinstance(part, Effect) or part.name != part.KIND else ""
+        what = ", ".join(filter(None, [title, *settings]))
+        line = f"{name:{width}}  {what}".rstrip()
+        lines += ["    │", f"    ▼ {line}" if is_on else f"    │ ({line})"]
+    lines += ["    │", f"  output {scene.output_gain_db:+.1f} dB".replace("-", "−")]
+    return lines
+
+
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a text file whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If it exists and may not be replaced, or cannot be written.
+    """
+    from fxhost.io.files import explain_refusal, replacing
+
+    try:
+        with replacing(path, overwrite=overwrite) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except FileError:
+        raise
+    except OSError as err:
+        raise explain_refusal(path, err) from err
