@@ -100,7 +100,7 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     names = options.presets
     if names[0].endswith(".toml") and len(names) == 1:
         return read_rigs(options, Path(names[0]))
-    folders = [name for name in names if os.path.isdir(name)]  # quiet about names that cannot be
+    folders = [name for name in names if os.path.isdir(name)]  # noqa: PTH112 - it is quiet about a name too long
     if not folders:
         return None, read_rig(options, names)
     if len(names) > 1:

@@ -7,7 +7,8 @@ from numba import carray
 
 from fxhost.arrays import ALIGNMENT, Float64Array, aligned_zeros
 from fxhost.native.intrinsics import address_of, words_at
-from fxhost.stages.base import Stage, first_words, stage_function
+from fxhost.stages.base import Stage, first_words, offset_of, stage_function
+from fxhost.stages.cabinet.direct import GROUP, convolve_group
 from fxhost.stages.cabinet.partitions import (
     BLOCKS,
     HEADER,
@@ -27,8 +28,8 @@ STATE = np.dtype(
     [
         ("frames", "i8"),  # since the start
         ("done", "i8", 2),  # steps of each level on its last partition
-        ("past", "f8", DIRECT + TICK),  # the input: DIRECT frames before the last tick, and those since
-        ("sums", "f8", TICK),
+        ("past", "f8", DIRECT + TICK + GROUP),  # the input: DIRECT frames before the last tick, and those since
+        ("sums", "f8", TICK + GROUP),
         ("taps", "i8"),  # of the direct part
         ("direct", "i8"),  # places in bytes from the beginning of the memory: float64 (taps,)
         ("levels", "i8"),  # how many there are
@@ -37,6 +38,7 @@ STATE = np.dtype(
     ],
     align=True,
 )
+PAST, SUMS = (offset_of(STATE, field) for field in ("past", "sums"))
 
 
 @stage_function(STATE, "cabinet")
@@ -45,8 +47,8 @@ def convolve_block(state: Any, block: Any, frames: int) -> None:
     base = address_of(state)
     s = carray(state, (1,))[0]
     x = carray(block, (frames,))
-    direct = doubles(base, s.direct, s.taps)
     past, sums = s.past, s.sums
+    past_address, sums_address = base + PAST, base + SUMS
     done = 0
     while done < frames:
         phase = s.frames % TICK
@@ -54,11 +56,8 @@ def convolve_block(state: Any, block: Any, frames: int) -> None:
         begin = DIRECT + phase
         for n in range(count):
             past[begin + n] = x[done + n]
-            sums[n] = 0.0
-        for tap in range(s.taps):
-            gain = direct[tap]
-            for n in range(count):
-                sums[n] += gain * past[begin - tap + n]
+        for first in range(0, count, GROUP):
+            convolve_group(base + s.direct, s.taps, past_address + 8 * (begin + first), sums_address + 8 * first)
         for number in range(s.levels):
             level = base + (s.first_level if number == 0 else s.second_level)
             h = carray(words_at(level), (HEADER,))
