@@ -55,7 +55,7 @@ class Scale:
         return x * self.dry, y * self.target
 
     def weigh(self, weights: LossWeights) -> LossWeights:
-        """Loss weights for scaled targets that cost what these cost for the wet recording."""
+        """The loss weights for scaled targets that give the same loss as these weights give for the wet recording."""
         power = self.target**2
         plain, emphasised, direct = (
             _round(each / power) for each in (weights.plain, weights.emphasised, weights.direct)

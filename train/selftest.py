@@ -2,8 +2,8 @@
 
 * identity: out comes what went in, sample for sample.
 * low-pass: one pole at 1 kHz, which takes the network's memory.
-* sine out of noise: a tone of 1 kHz beneath noise as strong; the network must become a narrow filter, and no copy of
-  its input, however scaled, comes near.
+* sine out of noise: a tone of 1 kHz beneath noise as strong; the network must become a narrow filter, and no scaled
+copy of the input comes close to the target.
 
 The limits leave a slow and busy machine a wide margin; what a training that does not learn scores is far above them.
 """

@@ -20,7 +20,7 @@ NORM_FORGETTING = 0.01  # of that mean, per update
 
 @dataclass
 class Course:
-    """Where a training stands, but for the model, the optimiser and the feed."""
+    """The progress of a training, without the model, the optimiser and the feed."""
 
     best: dict[str, Tensor]  # the weights with the lowest validation ESR, as the network learns them
     best_esr: float = math.inf

@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-Levels are in dB. An interface or a capture of L dBu is one in which a sine of full scale is L dBu in the analogue
-world. Calibrated, a capture hears its input as loud as it did when it was made: its input gain is the level that the
-signal comes with less its own. Normalised, the last preset of a chain plays at −18 dB by its maker's measure.
+Levels are in dB. The level of an interface or a capture, in dBu, is the analogue level of a full-scale sine.
+Calibrated, a capture hears its input as loud as it did when it was made: its input gain is the level that the signal
+comes with less its own. Normalised, the last preset of a chain plays at −18 dB by its maker's measure.
 """
 
 import math

@@ -1,8 +1,9 @@
 """Whether a learned effect puts out an offset, which a loudspeaker should not see.
 
-What has none is played without a DC blocker, which would be the larger error: a blocker turns the phase of the lowest
-notes. The offset is measured on silence, under a riff at two levels, and under a steady input. Under the riff it is
-what the effect adds alike to a signal and to its inverse, so that the slow content of the riff itself does not count.
+An effect without an offset is played without a DC blocker, because the blocker would shift the phase of the lowest
+notes and be the larger error. The offset is measured on silence, under a riff at two levels, and under a steady input.
+Under the riff it is what the effect adds alike to a signal and to its inverse, so that the slow content of the riff
+itself does not count.
 """
 
 import numpy as np

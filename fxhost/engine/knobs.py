@@ -1,4 +1,6 @@
-"""What can be turned of a chain: knobs of presets, set by name before playing, and every parameter while it plays."""
+"""Knobs and parameters of a chain: the knobs of presets are set by name before playing, every parameter can be changed
+while playing.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,7 +65,7 @@ class Turnable(Protocol):
 
 @dataclass
 class KnobBoard:
-    """All that can be turned of a chain while it plays; one of them is chosen.
+    """The parameters of a chain that can be changed while it plays. One of them is selected.
 
     Parameters
     ----------

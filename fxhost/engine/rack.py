@@ -129,7 +129,9 @@ class Rack:
         self._function(block.ctypes.data, out.ctypes.data, len(out), None, flags, self.control_address)
 
     def block_function(self) -> Callable[[int, int, int], object]:
-        """What plays a block at an address into another, float32, of so many frames; it keeps this rack alive."""
+        """A function that plays one block: it takes the addresses of a float32 input and output block and the number of
+        frames, and keeps this rack alive.
+        """
         function, control = self._function, self.control_address
 
         def play(block: int, out: int, frames: int, rack: Rack = self) -> None:
@@ -240,7 +242,8 @@ class Rack:
         return int(self._control["block_frames"])
 
     def check(self) -> None:
-        """Raise what a stage of the chain could not say on the audio thread; call it now and then while playing.
+        """Raise an error that a stage met on the audio thread, where it could not be raised. Call this regularly while
+        playing.
 
         Raises
         ------

@@ -25,7 +25,7 @@ def resample(audio: NDArray[Any], old_rate: int, new_rate: int) -> Float64Array:
     audio : float (frames,)
         A length that is whole at both rates.
     old_rate, new_rate : int
-        In Hz. What the lower of both cannot hold is left out.
+        In Hz. Content above the lower Nyquist frequency is removed.
     """
     frames = len(audio) * new_rate // old_rate
     spectrum = np.fft.rfft(audio.astype(np.float64))
@@ -60,7 +60,7 @@ def measure_worst_esr(got: NDArray[Any], expected: NDArray[Any], parts: int) -> 
     ----------
     got, expected : float (frames,)
     parts : int
-        Of equal length. One that is 60 dB below the loudest is weighed as if it were no softer.
+        Of equal length. A part more than 60 dB below the loudest part is weighed as if it were exactly 60 dB below it.
     """
     if not np.isfinite(got).all() or not np.isfinite(expected).all():
         return None

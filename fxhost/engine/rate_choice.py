@@ -8,13 +8,14 @@ Conventions
 -----------
 Both sides of a comparison are given the same parts of the riff, single notes and chords, from full scale to −30 dB,
 limited to the band of the lower rate, and are compared in that band; what plays at another rate is resampled offline.
-Each part counts for itself and the worst is told, with a margin for other playing: a network may be true on loud notes
-alone, or on soft ones. The riff has more treble than a guitar, on which the error is a half to a hundredth of this. A
-distortion's harmonics beyond the band come back aliased, at each rate elsewhere. So there are two figures:
+The ESR of each part is computed separately; the reported figure is the worst of them, times a margin for other playing:
+a network may be true on loud notes alone, or on soft ones. The riff has more treble than a guitar; on a guitar the
+error is one half to one hundredth of the error on the riff. A distortion's harmonics beyond the band come back aliased,
+at each rate elsewhere. So there are two figures:
 
 esr       for interleaved states, each phase against the preset at its own rate, of which it is exactly one; for
-          interpolated ones, and when resampled, against the preset at that multiple of its own rate which is nearest
-          to the network's, where the states need no interpolation. This one decides.
+          interpolated ones, and when resampled, against the preset at that multiple of its own rate which is nearest to
+          the network's, where the states need no interpolation. `esr` decides between the plans.
 esr_band  always against the preset at its own rate, with all that aliases otherwise.
 """
 
@@ -100,7 +101,7 @@ def choose_plan(preset: Preset, sample_rate: int, oversample: int = 1) -> Plan:
 
 
 def digest_of(preset: Preset) -> str:
-    """What tells networks apart that sound different: a digest of the rate, the sizes, the knobs and the weights."""
+    """A digest of rate, sizes, knobs and weights: networks that sound different have different digests."""
     digest = hashlib.sha256(repr((preset.sample_rate, preset.architecture, preset.knobs)).encode())
     for name in sorted(preset.weights):
         digest.update(preset.weights[name].tobytes())
@@ -127,7 +128,7 @@ def _recalled_plan(preset: Preset, sample_rate: int, oversample: int, entry: dic
 def network_rates(preset: Preset, sample_rate: int, oversample: int) -> list[int]:
     """What a network may run at, in Hz, the best first.
 
-    What oversamples is resampled anyway, and so may as well be at a multiple of the preset's rate, the next one up.
+    Oversampling needs a resampler anyway, so the network runs at the next higher multiple of the preset's rate.
     """
     own = preset.sample_rate
     return [sample_rate, own] if oversample == 1 else [-(-oversample * sample_rate // own) * own]
@@ -199,7 +200,8 @@ def _play(preset: Preset, plan: Plan, audio: Float64Array) -> Float32Array:
 def make_test_signal(sample_rate: int, edge: float) -> Float64Array:
     """The parts of the riff, without what is above `edge` in Hz; float64 (frames,), whole seconds.
 
-    Each begins and ends with silence, so that none rings into the next, nor the last into the first.
+    Each part begins and ends with silence, so that no part rings into the next one, nor the last part into the first
+    (the signal is periodic).
     """
     riff, frames = synthesise_riff(sample_rate), PART_S * sample_rate
     silent = sample_rate // 20

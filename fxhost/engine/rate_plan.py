@@ -9,7 +9,8 @@ from fxhost.stages.rate.resampler import delays_between
 
 @dataclass(frozen=True)
 class Plan:
-    """The way of one preset through a stream.
+    """The rate plan of one preset in a stream: whether its network runs at the preset's rate, on interleaved or
+    interpolated states, or resampled.
 
     Attributes
     ----------

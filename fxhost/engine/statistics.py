@@ -73,7 +73,7 @@ class Statistics:
 def read_statistics(
     control: NDArray[Any], loads: NDArray[np.int64], intervals_us: NDArray[np.int64], sample_rate: float
 ) -> Statistics:
-    """What the callback has counted, but for the limiter's samples.
+    """The counters of the callback, except the number of limited samples.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Keep what decoders print out of the terminal: an error of theirs is a line of ours.
+"""Keeps the messages of decoder libraries off the terminal; fxhost reports decoder errors in one line of its own.
 
 libmpg123 tells the C library's `stderr` of every odd frame. That is a variable: while a decoder works it points at a
 stream that goes nowhere. File descriptor 2 stays as it is, so that what Python or another thread writes there is

@@ -1,7 +1,7 @@
 """What the libraries that a command loads must find around them: room (`ulimit -v`), and a current folder.
 
 They do not raise where memory is refused in the middle of their work: LLVM and torch abort, OpenBLAS waits for ever;
-and MKL ends the process that stands in a folder that was removed. So it is asked before.
+and MKL ends the process that stands in a folder that was removed. So both are checked before the libraries are loaded.
 """
 
 import argparse

@@ -33,7 +33,8 @@ class Connections:
     automatic : bool
         Whether PortAudio connects them to the ports of the device.
     outputs_to : tuple of str
-        Ports, or clients whose input ports are meant in their order, that the outputs are connected to instead.
+        The ports that the outputs are connected to instead. The name of a client stands for all its input ports, in
+        order.
     """
 
     automatic: bool = True

@@ -1,8 +1,8 @@
 """How long a signal takes from the input's plug to the output's, and who says so.
 
 Best is a round trip that was measured on the device. Without one it is what the sound server, or else the driver, says
-for both ways; and where they say nothing that can be true, at least one block: what came first has to wait for the last
-frame of its block.
+for both ways; and where they say nothing that can be true, at least one block: the first frame of a block waits until
+the last frame of the block has arrived.
 """
 
 import math

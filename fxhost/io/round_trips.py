@@ -73,7 +73,9 @@ class KeptTrip:
         return self.round_trip_frames / self.setup.sample_rate
 
     def holds_beside(self, claimed_frames: float | None) -> bool:
-        """Whether it still holds: a claim that has moved by half a block or more tells of other buffers."""
+        """Whether the measurement is still valid. If the claimed latency has changed by half a block or more, the
+        buffers of the device have changed.
+        """
         if claimed_frames is None or self.claimed_frames is None:
             return True
         return abs(claimed_frames - self.claimed_frames) < max(1.0, self.setup.block_frames / 2)

@@ -1,9 +1,9 @@
 """What the header of an audio file says of its length, beside what is really there.
 
 A recorder that loses its power leaves a header that was never finished, one that writes into a pipe cannot know the
-length, and a copy that is interrupted leaves less than the header says. Decoders believe the header: they find nothing
-in the first, and in the last less without a word. Read here are the chunks of WAV (RIFF, RIFX, RF64, BW64), AIFF, CAF
-and W64 up to the one that holds the audio, and the last page of Ogg.
+length, and a copy that is interrupted leaves less than the header says. Decoders trust the header: they read no audio
+from a file with an unfinished header, and silently less from an incomplete copy. Read here are the chunks of WAV (RIFF,
+RIFX, RF64, BW64), AIFF, CAF and W64 up to the one that holds the audio, and the last page of Ogg.
 """
 
 import io
@@ -111,7 +111,9 @@ class Audio:
     own_bytes: int
 
     def patch(self, there: int) -> tuple[Patch, ...]:
-        """What makes the header tell another length; of one that does not fit the highest, which means the rest."""
+        """The bytes that write another length into the header; a length that does not fit is written as the largest
+        number, which means "to the end of the file".
+        """
         highest = (1 << 8 * struct.calcsize(self.length) - self.length.endswith("q")) - 1
         return ((self.length_at, struct.pack(self.length, min(there + self.own_bytes, highest))),)
 
@@ -223,7 +225,9 @@ def _are_chunks(file: io.BufferedReader, at: int, size: int, layout: HeaderLayou
 
 
 def _cut_tail(file: io.BufferedReader, begin: int, size: int, layout: HeaderLayout) -> int:
-    """Where audio without a length ends: at the first of the usual chunks from which on all are chunks, or the end."""
+    """The end of audio whose length the header does not give: the first known chunk after which the file holds only
+    valid chunks, or else the end of the file.
+    """
     first = max(begin, size - TAIL_BYTES)
     file.seek(first)
     tail = file.read()

@@ -1,7 +1,8 @@
 """Recordings that are written: whole or not at all, and with what the system says where it refuses.
 
-libsndfile says "System error" and forgets which; so where it fails, the system is asked once more. What it says of a
-disk that is full only when it closes a file, it does not say at all; so a file is looked at after it was closed.
+libsndfile reports only "System error", without the cause. So after a failure fxhost asks the operating system itself
+whether the file can grow; its answer is the cause. libsndfile does not report a disk that becomes full while the file
+is being closed. So the file is checked after closing.
 """
 
 from collections.abc import Iterable, Iterator

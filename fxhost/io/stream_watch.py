@@ -1,7 +1,8 @@
 """Starting a stream, and what becomes of one that ends, stalls, or was stopped together with its process.
 
-A stream that is no more is opened again, several times before it is given up. Why it ended nobody tells: a server that
-is busy ends a stream a moment after its start, and one that waited too long for us throws us out; both let us in again.
+A stream that is no more is opened again, several times before it is given up. The reason for the end is not reported: a
+busy server ends a stream just after its start, and a server that waited too long for a client disconnects it. Both
+accept a new connection.
 """
 
 import logging
@@ -46,7 +47,8 @@ class Watch:
     notice : callable
         Told in one line where something was mended.
     leaving : callable
-        Makes the context in which the process is stopped: it gives the terminal back and takes it again.
+        Returns a context manager that is entered while the process is stopped: it restores the terminal on entry and
+        takes it over again on exit.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
 """A process that is stopped and goes on: Ctrl-Z, the signals behind it, and what a terminal does with them.
 
 A client of a sound server that is stopped holds up the whole graph. So while it plays the suspend key does nothing, and
-a wish from outside (SIGTSTP) is heard and granted by `Suspension.stop`, once the client has left. Nobody is asked
-before a SIGSTOP; that there was one is known afterwards. Reading or setting the terminal from the background would
-stop the process too, and is let be.
+a wish from outside (SIGTSTP) is heard and granted by `Suspension.stop`, once the client has left. A process cannot
+catch SIGSTOP; it notices afterwards that it was stopped. Reading or setting the terminal from the background would stop
+the process too, and is let be.
 """
 
 import os
@@ -67,7 +67,7 @@ class Suspension:
 def listening_for_suspension() -> Iterator[Suspension]:
     """Yield what hears the signals until the end; outside of the main thread, and on Windows, nothing is heard.
 
-    Inside of another one, it is the same that hears: what it heard so far is still wanted.
+    A nested call yields the same object, with the requests that it has received so far.
     """
     if _hearing:
         yield _hearing[-1]

@@ -148,8 +148,8 @@ def choose_probe(
 
     Some networks are chaotic when they are driven harder than anything they were trained on, and then two engines part
     ways from the smallest difference in rounding. The probe is made softer by halves until the network agrees with
-    itself in float64, so that it tells a wrong engine from a right one. Captures of amplifiers with much gain never do,
-    because they amplify what is rounded; then it is as loud as suits them best.
+    itself in float64, so that it tells a wrong engine from a right one. Captures of high-gain amplifiers amplify
+    rounding errors and never agree; for them the level with the smallest difference is taken.
 
     Parameters
     ----------

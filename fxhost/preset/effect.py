@@ -75,11 +75,11 @@ class Preset:
         The whole of `fxhost.json`; of another program's file, the same as far as it is known.
     levels : Levels
     probe_error : float
-        How far the network that answered the probe is from itself in float64.
+        The largest difference between the float32 and the float64 output of the network on the probe.
     file_format : str
         'fxhost', or that of the other program: 'nam', 'coreaudioml', 'aidax'.
     notes : tuple of str
-        What of the file is odd and was left out.
+        Warnings: the parts of the file that were unusual and were ignored.
     is_settled : bool
         Whether the network comes to rest on silence.
     """

@@ -1,4 +1,4 @@
-"""Look-ups in the JSON of strangers, which name what they refuse.
+"""Typed access to JSON from untrusted files. Each error names the file, the key and the value.
 
 Other programs' files are read leniently: a number may stand there as text, and what is odd in a description, which is
 what a file tells about itself besides its network, is left out and noted. Our own are read to the letter.

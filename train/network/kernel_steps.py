@@ -107,7 +107,9 @@ class Shape:
 
     @property
     def stretch(self) -> int:
-        """Steps between two visits to the weights' gradient: what it reads of them is still in the L2 cache."""
+        """The number of time steps between two updates of the weight gradient, chosen so that the data of these steps
+        is still in the L2 cache.
+        """
         return min(32, max(1, DGATES_BYTES // (16 * self.hidden * self.tiling.lanes)))
 
 

@@ -1,4 +1,5 @@
-"""A window of sequences through the kernels, group by group: what lies around them, without Python and the GIL.
+"""Runs a window of sequences through the compiled kernels, one group of sequences at a time, without Python and the
+GIL.
 
 Audio into lanes and back, the loss, weights and gradients in torch's order: plain loops that numba compiles and LLVM
 vectorises. The axis `lanes` holds the sequences of a group; `padded` is the hidden size made even. Array layouts are

@@ -92,7 +92,7 @@ def pre_emphasise(x: Tensor, coefficient: float = PRE_EMPHASIS) -> Tensor:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What a unit of each mean square costs.
+    """The weights of the mean squares in the loss.
 
     They divide by the mean squares of the whole training target, so that a window which happens to be silent neither
     divides by zero nor weighs more than it does in the pooled ESR.

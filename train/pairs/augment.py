@@ -1,4 +1,4 @@
-"""Make more of little audio: change segments in ways under which what the effect would answer is known.
+"""Data augmentation for short recordings: changes of segments for which the correct output of the effect is known.
 
 * `gain`: dry and wet louder or softer by the same random factor. True for a linear effect only.
 * `polarity`: dry and wet inverted, half of the time. True only where the effect is odd: f(−x) = −f(x).
@@ -220,17 +220,17 @@ def _measure_even(pair: Pair, response: Float64Array) -> tuple[float, float, flo
 
     A plain statistic such as the correlation with x² fails on a guitar, whose own waveform is not symmetric. Instead
     the dry side, its treble, and what the nearest linear filter makes of it go through odd shapes, x and tanh(kx), and
-    even ones, x tanh(x) and tanh²(kx), each with a free causal filter behind it (steps over the lags, ever wider).
-    One model has the odd shapes, the other all. To train with inverted copies is to allow odd models only: the share
-    is what that costs. Both are fitted to every second excerpt and judged on the rest, then the other way round,
-    each with the ridge that suits it best. `unexplained` is the share of the wet power that the model with all leaves.
+    even ones, x tanh(x) and tanh²(kx), each with a free causal filter behind it (steps over the lags, ever wider). One
+    model has the odd shapes, the other all. Training with inverted copies allows odd models only. `share` is the
+    increase of the error by this restriction. Both are fitted to every second excerpt and judged on the rest, then the
+    other way round, each with its best ridge. `unexplained` is the share of the wet power that the model with all leaves.
 
     Measured, share and standard error in % of the wet power, on whole pairs. Odd for certain: tanh with filters around
     it, crossover distortion, a compressor, −0.1 to 0.2 ± 0.1. Overdrive 0.1 ± 0.06, fuzz 9 ± 1.3 and 12 ± 1.1, diode
-    clipper with unlike halves 2.7 ± 0.5 and 4.0 ± 1.9, treble booster 3.9 ± 1.2, LTspice gain stage 0.8 ± 0.08,
-    0.5 ± 0.05 and, at full gain, 0.3 ± 0.06. Half to all of what is even is found (0.5 of 0.8, 1.1 of 2.1), so up to 1
-    may pass. The error is scatter alone: in 12.5 s of one take tanh behind a filter that no drive matches, odd for
-    certain, got up to 0.7 ± 0.07, the overdrive 1.3 ± 0.14. Little audio is thus refused rather than believed.
+    clipper with unlike halves 2.7 ± 0.5 and 4.0 ± 1.9, treble booster 3.9 ± 1.2, LTspice gain stage 0.8 ± 0.08, 0.5 ±
+    0.05 and, at full gain, 0.3 ± 0.06. The measure finds half to all of the even part (0.5 of 0.8, 1.1 of 2.1), so up
+    to 1 may go unnoticed. The error is scatter alone: in 12.5 s of one take tanh behind a filter that no drive matches,
+    odd for certain, got up to 0.7 ± 0.07, the overdrive 1.3 ± 0.14. Little audio is refused rather than believed.
     """
     rate, context = pair.sample_rate, int((REACH_S + DRIVE_S) * pair.sample_rate) + 1
     excerpts = _cut_excerpts(pair, 32, 0.7, context)

@@ -60,7 +60,7 @@ def window_frames(sample_rate: int) -> int:
 
 
 def hann_window(size: int) -> Float64Array:
-    """A Hann window of whose copies, half a window apart, the sum is 1."""
+    """A Hann window whose copies, shifted by half a window, add up to 1."""
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size), np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Tell a recording of the mains from one of playing: a cable that is not plugged in hums on both sides of a pair."""
+"""Detect a recording that holds only mains hum instead of playing, as from a cable that is not plugged in."""
 
 from typing import Any
 

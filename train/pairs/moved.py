@@ -116,7 +116,7 @@ def _measure_bands(audio: Float32Array, sample_rate: int) -> Float64Array:
 
 
 def _spread(values: Float64Array) -> float:
-    """The standard deviation as the median absolute deviation tells it, a tenth of a dB at least."""
+    """The standard deviation, estimated from the median absolute deviation; at least 0.1 dB."""
     return 1.48 * float(np.median(np.abs(values - np.median(values)))) + 0.1
 
 

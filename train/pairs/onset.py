@@ -1,4 +1,5 @@
-"""Find where the response of an effect begins, from spectra: the delay that is not the effect's own.
+"""Find the onset of the impulse response of an effect from spectra: the delay of the recording chain, without the phase
+shift of the effect itself.
 
 The dry side is turned into its unpredictable part by a linear predictor, which keeps causes before their effects. The
 correlation of the wet side with that part, both passed through the predictor, is zero before the effect answers and

@@ -42,7 +42,8 @@ def find_steps(pieces: Pieces, line: Line) -> tuple[float, Line]:
     Returns
     -------
     cost : float
-        How far the pieces are off in all, in frames; what tells nothing counts as far off, and a step has its price.
+        The sum of the deviations of the pieces in frames. A piece without a known delay counts as far off, and each
+        step adds a penalty.
     line : Line
         A step lies half-way between two pieces: see `locate_steps`.
     """

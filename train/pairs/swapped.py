@@ -81,9 +81,9 @@ def judge_sides(
 
     Notes
     -----
-    An effect that bends adds overtones, evens the level out, and is a function of its input while its input is none of
-    the output. The three are weighed by a logistic regression, the last two by how little is linear. A high gain
-    brings a great evenness, whatever its noise does to the first.
+    A nonlinear effect adds overtones, compresses the level, and can be predicted from its input, while its input cannot
+    be predicted from its output. The three are weighed by a logistic regression, the last two by how little is linear.
+    A high gain brings a great evenness, whatever its noise does to the first.
     """
     like = measure_coherence(dry, wet, sample_rate)
     rough = float(np.log(like.roughness_ratio))

@@ -1,4 +1,5 @@
-"""What in a pair is no effect that stays the same: an echo, a reverberation, an oscillator, a knob that was moved.
+"""Signs that the effect of a pair is not constant over time or has a long memory: an echo, a reverberation, an
+oscillator, a knob that was moved.
 
 None of it stops a training, for the rest can still be learned; each is told before it begins.
 """

@@ -63,7 +63,7 @@ def verify_delay(dry: Float32Array, wet: Float32Array, frames: float) -> float:
 
 
 def is_early(dry: Float32Array, wet: Float32Array, frames: float) -> bool:
-    """Whether a wet side that was found a few frames early needs what the dry side plays only then.
+    """Whether a wet recording that seems a few frames early really depends on later frames of the dry recording.
 
     Parameters
     ----------

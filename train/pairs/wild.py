@@ -1,4 +1,4 @@
-"""Find the few samples of a recording that no sound made, and put what their neighbours tell in their place.
+"""Find isolated faulty samples (spikes) in a recording and replace them by interpolation between their neighbours.
 
 A damaged float file, or a fault in an export, has single samples far above everything else. One of +34 dB among a
 minute of guitar has more power than all of it: delay, polarity, levels and loss would be those of that sample.

@@ -1,7 +1,8 @@
 """The figures of a training report, as PNG. Only here is matplotlib used, and loaded when the first one is drawn.
 
-Every function takes numbers and returns the bytes of a PNG on white, 1056 pixels wide; the page turns it dark where
-the reader prefers that. No text that a stranger wrote is drawn. Audio is float32 `(frames,)`, levels are in dB.
+Every function takes numbers and returns the bytes of a PNG on white, 1056 pixels wide; the page turns it dark where the
+reader prefers that. Text from a preset, which may come from a stranger, is never drawn. Audio is float32 `(frames,)`,
+levels are in dB.
 """
 
 import io
@@ -219,7 +220,7 @@ def welch(audio: Float32Array, sample_rate: int) -> tuple[Float64Array, Float64A
 
 
 def join_bins(frequencies: Float64Array, density: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """The mean of the bins in each twelfth of an octave, so that the treble is a line and not a hedge."""
+    """The mean of the bins in each twelfth of an octave, so that the curve is smooth in the treble."""
     band = np.floor(BANDS_PER_OCTAVE * np.log2(frequencies)).astype(int)
     starts = np.flatnonzero(np.diff(band, prepend=band[0] - 1))
     counts = np.diff(starts, append=len(band))

@@ -93,7 +93,7 @@ def refuse_kind(path: Path) -> PresetError:
     Parameters
     ----------
     path : Path
-        Of it 4 KiB are read, of what is packed a MiB, and of a zip its list.
+        The file. Only its first 4 KiB are read, at most 1 MiB of compressed content, and the directory of a zip.
     """
     try:
         if path.is_dir():

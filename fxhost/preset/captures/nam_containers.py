@@ -1,9 +1,9 @@
 """Containers of `.nam` files: one device in several sizes, for hosts with less time or more. The largest plays.
 
-Containers may hold containers. Of equal sizes the last one counts. An impulse response is no copy of a device at all,
-so that a network plays where there is one; and a model that cannot be played gives way to the next, which is noted. A
-rate that the model inside tells counts before that of the container, and where neither tells one, that on which the
-other models in the container agree.
+Containers may hold containers. Of equal sizes the last one counts. An impulse response does not model the whole device,
+so a network is preferred to it. If a model cannot be played, the next largest is taken and a note says so. A rate that
+the model inside tells counts before that of the container, and where neither tells one, that on which the other models
+in the container agree.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def play_largest(model: Fields, play: Callable[[list[Fields]], T], around: tuple
     Raises
     ------
     PresetError
-        If there is none; the one that the largest was refused with.
+        If no model can be played: the error of the largest model.
     """
     kind = model.data.get("architecture")
     if kind != CONTAINER:

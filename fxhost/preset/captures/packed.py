@@ -110,7 +110,8 @@ def list_zip(path: Path) -> list[str]:
     Raises
     ------
     zipfile.BadZipFile
-        If it is none, has a longer list, or is cut off, so that the list is that of another zip inside.
+        If the file is not a zip, its directory is too long, or the file is truncated so that the directory found
+        belongs to a zip inside it.
     """
     with open(path, "rb") as file:
         head = file.read(ZIP_BEGINNING.size)
