@@ -223,7 +223,7 @@ def _measure_even(pair: Pair, response: Float64Array) -> tuple[float, float, flo
     even ones, x tanh(x) and tanh²(kx), each with a free causal filter behind it (steps over the lags, ever wider). One
     model has the odd shapes, the other all. Training with inverted copies allows odd models only. `share` is the
     increase of the error by this restriction. Both are fitted to every second excerpt and judged on the rest, then the
-    other way round, each with its best ridge. `unexplained` is the share of the wet power that the model with all leaves.
+    other way round, each with its best ridge. `unexplained` is what the model with all leaves of the wet power.
 
     Measured, share and standard error in % of the wet power, on whole pairs. Odd for certain: tanh with filters around
     it, crossover distortion, a compressor, −0.1 to 0.2 ± 0.1. Overdrive 0.1 ± 0.06, fuzz 9 ± 1.3 and 12 ± 1.1, diode
