@@ -30,6 +30,7 @@ from fxhost.rig.rig import Rig
 from fxhost.rig.set_list import SetList
 from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
+from fxhost.rig.tuner import Tuner
 from fxhost.stages.rate.resampler import convert
 
 POLL_S = 0.05
@@ -100,6 +101,7 @@ class Session:
         )
         self.playing.start(self.rack)
         self.controls = Controls(self.rack, self.knobs, len(rig))
+        self.tuner = Tuner(self.rack)
         self._follow_playing()
         self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream

@@ -14,6 +14,7 @@ from fxhost.control.commands import (
     ToggleBypass,
     ToggleMute,
     ToggleSlot,
+    ToggleTuner,
 )
 
 KEY_COMMANDS: dict[str, Command] = {
@@ -26,6 +27,7 @@ KEY_COMMANDS: dict[str, Command] = {
     **{str(n + 1): ToggleSlot(n) for n in range(9)},
     "b": ToggleBypass(),
     "m": ToggleMute(),
+    "t": ToggleTuner(),
     "r": Reset(),
     "k": ChooseNextKnob(),
     ",": StepKnob(-1),
@@ -47,6 +49,7 @@ KEYS = (
     "1-9 on/off",
     "b all",
     "m mute",
+    "t tuner",
     "r restart",
     "d details",
     "? help",
@@ -63,6 +66,7 @@ HELP = (
     "n p    next and previous scene; in a set list or folder: rig",
     "b      bypass: hear the dry signal",
     "m      mute",
+    "t      tuner: show the note, muted",
     "k      choose the next knob;  , .  turn it;  x  switch its slot off or on",
     "r      begin anew from silence",
     "d      details: rates, load, priority",

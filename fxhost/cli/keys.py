@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
-TOGGLES = "bm123456789x"
+TOGGLES = "bmt123456789x"
 ONCE = "r0d?"
 STEPS = "[]-+=,.knp"
 URGENT = QUIT + TOGGLES  # go before what else was typed

@@ -269,6 +269,8 @@ def follow_session(screen: "Screen", session: "Session") -> None:
     screen.locked_memory = session.locked_memory
     screen.scenes, number = len(playing.sounds), playing.scene_index + 1
     screen.scene = f"{number} {playing.sound.scene.name}".rstrip()
+    screen.is_tuning = session.controls.is_tuning
+    screen.pitch = session.tuner.read(time.monotonic()) if screen.is_tuning else None
     if set_list is not None:
         screen.rigs = len(set_list)
         screen.rig_name = f"{set_list.index + 1}/{len(set_list)} {set_list.current.name}"

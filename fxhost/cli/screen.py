@@ -27,7 +27,7 @@ from fxhost.cli.key_commands import (
 )
 from fxhost.cli.keys import Presses
 from fxhost.cli.screen_details import detail_rows, info, labelled
-from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level
+from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level, draw_tuner
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.cli.screen_words import describe_latency
 from fxhost.control.commands import Command, ToggleSlot
@@ -36,6 +36,7 @@ from fxhost.engine.rack import Rack
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.io.realtime import LockedMemory
 from fxhost.io.streams import Stream
+from fxhost.pitch import Note
 from fxhost.rig.slot import Slot
 
 NOTE_S = 10.0
@@ -86,6 +87,10 @@ class Screen:
         How many scenes the rig has, and how many rigs the set list or folder has.
     rig_name : str
         In the set list, with its number.
+    is_tuning : bool
+        Whether the tuner is open.
+    pitch : Note or None
+        The note that it hears.
     """
 
     slots: Sequence[Slot]
@@ -101,6 +106,8 @@ class Screen:
     scenes: int = 1
     rigs: int = 1
     rig_name: str = ""
+    is_tuning: bool = False
+    pitch: Note | None = None
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
     page: str = ""  # '', 'details' or 'help'
@@ -161,6 +168,7 @@ class Screen:
         top = [
             self._chain_row(width, now),
             *self._scene_rows(width),
+            *([Row([[draw_tuner(self.pitch, width)]], [4])] if self.is_tuning else []),
             Row([[draw_level("input", self.input_meter, self.rack.input_gain_db, width, now)]], [5]),
             Row([[draw_level("output", self.output_meter, self.rack.output_gain_db, width, now)]], [6]),
         ]
@@ -182,7 +190,8 @@ class Screen:
 
     def _chain_row(self, width: int, now: float) -> Row:
         status = Text()
-        for word, is_on in (("BYPASS", self.rack.is_bypassed), ("MUTE", self.rack.is_muted)):
+        mute = "TUNER" if self.is_tuning else "MUTE"
+        for word, is_on in (("BYPASS", self.rack.is_bypassed), (mute, self.rack.is_muted)):
             if is_on:
                 status.append("  ").append(f" {word} ", style="reverse")
         room = max(1, width - status.cell_len)

@@ -4,12 +4,16 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from fxhost.pitch import Note
+
 PEAK_HOLD_S = 1.5
 FLOOR_DB = -60.0
 METER_WIDTH = 60  # at most
 METER_MIN_WIDTH = 20  # before figures go beside it
 FULL_SCALE_DB = -0.01  # a converter's full scale
 CLIP_S = 2.0  # how long it is shown
+TUNER_WIDTH = 60  # of its scale, at most
+IN_TUNE_CENTS = 2.0
 NARROW = 60  # columns; below, units are left out
 LABEL_WIDTH, SHORT_LABEL_WIDTH = 8, 4
 
@@ -86,3 +90,17 @@ def draw_level(label: str, meter: Meter, gain_db: float, width: int, now: float)
             shown += figure
     bar = draw_meter(meter, max(1, min(METER_WIDTH, room - len(shown))))
     return Text.assemble((name, "dim"), gain, bar, level, clip, shown)
+
+
+def draw_tuner(note: Note | None, width: int) -> Text:
+    """The note that is heard, and a scale from 50 cents below it to 50 above; green within 2 cents."""
+    if note is None:
+        return Text("tuner    –", "bold")
+    half = max(5, min(TUNER_WIDTH, width - 24) // 2)
+    place = half + round(note.cents / 50.0 * half)
+    is_true = abs(note.cents) <= IN_TUNE_CENTS
+    scale = "".join("●" if n == place else "┃" if n == half else "─" for n in range(2 * half + 1))
+    cents = f"{note.cents:+5.1f} ct".replace("-", "−")
+    return Text.assemble(
+        ("tuner    ", "bold"), f"{note.name:4}", (scale, "green" if is_true else "yellow"), f" {cents}"
+    )

@@ -53,6 +53,11 @@ class ToggleMute:
 
 
 @dataclass(frozen=True)
+class ToggleTuner:
+    """Mute and tune, or play again."""
+
+
+@dataclass(frozen=True)
 class ChooseNextKnob:
     """Choose the next knob; after the last one the first."""
 
@@ -94,7 +99,7 @@ class StepRig:
     steps: int
 
 
-LevelCommand = StepGain | ResetGains | ToggleBypass | ToggleMute
+LevelCommand = StepGain | ResetGains | ToggleBypass | ToggleMute | ToggleTuner
 KnobCommand = ChooseNextKnob | StepKnob | SetKnob
 SceneCommand = ToggleSlot | ChooseScene | StepScene | StepRig
 Command = Quit | Reset | LevelCommand | KnobCommand | SceneCommand
@@ -116,6 +121,8 @@ class Controls:
         For each effect whether it shall be heard.
     wants_quit, wants_reset : bool
         What whoever plays the rig has still to do.
+    is_tuning : bool
+        Whether the tuner is open; nothing is heard meanwhile.
     scene, scenes : int
         The number of the scene that shall play, and how many there are.
     chosen_scene : int or None
@@ -130,7 +137,8 @@ class Controls:
         self.is_on = [True] * slots
         self.scene, self.scenes, self.rig_steps = 0, 1, 0
         self.chosen_scene: int | None = None
-        self.wants_quit = self.wants_reset = False
+        self.wants_quit = self.wants_reset = self.is_tuning = False
+        self._is_muted = rack.is_muted
 
     def apply(self, command: Command) -> None:
         """Do what a command says. A slot, knob or scene that does not exist is left alone."""
@@ -139,7 +147,7 @@ class Controls:
                 self.wants_quit = True
             case Reset():
                 self.wants_reset = True
-            case StepGain() | ResetGains() | ToggleBypass() | ToggleMute():
+            case StepGain() | ResetGains() | ToggleBypass() | ToggleMute() | ToggleTuner():
                 self._apply_level(command)
             case ChooseNextKnob():
                 self._knobs.choose_next()
@@ -169,7 +177,10 @@ class Controls:
             case ToggleBypass():
                 rack.is_bypassed = not rack.is_bypassed
             case ToggleMute():
-                rack.is_muted = not rack.is_muted
+                self._is_muted = not self._is_muted
+            case ToggleTuner():
+                self.is_tuning = not self.is_tuning
+        rack.is_muted = self._is_muted or self.is_tuning
 
     def _choose(self, scene: int) -> None:
         if 0 <= scene < self.scenes:

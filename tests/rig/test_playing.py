@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fxhost.arrays import Float32Array
+from fxhost.control.commands import Controls, ToggleMute, ToggleTuner
 from fxhost.engine.rack import Rack
 from fxhost.errors import RigError
 from fxhost.preset.archive import read_preset
@@ -17,6 +18,7 @@ from fxhost.rig.parts import Tone
 from fxhost.rig.playing import Playing
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
+from fxhost.rig.tuner import Tuner
 from tests.conftest import RATE
 
 MakePreset = Callable[..., Path]
@@ -192,3 +194,30 @@ def test_a_change_waits_for_the_fade_before_it_and_scenes_that_do_not_exist_are_
     stand.play(40)
     assert not stand.playing.follow(False)
     assert stand.playing.scene_index == 2
+
+
+@pytest.mark.parametrize(("frequency", "name", "cents"), [(30.87, "B0", 0.0), (82.41, "E2", 0.0), (110.5, "A2", 7.85)])
+def test_the_tuner_names_the_note_within_a_tenth_of_a_second(
+    scenes: Rig, frequency: float, name: str, cents: float
+) -> None:
+    t = np.arange(2 * RATE) / RATE
+    string = sum(np.sin(2 * np.pi * frequency * k * t) / k for k in range(1, 6))
+    stand = Stand(scenes, np.concatenate([np.zeros(RATE), 0.1 * string]).astype(np.float32))
+    tuner = Tuner(stand.rack)
+    stand.play(RATE // BLOCK)
+    assert tuner.read(0.0) is None
+    stand.play(round(0.1 * RATE / BLOCK))
+    note = tuner.read(0.1)
+    assert note is not None and note.name == name
+    assert note.cents == pytest.approx(cents, abs=1.0)
+
+
+def test_the_tuner_mutes_and_leaves_what_was_muted_before(scenes: Rig) -> None:
+    stand = Stand(scenes, sine())
+    controls = Controls(stand.rack, stand.playing.sound.knobs, 2)
+    for command, muted in ((ToggleTuner(), True), (ToggleTuner(), False), (ToggleMute(), True)):
+        controls.apply(command)
+        assert stand.rack.is_muted is muted
+    controls.apply(ToggleTuner())
+    controls.apply(ToggleTuner())
+    assert stand.rack.is_muted
