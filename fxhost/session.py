@@ -219,7 +219,7 @@ class Session:
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
             suspension = stack.enter_context(listening_for_suspension())
-            watch = Watch(self.stream, self.rack, suspension, self._notice, leaving)
+            watch = Watch(self.stream, self.rack, suspension, self._notice, leaving, options.patience_s)
             error: FxhostError | None = None
             try:
                 watch.start()

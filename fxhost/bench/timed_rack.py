@@ -71,6 +71,11 @@ class TimedRack(Rack):
         """The address of its user data."""
         return int(self._timer.ctypes.data)
 
+    def leave_callback(self) -> None:
+        """Play on with another address, as of any rack."""
+        super().leave_callback()
+        self._timer["control"] = super().control_address
+
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """What the audio thread touches."""

@@ -22,6 +22,13 @@ def add_run(command: argparse.ArgumentParser) -> None:
         "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
     )
     add_sample_rate(device, "the input file's, the presets', or the device's")
+    device.add_argument(
+        "--patience",
+        type=number(0, 1e6),
+        default=60.0,
+        metavar="S",
+        help="how long to wait for a device or server that went away while playing (default 60)",
+    )
     recording = command.add_argument_group("recording")
     recording.add_argument(
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"

@@ -66,6 +66,7 @@ class RackMemory:
         self._ring = np.zeros((RING_FRAMES if recorded_channels else 0, recorded_channels), np.float32)
         self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
         self._changes = np.zeros((CHANGES, CHANGE_WORDS), np.int64)
+        self._left: list[NDArray[Any]] = []  # control blocks that a dead server may still hold
         self._late: dict[int, float] = {}  # what has to wait until the audio thread has read more
         for array in (self.load, self.intervals, self._ring, self._heard, self._changes):
             array.fill(0)  # touches every page, so that none is fetched on the audio thread
@@ -96,6 +97,27 @@ class RackMemory:
         """All of it."""
         own = [self.memory, self.scratch, self.load, self.intervals, self._ring, self._heard, self._changes]
         return own if self._source is None else [*own, self._source]
+
+    def leave_control(self, empty: int) -> None:
+        """Go on with a copy of the control block; whoever still calls with the old one plays silence.
+
+        Parameters
+        ----------
+        empty : int
+            The address of the table of an empty chain.
+        """
+        old, copy = self.memory, aligned_zeros(1, CONTROL)
+        copy[:] = old
+        idle = aligned_zeros(3 * 2 * MAX_BLOCK + 2, np.float32)
+        left = old[0]
+        for field in ("head", "tail", "table", "playing"):
+            left[field] = empty
+        for field in ("coming", "ring", "source", "in_channels", "changes_written", "changes_read"):
+            left[field] = 0
+        left["scratch"], left["heard"], left["heard_size"] = idle.ctypes.data, idle.ctypes.data, 1
+        self._left += [old, idle]
+        self.memory = copy
+        self.control = copy[0]
 
     def set_parameter(self, address: int, value: float) -> None:
         """Set a float32 at an address at the beginning of the next block; before the first one, at once."""

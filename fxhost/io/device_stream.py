@@ -9,18 +9,10 @@ from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io import jack
 from fxhost.io.block_size import choose_block_frames
-from fxhost.io.devices import (
-    INVALID_SAMPLE_RATE,
-    Device,
-    find_again,
-    forget_portaudio,
-    import_sounddevice,
-    quiet_libraries,
-    stop_portaudio,
-    user_asks_pipewire,
-)
+from fxhost.io.devices import INVALID_SAMPLE_RATE, Device, find_again, user_asks_pipewire
 from fxhost.io.jack_client import USUAL, Connections, apply_connections, check_connections
 from fxhost.io.latency import UNKNOWN, Latency, add_ways
+from fxhost.io.portaudio import forget_portaudio, import_sounddevice, quiet_libraries, renew_portaudio, stop_portaudio
 from fxhost.io.round_trips import Setup, recall_trip
 from fxhost.io.time_limit import finishes
 
@@ -30,6 +22,7 @@ MOST_LATENCY_S = 0.2  # that is asked for unasked
 LONGEST_PERIOD_S = 0.022  # of a sound server, as a rule: 1024 frames at 48 kHz
 CLOSE_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 5.0  # where we want to come back
+DEAD_TIMEOUT_S = 0.3  # of a JACK server that answers no more
 _ABANDONED: list[Rack] = []  # racks of devices that did not let go of them
 
 
@@ -226,9 +219,16 @@ class DeviceStream:
 
     def leave(self) -> None:
         """Stop playing, and leave the sound server too."""
-        self._close_stream(LEAVE_TIMEOUT_S)
-        if self.can_reopen:
-            self.can_reopen = stop_portaudio()
+        self._close_stream(LEAVE_TIMEOUT_S if self.answers() else DEAD_TIMEOUT_S)
+        if self.can_reopen and not stop_portaudio():
+            self.can_reopen = renew_portaudio()
+
+    def answers(self) -> bool:
+        """Whether a JACK server still takes clients; of other host APIs nobody can tell."""
+        if self.host_api != jack.HOST_API:
+            return True
+        with quiet_libraries():
+            return jack.ask_server() is not None
 
     def reopen(self) -> None:
         """Leave, open the same device again, and begin to play.
@@ -268,7 +268,9 @@ class DeviceStream:
                 is_closed = finishes(stop_and_close, timeout_s)
         finally:  # also after Ctrl-C
             if not is_closed:
-                _ABANDONED.append(self._rack)  # PortAudio may still call it
+                _ABANDONED.append(self._rack)
+                self._rack.leave_callback()  # PortAudio may still call it
                 logger.info("'%s' does not answer; leaving it", self.name)
-                self.can_reopen = False
-                forget_portaudio()
+                self.can_reopen = renew_portaudio()
+                if not self.can_reopen:
+                    forget_portaudio()

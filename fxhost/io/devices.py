@@ -1,26 +1,22 @@
 """The sound devices of this machine, by number or name. PortAudio (sounddevice) starts when a function needs it."""
 
-import atexit
 import logging
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from fxhost.errors import DeviceError
 from fxhost.io.jack import HOST_API, ask_server, speaks_pipewire
-from fxhost.io.jack_client import choose_client_name, tell_portaudio_the_name
+from fxhost.io.jack_client import choose_client_name
 from fxhost.io.latency import LONGEST_S
-from fxhost.io.time_limit import finishes
+from fxhost.io.portaudio import import_sounddevice, quiet_libraries, stop_portaudio
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
 
 INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
-STOP_S = 2.0  # a sound server that has died can hold its client for ever
 PIPEWIRE_LATENCY = "PIPEWIRE_LATENCY"
 _asked_pipewire = ""  # what we have put into PIPEWIRE_LATENCY
 
@@ -43,59 +39,6 @@ class Device:
 
     def __str__(self) -> str:
         return f"{self.index} '{self.name}' ({self.host_api})"
-
-
-def import_sounddevice() -> Any:
-    """The sounddevice module, which starts PortAudio.
-
-    Raises
-    ------
-    DeviceError
-        If there is no PortAudio library, with the way to install it.
-    """
-    try:
-        with quiet_libraries():
-            if "sounddevice" not in sys.modules or not sys.modules["sounddevice"]._initialized:
-                tell_portaudio_the_name()
-            import sounddevice
-
-            if not sounddevice._initialized:  # it was stopped
-                sounddevice._initialize()
-    except OSError as err:
-        mends = {"linux": "apt install libportaudio2", "darwin": "brew install portaudio"}
-        mend = next((text for system, text in mends.items() if sys.platform.startswith(system)), "install PortAudio")
-        raise DeviceError(f"no PortAudio library on this machine; {mend}") from err
-    except Exception as err:
-        if type(err).__name__ != "PortAudioError":
-            raise
-        raise DeviceError(f"PortAudio does not start: {err}; restart the sound system") from err
-    return sounddevice
-
-
-def stop_portaudio() -> bool:
-    """Leave the sound servers; PortAudio starts anew, with the devices that there are then, when it is needed.
-
-    Returns
-    -------
-    bool
-        False where a server does not let go of us. Then PortAudio is of no more use in this process.
-    """
-    sounddevice = sys.modules.get("sounddevice")
-    if sounddevice is None or not sounddevice._initialized:
-        return True
-    try:
-        with quiet_libraries():
-            if finishes(sounddevice._terminate, STOP_S):
-                return True
-    except sounddevice.PortAudioError as err:
-        logger.info("PortAudio does not stop: %s", err)
-    forget_portaudio()
-    return False
-
-
-def forget_portaudio() -> None:
-    """Do not wait for PortAudio when the process ends: it would hang, or abort, on a dead server."""
-    atexit.unregister(import_sounddevice()._exit_handler)
 
 
 def name_jack_client(name: str) -> None:
@@ -278,22 +221,3 @@ def takes_rate(input_device: Device | None, output_device: Device, sample_rate: 
     except sounddevice.PortAudioError as err:
         return INVALID_SAMPLE_RATE not in err.args  # what else is wrong is said when they are opened
     return True
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep what ALSA and JACK print to stderr, whether asked or not, off the user's screen."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # stderr is closed: nothing to keep off
-        yield
-        return
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        sys.stderr.flush()
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)

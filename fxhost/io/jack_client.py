@@ -22,6 +22,7 @@ CLIENT_NAME = "fxhost"
 LONGEST_NAME = 32  # bytes; JACK allows a few more, and adds a number to a name that is taken
 ANSWER_S = 2.0
 _chosen = ctypes.create_string_buffer(CLIENT_NAME.encode(), 64)  # PortAudio keeps the pointer
+_used: ctypes.CDLL | None = None  # another copy of PortAudio than the first
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,16 @@ def _find_ports(wanted: str, inputs: list[str], client_name: str) -> list[str]:
 
 
 @cache
+def use_portaudio(library: ctypes.CDLL) -> None:
+    """Talk to this PortAudio library from now on."""
+    global _used
+    _used = library
+
+
 def _portaudio() -> ctypes.CDLL | None:
-    """The library that sounddevice loads too, if it is the system's and speaks JACK."""
+    """The library that sounddevice uses too, if it is the system's and speaks JACK."""
     with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL("libportaudio.so.2")
+        library = _used or ctypes.CDLL("libportaudio.so.2")
         library.PaJack_SetClientName.argtypes = (ctypes.c_char_p,)
         library.PaJack_GetClientName.argtypes = (ctypes.POINTER(ctypes.c_char_p),)
         return library

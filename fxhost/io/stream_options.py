@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fxhost.io.jack_client import CLIENT_NAME, USUAL, Connections
+from fxhost.io.stream_watch import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,4 @@ class Options:
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
     client_name: str = CLIENT_NAME  # in a JACK graph
     connections: Connections = USUAL  # of the ports in a JACK graph
+    patience_s: float = PATIENCE_S  # how long to wait for a device that went away

@@ -24,6 +24,9 @@ TRIES = 5  # to open a stream again, one after the other
 PAUSE_S = 0.1  # before the first of them; each time twice as long
 PROVEN_S = 3.0  # a stream that has played so long has started well
 STALL_S = 2.0  # a device that calls for no block in this time is gone
+QUIET_S = 0.3  # after which a server is asked whether it is still there
+PATIENCE_S = 60.0  # how long to wait for a device that has played and went away
+LOOK_S = 0.3  # how often it is looked for
 PACE_S, SHORT_S = 1.0, 0.4  # over which the pace is taken, and where it is less than half of what is due
 LEAST_PACE = 0.9  # of real time; a stream that is slower starves, if it is not we who are
 MOST_LOAD = 0.5
@@ -50,12 +53,15 @@ class Watch:
         Returns a context manager that is entered while the process is stopped: it restores the terminal on entry and
         takes it over again on exit.
 
+    patience_s : float
+        How long to wait for a device that has played and went away.
+
     Attributes
     ----------
     restarts : int
         How often the stream was opened again.
     away_s : float
-        How long the process was stopped, in seconds, as far as that is known.
+        How long the process was stopped or the device was away, in seconds, as far as that is known.
     """
 
     def __init__(
@@ -65,11 +71,14 @@ class Watch:
         suspension: Suspension,
         notice: Callable[[str], None],
         leaving: Callable[[], AbstractContextManager[object]] = nullcontext,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.restarts = 0
         self.away_s = 0.0
         self._stream, self._rack = stream, rack
         self._suspension, self._notice, self._leaving = suspension, notice, leaving
+        self._patience_s = patience_s
+        self._gone_since: float | None = None  # since when the device is away
         self._tries = 0
         self._looked = self._started = self._asked = time.perf_counter()
         self._blocks = self._block_frames = 0
@@ -104,6 +113,9 @@ class Watch:
         now = time.perf_counter()
         gap_s, self._looked = now - self._looked, now
         self._suspension.take_key()
+        if self._gone_since is not None:
+            self._wait_for_return(now)
+            return
         if self._suspension.is_wanted:
             self._rest()
             return
@@ -117,17 +129,49 @@ class Watch:
                 self._tries = 0
         else:
             self._idle_s += min(gap_s, HELD_UP_S)
-        if self._stream.has_stopped() or self._idle_s > self._stall_s():
-            name = self._stream.name
-            was_proven = now - self._started > PROVEN_S
-            self._open_again(DeviceError(f"'{name}' went away while playing; start the sound server or device again"))
-            if was_proven:
-                self._notice(f"'{name}' had stopped; opened it again")
+        if self._is_gone():
+            if now - self._started > PROVEN_S and self._stream.can_reopen:
+                self._gone_since = self._asked = now
+                self._notice(f"'{self._stream.name}' went away; waiting for it to come back")
+                self._wait_for_return(now)
+            else:
+                self._open_again(self._failure())
         elif gap_s > HELD_UP_S:
             self._take_pace_anew()
         elif self._starves(now):
             self._feed()
         self._follow_changes(now - self._asked)
+
+    def _is_gone(self) -> bool:
+        if self._stream.has_stopped() or self._idle_s > self._stall_s():
+            return True
+        return self._idle_s > max(QUIET_S, 3 * self._rack.block_frames / self._stream.sample_rate) and not (
+            self._stream.answers()
+        )
+
+    def _failure(self) -> DeviceError:
+        name = self._stream.name
+        return DeviceError(f"'{name}' went away while playing; start the sound server or device again")
+
+    def _wait_for_return(self, now: float) -> None:
+        """Look for a device that went away, and play on when it is there again."""
+        gone_since = self._gone_since
+        assert gone_since is not None
+        if now - self._asked >= LOOK_S or self._asked == gone_since:
+            self._tries = self._block_frames = 0
+            try:
+                self._stream.reopen()
+                if self._has_begun():
+                    self.restarts += 1
+                    self.away_s += time.perf_counter() - gone_since
+                    self._gone_since = None
+                    self._notice(f"'{self._stream.name}' is back")
+                    return
+            except DeviceError as err:
+                logger.info("%s; waiting", err)
+            self._asked = time.perf_counter()
+        if self._asked - gone_since > self._patience_s or not self._stream.can_reopen:
+            raise self._failure()
 
     def _starves(self, now: float) -> bool:
         """Whether the stream calls for fewer frames than real time has, and that is not because we are slow."""
@@ -150,7 +194,7 @@ class Watch:
         if not self._stream.ask_for_more(1e-6 * self._rack.statistics().interval_p99_us):
             return
         self._tries = 0
-        self._open_again(DeviceError(f"'{name}' went away while playing; start the sound server or device again"))
+        self._open_again(self._failure())
         self._notice(f"'{name}' calls more rarely than its buffer lasts; opened it again with a longer one")
 
     def _rest(self) -> None:

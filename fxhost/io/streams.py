@@ -55,6 +55,9 @@ class Stream(Protocol):
     def read_latency(self, block_frames: int) -> None:
         """Ask for the latency anew, now that blocks of so many frames come."""
 
+    def answers(self) -> bool:
+        """Whether the sound server is known to be there; True where nobody can tell."""
+
     def ask_for_more(self, wake_s: float) -> bool:
         """Let the next `reopen` ask for a longer buffer; tell whether that makes sense.
 
@@ -119,6 +122,10 @@ class VirtualStream:
 
     def read_latency(self, block_frames: int) -> None:
         """Nobody to ask."""
+
+    def answers(self) -> bool:
+        """True: there is no server that could go away."""
+        return True
 
     def ask_for_more(self, wake_s: float) -> bool:
         """Never: its buffer is as long as it likes."""

@@ -8,6 +8,7 @@ import pytest
 from numba import carray
 
 from fxhost.arrays import Float32Array, aligned_zeros
+from fxhost.engine.control_block import PROTOTYPE
 from fxhost.engine.histogram import BUCKETS, count_in, percentiles
 from fxhost.engine.rack import Rack
 from fxhost.engine.rack_memory import FADE_IN_MS
@@ -382,3 +383,22 @@ def test_ctrl_c_in_a_module_is_not_lost(make_preset: MakePreset) -> None:
     play(rack, np.ones(64, np.float32))
     with pytest.raises(KeyboardInterrupt):
         rack.check()
+
+
+def test_whoever_still_calls_with_an_address_that_was_left_gets_silence_and_disturbs_nothing(
+    make_preset: MakePreset, guitar: Float32Array
+) -> None:
+    preset = read_preset(make_preset(1, 8))
+    audio = guitar[4 * RATE : 4 * RATE + 6400]
+    rack, alone = (Rack(build_chain(slots_at_own_rate([preset])), RATE, records=True) for _ in range(2))
+    old, out = rack.control_address, np.zeros(64, np.float32)
+    for n, block in enumerate(audio.reshape(-1, 64)):
+        if n == 40:
+            rack.leave_callback()
+        if n >= 40:  # a server that was dead wakes up
+            PROTOTYPE(rack.callback_address)(block.ctypes.data, out.ctypes.data, 64, None, 0, old)
+            assert not out.any()
+        rack.process(block, out)
+        alone.process(block, expected := np.zeros(64, np.float32))
+        assert np.array_equal(out, expected)
+    assert np.array_equal(rack.take_recording(), alone.take_recording())

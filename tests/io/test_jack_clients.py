@@ -148,7 +148,7 @@ def state_of(process: int) -> str:
 
 def test_without_a_server_nobody_answers_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
     assert _library() is not None
-    script = "from fxhost.io.jack import ask_server; from fxhost.io.devices import quiet_libraries\n"
+    script = "from fxhost.io.jack import ask_server; from fxhost.io.portaudio import quiet_libraries\n"
     script += "with quiet_libraries():\n    print(ask_server())"
     env = {**os.environ, "JACK_DEFAULT_SERVER": "nobody", "JACK_NO_START_SERVER": "1"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, cwd=ROOT, check=True)

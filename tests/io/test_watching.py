@@ -59,6 +59,9 @@ class ScriptedStream:
     def read_latency(self, block_frames: int) -> None:
         self.latency = Latency(block_frames / RATE, "block")
 
+    def answers(self) -> bool:
+        return True
+
     def ask_for_more(self, wake_s: float) -> bool:
         self.asked_for_more += 1
         return True
@@ -84,6 +87,7 @@ def watching_of(monkeypatch: pytest.MonkeyPatch) -> Watching:
     """A maker of watches over scripted streams, with less patience than usual."""
     for name, value in {
         "PAUSE_S": 0.002, "FIRST_BLOCK_S": (0.2,), "STALL_S": 0.3, "PROVEN_S": 0.15, "SETTLING_S": 1.0,
+        "LOOK_S": 0.05,
     }.items():  # fmt: skip
         monkeypatch.setattr(stream_watch, name, value)
 
@@ -143,7 +147,22 @@ def test_a_stream_that_ends_in_the_middle_is_opened_again_with_a_word(watching_o
     look_for(watch, 0.3)
     stream.close()
     assert (stream.starts, watch.restarts) == (["plays", "refuses", "plays"], 1)
-    assert notes == ["'scripted' had stopped; opened it again"]
+    assert notes == ["'scripted' went away; waiting for it to come back", "'scripted' is back"]
+    assert 0 < watch.away_s < 0.3
+
+
+def test_a_stream_that_does_not_come_back_is_waited_for_as_long_as_asked(watching_of: Watching) -> None:
+    watch, stream, _ = watching_of("plays", "refuses")
+    watch._patience_s = 0.4
+    watch.start()
+    look_for(watch, 0.3)
+    stream._stop.set()
+    stream._ended.set()
+    begun = time.perf_counter()
+    with pytest.raises(DeviceError, match="went away while playing"):
+        look_for(watch, 5.0)
+    assert 0.4 <= time.perf_counter() - begun < 3.0
+    assert stream.starts.count("refuses") > 2
 
 
 def test_a_stream_whose_server_does_not_let_go_is_given_up_at_once(watching_of: Watching) -> None:
