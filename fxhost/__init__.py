@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fxhost.io.devices import Device, devices
     from fxhost.live import Live, play
     from fxhost.rig.effect import Effect, load
+    from fxhost.rig.file import load_rig
     from fxhost.rig.impulse_response import Response
     from fxhost.rig.knobs import Knobs
     from fxhost.rig.parts import Cabinet, Gate, Tone
@@ -40,6 +41,7 @@ _HOMES = {
     **dict.fromkeys(("Live", "play"), "fxhost.live"),
     **dict.fromkeys(("Effect", "load"), "fxhost.rig.effect"),
     "Knobs": "fxhost.rig.knobs",
+    "load_rig": "fxhost.rig.file",
     "Response": "fxhost.rig.impulse_response",
     **dict.fromkeys(("Cabinet", "Gate", "Tone"), "fxhost.rig.parts"),
     "Rig": "fxhost.rig.rig",
@@ -71,6 +73,7 @@ __all__ = [
     "__version__",
     "devices",
     "load",
+    "load_rig",
     "play",
     "train",
 ]

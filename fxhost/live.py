@@ -2,12 +2,13 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
-from fxhost.control.commands import Quit
+from fxhost.control.commands import ChooseScene, Command, Quit
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.stream_options import Options
@@ -31,8 +32,6 @@ class Live(AbstractContextManager["Live"]):
 
     Attributes
     ----------
-    knobs : Knobs
-        By name; of two effects that have one of the same name as '1.drive' and '2.drive'. They glide.
     notices : list of str
         What had to be chosen that nobody asked for, a line each.
     summary : Summary or None
@@ -41,12 +40,10 @@ class Live(AbstractContextManager["Live"]):
 
     def __init__(self, session: Session, notices: list[str]) -> None:
         self._session, self.notices = session, notices
-        board = session.knobs
-        values = [board.values[n][k] for n, k in board.places]
-        self.knobs = Knobs(board.names, board.parameters, values, board.set)
         self.summary: Summary | None = None
         self._error: FxhostError | None = None
         self._stop = threading.Event()
+        self._commands: deque[Command] = deque()
         self._thread = threading.Thread(target=self._play, name="fxhost session", daemon=True)
 
     def __enter__(self) -> Self:
@@ -69,9 +66,13 @@ class Live(AbstractContextManager["Live"]):
 
     def _play(self) -> None:
         try:
-            self.summary = self._session.play(lambda: [Quit()] if self._stop.is_set() else [])
+            self.summary = self._session.play(self._take_commands)
         except FxhostError as err:
             self._error = err
+
+    def _take_commands(self) -> list[Command]:
+        commands: list[Command] = [self._commands.popleft() for _ in range(len(self._commands))]
+        return [*commands, Quit()] if self._stop.is_set() else commands
 
     def stop(self) -> None:
         """End it and give the device back. May be called twice."""
@@ -89,6 +90,32 @@ class Live(AbstractContextManager["Live"]):
         """
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def knobs(self) -> Knobs:
+        """The knobs of the scene that plays, by name (of two of the same name '1.drive' and '2.drive'); they glide."""
+        board = self._session.knobs
+        return Knobs(board.names, board.parameters, [board.values[n][k] for n, k in board.places], board.set)
+
+    @property
+    def scenes(self) -> list[str]:
+        """The names of the rig's scenes."""
+        return [sound.scene.name for sound in self._session.playing.sounds]
+
+    def choose_scene(self, scene: int | str) -> None:
+        """Change to a scene, by its name or its number from 0, with a crossfade.
+
+        Raises
+        ------
+        ValueError
+            If there is no such scene.
+        """
+        names = [name.casefold() for name in self.scenes]
+        if isinstance(scene, str) and scene.casefold() in names:
+            scene = names.index(scene.casefold())
+        if isinstance(scene, str) or not 0 <= scene < len(names):
+            raise ValueError(f"no scene {scene!r}: there is {', '.join(self.scenes)}")
+        self._commands.append(ChooseScene(scene))
 
     @property
     def device(self) -> str:

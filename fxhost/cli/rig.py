@@ -8,7 +8,7 @@ from fxhost.cli.console import print_error, say
 from fxhost.errors import FileError
 
 if TYPE_CHECKING:
-    from fxhost.rig.file import RigFile
+    from fxhost.rig.file_reading import RigFile
     from fxhost.rig.rig import Rig
     from fxhost.rig.scenes import Scene
 

@@ -1,6 +1,7 @@
 """Rig files: read, checked in one go, drawn, played, rendered in any scene, and written back."""
 
 import json
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -274,3 +275,21 @@ def test_a_folder_is_stepped_through_and_what_cannot_be_opened_is_told(make_pres
     assert "broken.nam" in run.stdout
     (tmp_path / "empty").mkdir()
     assert_one_line(call_fxhost("run", tmp_path / "empty", "--device", "virtual"), "there is no preset or capture")
+
+
+def test_a_scene_is_chosen_from_python_while_it_plays(rig_file: Path) -> None:
+    with fxhost.play(fxhost.load_rig(rig_file), device="virtual") as live:
+        assert live.scenes == ["Rhythm", "Clean", "Lead"]
+        assert live.knobs["knob 1"] == 0.5
+        live.choose_scene("lead")
+        deadline = time.monotonic() + 10
+        while live.knobs["knob 1"] != 0.9 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert live.knobs["knob 1"] == 0.9
+        assert live.output_gain_db == 1.5
+        live.knobs["bass"] = -6.0
+        assert live.knobs["bass"] == -6.0
+        with pytest.raises(ValueError, match="expected −15 to 15 dB"):
+            live.knobs["bass"] = 40.0
+        with pytest.raises(ValueError, match="there is Rhythm, Clean, Lead"):
+            live.choose_scene("solo")
