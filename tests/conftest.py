@@ -34,7 +34,13 @@ EXCUSES = (  # for a test that is skipped in continuous integration: files that 
 
 ALONE = {  # files whose tests are live, count page faults, or measure memory or time: one at a time
     *("bench/test_bench.py", "bench/test_disturbance.py", "cli/test_screen.py", "io/test_grants.py", "io/test_jack.py"),
-    *("io/test_jack_clients.py", "io/test_pipewire.py", "io/test_watching.py", "measure/test_soak.py"),
+    *(
+        "control/test_midi.py",
+        "io/test_jack_clients.py",
+        "io/test_pipewire.py",
+        "io/test_watching.py",
+        "measure/test_soak.py",
+    ),
     *("native/test_realtime.py",),
 }
 

@@ -68,6 +68,7 @@ HELP = (
     "m      mute",
     "t      tuner: show the note, muted",
     "k      choose the next knob;  , .  turn it;  x  switch its slot off or on",
+    "l      learn: the next MIDI controller that moves turns the chosen knob",
     "r      begin anew from silence",
     "d      details: rates, load, priority",
     "?      this help, and back",

@@ -1,7 +1,6 @@
 """`fxhost run`."""
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +11,20 @@ from fxhost.cli.console import (
     make_console,
     print_error,
     print_json,
-    print_notes,
     print_plans,
     say,
 )
+from fxhost.cli.reading_rigs import keep_learned, read_set_list, save_rig
 from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
     from fxhost.cli.screen import Screen
+    from fxhost.control.midi import MidiControl
     from fxhost.io.stream_options import Options
     from fxhost.rig.rig import Rig
-    from fxhost.rig.set_list import SetList
     from fxhost.session import Session
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
@@ -71,12 +68,15 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error, set_list=set_list)
+        midi = open_midi(options, session)
         end_like_ctrl_c()
         if options.json:
-            summary = session.play(list)
+            summary = session.play(lambda: [] if midi is None else midi.poll(session.playing))
             print_json(summary.as_dict(PROCESS_START_S))
         else:
-            summary = play_with_screen(session, make_console())
+            summary = play_with_screen(session, make_console(), midi)
+    if midi is not None and midi.learned and options.presets[0].endswith(".toml"):
+        keep_learned(Path(options.presets[0]), midi)
     if options.save is not None:
         save_rig(session, options.save, overwrite=options.force)
     if summary.error is not None:
@@ -85,115 +85,21 @@ def run_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def save_rig(session: "Session", path: Path, *, overwrite: bool) -> None:
-    """Write the rig as it stands."""
-    from fxhost.cli.rig import write_text
-    from fxhost.rig.file_writing import format_rig
+def open_midi(options: argparse.Namespace, session: "Session") -> "MidiControl | None":
+    """What MIDI ports say, if they are listened to."""
+    if options.midi is None:
+        return None
+    from fxhost.control.midi import MidiControl, MidiPorts
+    from fxhost.control.midi_file import read_bindings
 
-    gains_db = session.rack.input_gain_db, session.rack.output_gain_db
-    is_on = session.playing.sound.is_on
-    write_text(path, format_rig(session.rig, session.knobs.values, is_on, gains_db, path.parent), overwrite=overwrite)
-    say(f"wrote {path}; play it: fxhost run {path}")
-
-
-def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
-    """What `fxhost run` plays: a rig, or the rigs of a folder of captures and the first of them."""
-    names = options.presets
-    if names[0].endswith(".toml") and len(names) == 1:
-        return read_rigs(options, Path(names[0]))
-    folders = [name for name in names if os.path.isdir(name)]  # noqa: PTH112 - it is quiet about a name too long
-    if not folders:
-        return None, read_rig(options, names)
-    if len(names) > 1:
-        raise FxhostError(f"{folders[0]} is a folder: give it alone to step through its captures, or a file of it")
-
-    from fxhost.preset.archive import read_preset
-    from fxhost.rig.set_list import read_folder
-
-    folder = Path(folders[0])
-    set_list, unreadable = read_folder(folder, lambda path: read_rig(options, [str(path)]), read_preset)
-    if unreadable:
-        say(f"{len(unreadable)} of {len(set_list) + len(unreadable)} captures cannot be opened:")
-        for each in unreadable:
-            say(f"  {each.reason}")
-    return set_list, set_list.current.make()
-
-
-def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None, Rig]":
-    """What a rig file says: a rig, or a set list and the first of its rigs."""
-    refuse_sound_options(options, path)
-
-    from fxhost.rig.file import load_rig, read_rig_file
-    from fxhost.rig.set_list import Entry, SetList
-
-    read = read_rig_file(path)
-    if read.rig is not None:
-        return None, read.rig
-    set_list = SetList([Entry(each.stem, lambda each=each: load_rig(each)) for each in read.rigs])  # type: ignore[misc]
-    return set_list, set_list.current.make()
-
-
-def refuse_sound_options(options: argparse.Namespace, path: Path) -> None:
-    """Refuse options that a rig file has keys for.
-
-    Raises
-    ------
-    FxhostError
-    """
-    defaults: dict[str, object] = {
-        "input_gain_db": 0.0,
-        "output_gain_db": 0.0,
-        "level": "raw",
-        "interface_dbu": None,
-        "oversample": 1,
-        "gate": None,
-        "eq": None,
-        "cab": [],
-        "knob": [],
-        "engine": "compiled",
-    }
-    for name, default in defaults.items():
-        if getattr(options, name) != default:
-            flag = "--" + name.replace("_", "-")
-            raise FxhostError(f"{flag} goes with presets; what a rig file plays is written in {path}")
-
-
-def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
-    """The rig of presets and of the options on the command line, or of a rig file."""
-    if any(name.endswith(".toml") for name in names):
-        if len(names) > 1:
-            raise FxhostError("a rig file plays alone: give it without other presets")
-        from fxhost.rig.file import load_rig
-
-        refuse_sound_options(options, Path(names[0]))
-        return load_rig(names[0])
-
-    from fxhost.preset.archive import read_preset
-    from fxhost.preset.library import find_preset
-
-    presets = [read_preset(find_preset(name)) for name in names]
-    for preset in presets:
-        print_notes(preset)
-    if options.knob:
-        from fxhost.engine.knobs import set_knobs
-
-        presets = set_knobs(presets, dict(options.knob), first=1 if options.gate is None else 2)
-
-    from fxhost.rig.parts import Cabinet, Gate, Part, Tone
-    from fxhost.rig.rig import Rig
-
-    gates: list[Part] = [] if options.gate is None else [Gate(threshold=options.gate)]
-    after: list[Part] = [Cabinet(*options.cab, aligns=True)] if options.cab else []
-    after += [Tone(**options.eq)] if options.eq else []
-    return Rig(
-        [*gates, *presets, *after],
-        engine=options.engine,
-        input_gain_db=options.input_gain_db,
-        output_gain_db=options.output_gain_db,
-        level=options.level,
-        interface_dbu=options.interface_dbu,
-        oversample=options.oversample,
-    )
+    path = Path(options.presets[0])
+    bindings = read_bindings(path, session.rig.ids) if path.suffix == ".toml" else []
+    ports = MidiPorts(options.midi)
+    if not ports.names:
+        wanted = f" with {options.midi!r} in its name" if options.midi else ""
+        there = f" (there is {', '.join(ports.seen)})" if ports.seen else ""
+        print_error(f"no MIDI port{wanted} yet{there}; one that appears later is found")
+    return MidiControl(ports, bindings)
 
 
 def check_outputs(options: "Options", rig: "Rig") -> None:
@@ -207,14 +113,14 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
 
 
-def play_with_screen(session: "Session", console: "Console") -> Any:
+def play_with_screen(session: "Session", console: "Console", midi: "MidiControl | None" = None) -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
     from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
     from fxhost.rig.slot import EffectSlot
 
     names = [slot.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
-        summary = play_in_window(session, console)
+        summary = play_in_window(session, console, midi)
     else:
         started = next_line = time.perf_counter()
 
@@ -227,7 +133,7 @@ def play_with_screen(session: "Session", console: "Console") -> Any:
                 except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
                     return [Quit()]
                 next_line += STATUS_EVERY_S
-            return []
+            return [] if midi is None else midi.poll(session.playing)
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
@@ -277,7 +183,7 @@ def follow_session(screen: "Screen", session: "Session") -> None:
         screen.rig_name = f"{set_list.index + 1}/{len(set_list)} {set_list.current.name}"
 
 
-def play_in_window(session: "Session", console: "Console") -> Any:
+def play_in_window(session: "Session", console: "Console", midi: "MidiControl | None" = None) -> Any:
     """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
     from fxhost.cli.window import Window
 
@@ -287,6 +193,24 @@ def play_in_window(session: "Session", console: "Console") -> Any:
         def on_poll() -> list[Command]:
             follow_session(screen, session)
             screen.update(session.rack.read_meters())
-            return window.poll()
+            typed = window.poll()
+            if midi is None:
+                return typed
+            learn(screen, session, midi)
+            return [*typed, *midi.poll(session.playing)]
 
         return session.play(on_poll, window.leaving)
+
+
+def learn(screen: "Screen", session: "Session", midi: "MidiControl") -> None:
+    """Let the next controller that moves turn the chosen knob, where the key for that was pressed."""
+    if screen.wants_learn and session.knobs.places:
+        slot, knob = session.knobs.places[session.knobs.chosen]
+        midi.learning = session.rig.ids[slot], session.slots[slot].parameters[knob].name
+        screen.note(f"MIDI: move a controller for {session.knobs.names[session.knobs.chosen]}")
+    screen.wants_learn = False
+    if midi.learned and midi.learning is None:
+        newest = midi.learned[-1]
+        if newest.knob is not None and newest is not screen.learned:
+            screen.note(f"MIDI: controller {newest.number} of channel {newest.channel} turns {'.'.join(newest.knob)}")
+            screen.learned = newest

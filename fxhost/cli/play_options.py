@@ -29,6 +29,15 @@ def add_run(command: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how long to wait for a device or server that went away while playing (default 60)",
     )
+    control = command.add_argument_group("control")
+    control.add_argument(
+        "--midi",
+        nargs="?",
+        const="",
+        metavar="PORT",
+        help="listen to MIDI ports with this in their names (default: all); without [[midi]] in the rig file: programs "
+        "choose scenes, controller 7 is the volume, 64 the bypass, 20-27 the first knobs, 102-110 switch slots",
+    )
     recording = command.add_argument_group("recording")
     recording.add_argument(
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"

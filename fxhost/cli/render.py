@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import end_like_ctrl_c, make_console, print_error, print_json, print_plans, say
-from fxhost.cli.play import read_rig
+from fxhost.cli.reading_rigs import read_rig
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:

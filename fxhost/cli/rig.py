@@ -37,9 +37,13 @@ def check_rig(options: argparse.Namespace) -> int:
 
     path: Path = options.file or DEFAULT_NAME
     read, problems = check_rig_file(path)
+    if read is not None:
+        from fxhost.control.midi_file import check_bindings
+
+        problems = check_bindings(path, read.ids)[1]
     for problem in problems:
         print_error(f"{path}, line {problem.line}: {problem.text}")
-    if read is None:
+    if read is None or problems:
         return 1
     for rig in read.rigs:
         read_rig_file(rig)

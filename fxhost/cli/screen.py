@@ -91,6 +91,10 @@ class Screen:
         Whether the tuner is open.
     pitch : Note or None
         The note that it hears.
+    wants_learn : bool
+        Whether the next MIDI controller that moves shall turn the chosen knob.
+    learned : object
+        The MIDI binding that was told last.
     """
 
     slots: Sequence[Slot]
@@ -107,6 +111,8 @@ class Screen:
     rigs: int = 1
     rig_name: str = ""
     is_tuning: bool = False
+    wants_learn: bool = False
+    learned: object = None
     pitch: Note | None = None
     input_meter: Meter = field(default_factory=Meter)
     output_meter: Meter = field(default_factory=Meter)
@@ -142,6 +148,7 @@ class Screen:
         page = {"d": "details", "?": "help"}.get(key)
         if page is not None:
             self.page = "" if self.page == page else page
+        self.wants_learn |= key == "l"
         if self.rigs > 1 and key in RIG_COMMANDS:
             return RIG_COMMANDS[key]
         if self.scenes > 1 and key in SCENE_COMMANDS:

@@ -31,6 +31,14 @@ class StepGain:
 
 
 @dataclass(frozen=True)
+class SetGain:
+    """Set the gain of a side, in dB, within ±40 dB."""
+
+    side: Side
+    gain_db: float
+
+
+@dataclass(frozen=True)
 class ResetGains:
     """Put both gains back to what the run began with."""
 
@@ -40,6 +48,21 @@ class ToggleSlot:
     """Switch one effect off, or on again. Slots count from 0."""
 
     slot: int
+
+
+@dataclass(frozen=True)
+class SetSlot:
+    """Switch one slot off or on. Slots count from 0."""
+
+    slot: int
+    is_on: bool
+
+
+@dataclass(frozen=True)
+class SetBypass:
+    """Hear the dry signal, or the rig."""
+
+    is_bypassed: bool
 
 
 @dataclass(frozen=True)
@@ -99,9 +122,9 @@ class StepRig:
     steps: int
 
 
-LevelCommand = StepGain | ResetGains | ToggleBypass | ToggleMute | ToggleTuner
+LevelCommand = StepGain | SetGain | ResetGains | SetBypass | ToggleBypass | ToggleMute | ToggleTuner
 KnobCommand = ChooseNextKnob | StepKnob | SetKnob
-SceneCommand = ToggleSlot | ChooseScene | StepScene | StepRig
+SceneCommand = ToggleSlot | SetSlot | ChooseScene | StepScene | StepRig
 Command = Quit | Reset | LevelCommand | KnobCommand | SceneCommand
 
 
@@ -147,23 +170,26 @@ class Controls:
                 self.wants_quit = True
             case Reset():
                 self.wants_reset = True
-            case StepGain() | ResetGains() | ToggleBypass() | ToggleMute() | ToggleTuner():
-                self._apply_level(command)
             case ChooseNextKnob():
                 self._knobs.choose_next()
             case StepKnob(steps):
                 self._knobs.turn(steps)
             case SetKnob(slot, knob, position):
                 self._knobs.set_position(slot, knob, position)
-            case ToggleSlot(slot):
-                if slot < len(self.is_on):
-                    self.is_on[slot] = not self.is_on[slot]
+            case ToggleSlot(slot) if slot < len(self.is_on):
+                self.is_on[slot] = not self.is_on[slot]
+            case SetSlot(slot, is_on) if slot < len(self.is_on):
+                self.is_on[slot] = is_on
+            case ToggleSlot() | SetSlot():
+                pass
             case ChooseScene(scene):
                 self._choose(scene)
             case StepScene(steps):
                 self._choose((self.scene + steps) % self.scenes)
             case StepRig(steps):
                 self.rig_steps += steps
+            case _:
+                self._apply_level(command)
 
     def _apply_level(self, command: LevelCommand) -> None:
         rack = self._rack
@@ -172,6 +198,12 @@ class Controls:
                 rack.input_gain_db = _step(rack.input_gain_db, steps)
             case StepGain("output", steps):
                 rack.output_gain_db = _step(rack.output_gain_db, steps)
+            case SetGain("input", gain_db):
+                rack.input_gain_db = _limit(gain_db)
+            case SetGain("output", gain_db):
+                rack.output_gain_db = _limit(gain_db)
+            case SetBypass(is_bypassed):
+                rack.is_bypassed = is_bypassed
             case ResetGains():
                 rack.input_gain_db, rack.output_gain_db = self._gains_db
             case ToggleBypass():
@@ -202,5 +234,8 @@ class Controls:
 
 
 def _step(gain_db: float, steps: int) -> float:
-    stepped = round(gain_db) + GAIN_STEP_DB * steps
-    return float(min(GAIN_LIMIT_DB, max(-GAIN_LIMIT_DB, stepped)))
+    return _limit(round(gain_db) + GAIN_STEP_DB * steps)
+
+
+def _limit(gain_db: float) -> float:
+    return float(min(GAIN_LIMIT_DB, max(-GAIN_LIMIT_DB, gain_db)))

@@ -90,6 +90,7 @@ class Reader:
             interface_dbu=dbu,
             oversample=oversample,
             scenes=scenes or [whole],
+            ids=list(base),
         )
         return RigFile(self.path, name, rig, tuple(base))
 

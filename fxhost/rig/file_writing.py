@@ -90,10 +90,7 @@ def format_rig(
         lines.append(f"interface_dbu = {rig.interface_dbu:.6g}")
     if rig.oversample != 1:
         lines.append(f"oversample = {rig.oversample}")
-    kinds = [part.KIND if isinstance(part, Part) else "effect" for part in rig.parts]
-    for n, (part, kind) in enumerate(zip(rig.parts, kinds, strict=True)):
-        number = kinds[: n + 1].count(kind)
-        name = kind if kinds.count(kind) == 1 else f"{kind}{number}"
+    for n, (part, name) in enumerate(zip(rig.parts, rig.ids, strict=True)):
         lines += ["", "[[slot]]", f'id = "{name}"', *_format_part(part, folder)]
         if not is_on[n]:
             lines.append("on = false")

@@ -19,6 +19,7 @@ from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
 from fxhost.rig.slot import Slot
 from fxhost.stages.base import PLANE
+from fxhost.stages.parameter import Parameter
 
 WARM_S = 1.0  # of what was heard last, at most
 WARM_WAIT_S = 0.012  # for which the change waits, at most
@@ -131,6 +132,16 @@ class Playing:
     def scene_index(self) -> int:
         """The number of the scene that plays, from 0."""
         return self.sounds.index(self.sound)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the slots."""
+        return self.rig.ids
+
+    @property
+    def parameters(self) -> list[tuple[Parameter, ...]]:
+        """What can be turned of each slot."""
+        return [slot.parameters for slot in self.sound.slots]
 
     # --- wishes ------------------------------------------------------------------------------------------------------
 

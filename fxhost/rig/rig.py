@@ -37,6 +37,9 @@ class Rig(Playable):
         How many times the stream's rate the networks run at, against aliasing.
     scenes : sequence of Scene
         Its sounds, the first of which plays at the start. By default there is one, of all parts.
+    ids : sequence of str
+        Names of the parts for whoever controls them. By default the kind of each, with a number where there are
+        several: 'gate', 'effect1', 'effect2'.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Rig(Playable):
         interface_dbu: float | None = None,
         oversample: int = 1,
         scenes: Sequence[Scene] = (),
+        ids: Sequence[str] = (),
     ) -> None:
         if isinstance(parts, str | Path) or not parts:
             raise PresetError(f"a rig needs a list of at least one effect, got {parts!r}")
@@ -66,6 +70,10 @@ class Rig(Playable):
         self.engine: Engine = engine
         self.input_gain_db, self.output_gain_db = input_gain_db, output_gain_db
         self.level, self.interface_dbu, self.oversample = level, interface_dbu, oversample
+        kinds = [part.KIND if isinstance(part, Part) else "effect" for part in self.parts]
+        self.ids = tuple(ids) or tuple(
+            kind if kinds.count(kind) == 1 else f"{kind}{kinds[: n + 1].count(kind)}" for n, kind in enumerate(kinds)
+        )
         whole = Scene("", self.parts, (True,) * len(self.parts), input_gain_db, output_gain_db)
         self.scenes = tuple(scenes) or (whole,)
 
