@@ -15,12 +15,14 @@ from fxhost.cli.console import (
     say,
 )
 from fxhost.cli.reading_rigs import keep_learned, read_set_list, save_rig
+from fxhost.cli.remotes import open_remotes
 from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fxhost.cli.remotes import Remotes
     from fxhost.cli.screen import Screen
     from fxhost.control.midi import MidiControl
     from fxhost.io.stream_options import Options
@@ -68,13 +70,14 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error, set_list=set_list)
-        midi = open_midi(options, session)
+        remotes = open_remotes(options, session)
+        midi = remotes.midi
         end_like_ctrl_c()
         if options.json:
-            summary = session.play(lambda: [] if midi is None else midi.poll(session.playing))
+            summary = session.play(lambda: remotes.poll(session, session.rack.read_meters()))
             print_json(summary.as_dict(PROCESS_START_S))
         else:
-            summary = play_with_screen(session, make_console(), midi)
+            summary = play_with_screen(session, make_console(), remotes)
     if midi is not None and midi.learned and options.presets[0].endswith(".toml"):
         keep_learned(Path(options.presets[0]), midi)
     if options.save is not None:
@@ -83,23 +86,6 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(str(summary.error))
         return 1
     return 0
-
-
-def open_midi(options: argparse.Namespace, session: "Session") -> "MidiControl | None":
-    """What MIDI ports say, if they are listened to."""
-    if options.midi is None:
-        return None
-    from fxhost.control.midi import MidiControl, MidiPorts
-    from fxhost.control.midi_file import read_bindings
-
-    path = Path(options.presets[0])
-    bindings = read_bindings(path, session.rig.ids) if path.suffix == ".toml" else []
-    ports = MidiPorts(options.midi)
-    if not ports.names:
-        wanted = f" with {options.midi!r} in its name" if options.midi else ""
-        there = f" (there is {', '.join(ports.seen)})" if ports.seen else ""
-        print_error(f"no MIDI port{wanted} yet{there}; one that appears later is found")
-    return MidiControl(ports, bindings)
 
 
 def check_outputs(options: "Options", rig: "Rig") -> None:
@@ -113,14 +99,14 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
 
 
-def play_with_screen(session: "Session", console: "Console", midi: "MidiControl | None" = None) -> Any:
+def play_with_screen(session: "Session", console: "Console", remotes: "Remotes") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
     from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
     from fxhost.rig.slot import EffectSlot
 
     names = [slot.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
-        summary = play_in_window(session, console, midi)
+        summary = play_in_window(session, console, remotes)
     else:
         started = next_line = time.perf_counter()
 
@@ -133,7 +119,7 @@ def play_with_screen(session: "Session", console: "Console", midi: "MidiControl 
                 except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
                     return [Quit()]
                 next_line += STATUS_EVERY_S
-            return [] if midi is None else midi.poll(session.playing)
+            return remotes.poll(session, session.rack.read_meters())
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
@@ -183,21 +169,23 @@ def follow_session(screen: "Screen", session: "Session") -> None:
         screen.rig_name = f"{set_list.index + 1}/{len(set_list)} {set_list.current.name}"
 
 
-def play_in_window(session: "Session", console: "Console", midi: "MidiControl | None" = None) -> Any:
+def play_in_window(session: "Session", console: "Console", remotes: "Remotes") -> Any:
     """Play a session with a screen of its own. What goes to stderr meanwhile is shown there, and written afterwards."""
     from fxhost.cli.window import Window
 
     screen = make_screen(session)
+    if remotes.web is not None:
+        screen.note(f"web remote: {remotes.web.address}")
     with keeping_errors(screen.note), Window(console, screen) as window:
 
         def on_poll() -> list[Command]:
             follow_session(screen, session)
-            screen.update(session.rack.read_meters())
+            levels = session.rack.read_meters()
+            screen.update(levels)
             typed = window.poll()
-            if midi is None:
-                return typed
-            learn(screen, session, midi)
-            return [*typed, *midi.poll(session.playing)]
+            if remotes.midi is not None:
+                learn(screen, session, remotes.midi)
+            return [*typed, *remotes.poll(session, levels)]
 
         return session.play(on_poll, window.leaving)
 

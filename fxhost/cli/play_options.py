@@ -38,6 +38,14 @@ def add_run(command: argparse.ArgumentParser) -> None:
         help="listen to MIDI ports with this in their names (default: all); without [[midi]] in the rig file: programs "
         "choose scenes, controller 7 is the volume, 64 the bypass, 20-27 the first knobs, 102-110 switch slots",
     )
+    control.add_argument(
+        "--web",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="serve a page for a phone that controls the rig, and print its address (default 127.0.0.1:8765, for this "
+        "machine alone; 0.0.0.0:8765 lets others in who know the address)",
+    )
     recording = command.add_argument_group("recording")
     recording.add_argument(
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"

@@ -1,0 +1,138 @@
+"""What controls a run from outside: MIDI ports and the web page, opened by options and asked at each poll."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fxhost.cli.console import print_error, say
+from fxhost.control.commands import Command
+from fxhost.engine.statistics import MeterReading
+from fxhost.errors import FxhostError
+
+if TYPE_CHECKING:
+    from fxhost.control.midi import MidiControl
+    from fxhost.control.web.server import WebRemote
+    from fxhost.session import Session
+
+SILENCE_DB = -200.0
+
+
+class Remotes:
+    """The remotes of a run.
+
+    Parameters
+    ----------
+    midi : MidiControl or None
+    web : WebRemote or None
+    """
+
+    def __init__(self, midi: "MidiControl | None", web: "WebRemote | None") -> None:
+        self.midi, self.web = midi, web
+        self._began = time.monotonic()
+
+    def poll(self, session: "Session", levels: MeterReading | None) -> list[Command]:
+        """The commands since the last call; the web page is told how things stand.
+
+        Parameters
+        ----------
+        session : Session
+        levels : MeterReading or None
+            Of the meters since the last call; None where no block has come.
+        """
+        commands = [] if self.midi is None else self.midi.poll(session.playing)
+        if self.web is not None:
+            self.web.publish(describe_state(session, levels, time.monotonic() - self._began))
+            commands += self.web.take_commands()
+        return commands
+
+
+def open_remotes(options: argparse.Namespace, session: "Session") -> Remotes:
+    """Listen to what the options name.
+
+    Raises
+    ------
+    FxhostError
+        If a library is missing, an address cannot be used, or the rig file has a mistake in its bindings.
+    """
+    midi = None if options.midi is None else open_midi(options, session)
+    web = None if options.web is None else open_web(options.web)
+    return Remotes(midi, web)
+
+
+def open_midi(options: argparse.Namespace, session: "Session") -> "MidiControl":
+    """Listen to MIDI ports, with the bindings of the rig file if one plays."""
+    from fxhost.control.midi import MidiControl, MidiPorts
+    from fxhost.control.midi_file import read_bindings
+
+    path = Path(options.presets[0])
+    bindings = read_bindings(path, session.rig.ids) if path.suffix == ".toml" else []
+    ports = MidiPorts(options.midi)
+    if not ports.names:
+        wanted = f" with {options.midi!r} in its name" if options.midi else ""
+        there = f" (there is {', '.join(ports.seen)})" if ports.seen else ""
+        print_error(f"no MIDI port{wanted} yet{there}; one that appears later is found")
+    return MidiControl(ports, bindings)
+
+
+def open_web(text: str) -> "WebRemote":
+    """Serve the web remote at HOST:PORT, HOST or PORT, and print its address, as a QR code too if segno is there."""
+    from fxhost.control.web.server import HOST, PORT, WebRemote
+
+    host, separator, port = text.rpartition(":")
+    if not separator:
+        host, port = ("", text) if text.isdigit() else (text, "")
+    if port and not (port.isdigit() and int(port) < 1 << 16):
+        raise FxhostError(f"--web {text}: {port!r} is not a port; give HOST:PORT, such as 0.0.0.0:8765")
+    remote = WebRemote(host or HOST, int(port) if port else PORT)
+    say(f"web remote: {remote.address}", at_once=True)
+    try:
+        import segno
+    except ImportError:
+        return remote
+    for row in segno.make(remote.address).matrix:
+        say("".join("██" if dark else "  " for dark in row))
+    return remote
+
+
+def describe_state(session: "Session", levels: MeterReading | None, seconds: float) -> dict[str, Any]:
+    """How a session stands, for JSON; fxhost/control/web/PROTOCOL.md tells the keys."""
+    playing, rack, statistics = session.playing, session.rack, session.rack.statistics()
+    is_tuning = session.controls.is_tuning
+    note = session.tuner.read(time.monotonic()) if is_tuning else None
+    slots = [
+        {
+            "name": slot.name,
+            "kind": slot.kind,
+            "is_on": is_on,
+            "knobs": [
+                {
+                    "name": parameter.name,
+                    "text": parameter.format(value),
+                    "position": round(parameter.position_of(value), 4),
+                    "is_fine": parameter.is_fine,
+                }
+                for parameter, value in zip(slot.parameters, values, strict=True)
+            ],
+        }
+        for slot, is_on, values in zip(session.slots, playing.sound.is_on, session.knobs.values, strict=True)
+    ]
+    return {
+        "name": "" if session.set_list is None else session.set_list.current.name,
+        "scenes": [sound.scene.name for sound in playing.sounds],
+        "scene": playing.scene_index,
+        "slots": slots,
+        "input_gain_db": rack.input_gain_db,
+        "output_gain_db": rack.output_gain_db,
+        "is_bypassed": rack.is_bypassed,
+        "is_muted": rack.is_muted,
+        "is_tuning": is_tuning,
+        "input_peak_db": SILENCE_DB if levels is None else round(levels.input_peak_db, 1),
+        "output_peak_db": SILENCE_DB if levels is None else round(levels.output_peak_db, 1),
+        "load": round(statistics.load.p99, 3),
+        "dropouts": statistics.xruns.total,
+        "seconds": int(seconds),
+        "device": session.stream.name,
+        "note": None if note is None else note.name,
+        "cents": None if note is None else round(note.cents, 1),
+    }

@@ -1,0 +1,1 @@
+"""A page that controls a running rig from a phone."""
