@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from fxhost.io.finding import Machine
+from fxhost.io.health import read_governors
 from fxhost.version import __version__
 
 
@@ -22,8 +24,7 @@ def read_cpu_model() -> str:
 
 def describe_machine(engines: Sequence[str]) -> str:
     """The processor, its cores and governor, and the versions of what computes on it."""
-    governor_file = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    governor = governor_file.read_text().strip() if governor_file.is_file() else "unknown"
+    governor = " and ".join(read_governors(Machine())) or "unknown"
     packages = ["numba", "llvmlite", "numpy", *(["torch"] if "torchscript" in engines else [])]
     versions = [f"{name} {version(name)}" for name in packages]
     python = ".".join(map(str, sys.version_info[:3]))

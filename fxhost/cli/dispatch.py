@@ -16,6 +16,7 @@ HOMES = {
     "rig": "rig",
     **dict.fromkeys(("train", "signal"), "train"),
     "bench": "bench",
+    "doctor": "doctor",
     **dict.fromkeys(("help", "import"), "dispatch"),
 }
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from fxhost.cli.file_options import add_export, add_help, add_import, add_info, add_presets, add_signal
-from fxhost.cli.play_options import add_bench, add_devices, add_render, add_rig, add_run
+from fxhost.cli.play_options import add_bench, add_devices, add_doctor, add_render, add_rig, add_run
 from fxhost.cli.train_options import add_train
 from fxhost.plain_text import plain_line
 from fxhost.version import __version__
@@ -26,6 +26,7 @@ fxhost – play guitar or voice through learned amps and pedals
  Learn     signal OUT.wav           write the test signal
            train DRY WET -o NEW.pt  learn your own pedal
  Measure   bench                    load, dropouts, round trip
+           doctor                   what makes live sound drop out here
 
  PRESET is a name from `fxhost presets`, or a .pt .nam .json .aidax file.
  fxhost help COMMAND · fxhost --version
@@ -188,6 +189,12 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         "[PRESET…] [options]",
         add_bench,
         ("bench", "bench ts-overdrive --block-frames 64 128", "bench --stream --duration 5 --device virtual"),
+    ),
+    "doctor": (
+        "Look at what makes live sound drop out on this machine, and say what to do; exit code 1 if something is bad.",
+        "[--json]",
+        add_doctor,
+        ("doctor", "doctor --json", "bench --stream --duration 60"),
     ),
     "help": (
         "Show what there is, or the options of a command.",

@@ -128,7 +128,8 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
     stream = session.stream
-    pieces = [*describe_blocks(summary.statistics, stream.asked_frames, stream.sample_rate), stream.latency.describe()]
+    asked = stream.asked_frames, stream.sample_rate, stream.asked_latency
+    pieces = [*describe_blocks(summary.statistics, *asked), stream.latency.describe()]
     say(f"stream: {'   '.join(pieces)}")
     if summary.restarts:
         say(f"the stream was opened again: {summary.restarts}×")
@@ -136,6 +137,8 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
     say(f"{result['blocks']} of {result['blocks_due']} blocks of {result['block_frames']} frames")
     if summary.advice is not None:
         say(summary.advice)
+    if summary.statistics.xruns.total:
+        say("`fxhost doctor` looks for what makes sound drop out on this machine")
     if summary.statistics.limited_samples:
         say(f"{summary.statistics.limited_samples} samples were limited to full scale; lower the output gain")
     if summary.statistics.lost_frames:

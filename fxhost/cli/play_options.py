@@ -1,4 +1,4 @@
-"""The options of the commands that play: run, render, bench, devices."""
+"""The options of the commands that play: run, render, bench, devices, doctor."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,11 @@ def add_run(command: argparse.ArgumentParser) -> None:
     device = command.add_argument_group("device")
     add_device(device)
     device.add_argument(
-        "--block-frames", type=number(1, 65536, int), default=0, metavar="N", help="default: the device's own"
+        "--block-frames",
+        type=number(1, 65536, int),
+        default=0,
+        metavar="N",
+        help="default: 64, or what a JACK server runs at",
     )
     add_sample_rate(device, "the input file's, the presets', or the device's")
     device.add_argument(
@@ -120,7 +124,7 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
         type=number(1, 65536, int),
         nargs="+",
         metavar="N",
-        help="default 16 to 1024; 64 for --largest-hidden; the device's own for --stream and --loopback",
+        help="default 16 to 1024; 64 for --largest-hidden; as for run with --stream and --loopback",
     )
     add_sample_rate(bench, "the presets' own")
     bench.add_argument(
@@ -157,4 +161,9 @@ def add_rig(command: argparse.ArgumentParser) -> None:
 
 def add_devices(command: argparse.ArgumentParser) -> None:
     """Options of `fxhost devices`."""
+    add_json(command)
+
+
+def add_doctor(command: argparse.ArgumentParser) -> None:
+    """Options of `fxhost doctor`."""
     add_json(command)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def detail_rows(screen: "Screen", statistics: Statistics, width: int) -> list[Row]:
     """The details of the stream, the load, the rate plans and the audio thread."""
     stream = screen.stream
-    blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate)
+    blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate, stream.asked_latency)
     thread = format_grants(read_scheduling(screen.rack.thread), screen.locked_memory).split("   ")
     xruns = statistics.xruns
     kinds = f"input {xruns.input_underflows} under, {xruns.input_overflows} over"

@@ -20,14 +20,21 @@ def format_status(statistics: Statistics, seconds: float) -> str:
     )
 
 
-def describe_blocks(statistics: Statistics, asked_frames: int, sample_rate: float) -> list[str]:
-    """How the blocks come, and what was asked for where that is something else."""
+def describe_blocks(
+    statistics: Statistics, asked_frames: int, sample_rate: float, asked_latency: str | float | None = None
+) -> list[str]:
+    """How the blocks come, and what was asked for: blocks of so many frames, and of a driver a latency too."""
     frames, at_once = statistics.block_frames, round(statistics.blocks_at_once)
-    pieces = [f"{frames} frames ({1000 * frames / sample_rate:.2f} ms) a block"]
+    given = f"{frames} frames ({1000 * frames / sample_rate:.2f} ms) a block"
+    pieces = [f"{given}, as asked" if asked_frames == frames else given]
     if asked_frames not in (0, frames):
         pieces.append(f"asked for {asked_frames}")
     if at_once > 1:
         pieces.append(f"{at_once} at once every {1000 * at_once * frames / sample_rate:.1f} ms")
+    if isinstance(asked_latency, str):
+        pieces.append(f"asked the driver for its {asked_latency} latency")
+    elif asked_latency is not None:
+        pieces.append(f"asked the driver for {1000 * asked_latency:.1f} ms each way")
     return pieces
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io import jack
-from fxhost.io.block_size import choose_block_frames
+from fxhost.io.block_size import choose_block_frames, choose_latency
 from fxhost.io.devices import INVALID_SAMPLE_RATE, Device, find_again, user_asks_pipewire
 from fxhost.io.jack_client import USUAL, Connections, apply_connections, check_connections
 from fxhost.io.latency import UNKNOWN, Latency, add_ways
@@ -41,7 +41,7 @@ class DeviceStream:
     block_frames : int
         0 leaves it open: 64 where the device takes it, or what its server runs at.
     latency : {'low', 'high'} or float
-        What to ask PortAudio for; a number is in seconds.
+        What to ask PortAudio for; a number is in seconds. Of 'low' ALSA makes a buffer of a power of two.
     input_channel : int
         From 0.
     connections : Connections
@@ -95,6 +95,7 @@ class DeviceStream:
         self.asked_frames, self._told_frames = choose_block_frames(self._block_frames, self.host_api, self._server)
         if not self._block_frames and self._server is not None and self._server.is_pipewire and user_asks_pipewire():
             self.asked_frames = 0
+        self.asked_latency: str | float | None = None if self.host_api == jack.HOST_API else self._choose_latency()
         out_channels = min(2, output_device.output_channels)
         in_channels = 0
         if input_device is not None:
@@ -109,7 +110,7 @@ class DeviceStream:
             "kind": "output",
             "device": output_device.index,
             "channels": out_channels,
-            "latency": self._latency,
+            "latency": self._latency if self.asked_latency is None else self.asked_latency,
         }
         if input_device is not None:
             arguments["kind"] = "duplex"
@@ -139,6 +140,14 @@ class DeviceStream:
             raise DeviceError(f"'{self.name}' cannot be opened: {err.args[0]}; is another program using it?") from err
         self.sample_rate = float(self._stream.samplerate)
         self._add_latency(self._told_frames or self.asked_frames)
+
+    def _choose_latency(self) -> str | float:
+        """What PortAudio is told of it."""
+        if self._latency != "low":
+            return self._latency
+        source, target = self._devices
+        claims = [target.latency_s[1], *([] if source is None else [source.latency_s[0]])]
+        return choose_latency(claims, self._told_frames, self.host_api, self.sample_rate) or self._latency
 
     def start(self) -> None:
         """Begin to play."""
@@ -214,7 +223,8 @@ class DeviceStream:
         wanted = max(2 * last_s, 1.5 * min(wake_s, LONGEST_PERIOD_S))
         if not 0 < wanted <= MOST_LATENCY_S:
             return False
-        self._latency = wanted
+        even_s = choose_latency([wanted], self._told_frames, self.host_api, self.sample_rate)
+        self._latency = wanted if even_s is None else even_s
         return True
 
     def leave(self) -> None:

@@ -13,7 +13,7 @@ from fxhost.errors import FxhostError
 
 MB = 1_000_000
 KERNELS, TORCH, TRAINING = 550, 1100, 1800  # MB of address space: the most that was seen of each, and a tenth more
-NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "export": KERNELS, "import": KERNELS}
+NEEDS = {"run": KERNELS, "render": KERNELS, "bench": KERNELS, "doctor": KERNELS, "export": KERNELS, "import": KERNELS}
 NEEDS |= {"train": TRAINING, "signal": TORCH}
 GONE = "the current folder is gone; change to another"
 

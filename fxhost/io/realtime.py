@@ -7,6 +7,7 @@ is unknown. JACK gives its clients a priority; where an audio library leaves an 
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 PRIORITY = 60  # above what is not audio, below JACK's own 70
-HOW_TO_ALLOW = (
-    "the audio thread has no real-time priority; to allow it: sudo usermod -aG audio $USER, the line "
-    "'@audio - rtprio 95' in /etc/security/limits.d/audio.conf, and a new login"
+WAY_TO_ALLOW = (
+    "sudo usermod -aG audio $USER, the line '@audio - rtprio 95' in /etc/security/limits.d/audio.conf, and a new login"
 )
+HOW_TO_ALLOW = f"the audio thread has no real-time priority; to allow it: {WAY_TO_ALLOW}"
 POLICIES = ("SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_IDLE")
 
 
@@ -74,6 +75,20 @@ def ask_for_priority(thread: int) -> None:
     priority = min(PRIORITY, allowed) if allowed > 0 else PRIORITY  # −1 is without limit; at 0, only root may
     with suppress(OSError):
         os.sched_setscheduler(thread, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+
+def try_priority() -> bool | None:
+    """Whether this user gets a real-time priority: a thread of its own asks for one and ends. None is unknown."""
+    granted: list[Scheduling | None] = []
+
+    def ask() -> None:
+        ask_for_priority(threading.get_native_id())
+        granted.append(read_scheduling(threading.get_native_id()))
+
+    thread = threading.Thread(target=ask, name="asks for priority")
+    thread.start()
+    thread.join()
+    return granted[0].is_realtime if granted and granted[0] is not None else None
 
 
 def lock_memory(arrays: Iterable[NDArray[Any]]) -> LockedMemory:

@@ -30,6 +30,8 @@ class Stream(Protocol):
         In Hz.
     asked_frames : int
         The block that was asked for; 0 leaves it to the device.
+    asked_latency : str, float or None
+        What the driver was asked for: 'low', 'high' or seconds each way; None where nobody was, as a server decides.
     latency : Latency
         As it was measured, or else as it is claimed.
     claim : Latency
@@ -42,6 +44,7 @@ class Stream(Protocol):
     host_api: str
     sample_rate: float
     asked_frames: int
+    asked_latency: str | float | None
     latency: Latency
     claim: Latency
     can_reopen: bool
@@ -100,6 +103,7 @@ class VirtualStream:
         self.host_api = "none"
         self.sample_rate = float(sample_rate)
         self.asked_frames = block_frames or VIRTUAL_BLOCK_FRAMES
+        self.asked_latency: str | float | None = None
         self.latency = Latency(VIRTUAL_LATENCY_S[latency] if isinstance(latency, str) else latency, "virtual")
         self.claim = self.latency
         self.can_reopen = True

@@ -82,6 +82,7 @@ class Summary:
             "claimed_latency_s": stream.claim.seconds,
             "claimed_latency_source": stream.claim.source,
             "block_frames_asked": stream.asked_frames or None,
+            "latency_asked": stream.asked_latency,
             "blocks_at_once": s.blocks_at_once,
             "stream_restarts": self.restarts,
             "stopped_s": self.away_s,

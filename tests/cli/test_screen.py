@@ -235,7 +235,12 @@ def test_the_blocks_read_as_they_come_and_as_they_were_asked_for(screen: Screen)
     statistics = screen.rack.statistics()
     told = describe_blocks(replace(statistics, block_frames=64, blocks_at_once=15.9), 128, RATE)
     assert told == ["64 frames (1.33 ms) a block", "asked for 128", "16 at once every 21.3 ms"]
-    assert describe_blocks(replace(statistics, block_frames=64, blocks_at_once=1.1), 64, RATE) == told[:1]
+    assert describe_blocks(replace(statistics, block_frames=64, blocks_at_once=1.1), 64, RATE) == [
+        f"{told[0]}, as asked"
+    ]
+    one = replace(statistics, block_frames=64, blocks_at_once=1.0)
+    assert describe_blocks(one, 0, RATE, "low") == [told[0], "asked the driver for its low latency"]
+    assert describe_blocks(one, 0, RATE, 0.008) == [told[0], "asked the driver for 8.0 ms each way"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from fxhost.engine.rack import Rack
 from fxhost.io import jack, round_trips
-from fxhost.io.block_size import choose_block_frames
+from fxhost.io.block_size import choose_block_frames, choose_latency
 from fxhost.io.latency import UNKNOWN, Latency, add_ways
 from fxhost.io.round_trips import Setup, keep_trip, recall_trip
 from tests.conftest import RATE
@@ -64,7 +64,7 @@ def test_a_latency_says_who_says_so() -> None:
         (0, "ALSA", None, (64, 64)),
         (256, "ALSA", None, (256, 256)),
         (0, "Core Audio", None, (64, 64)),
-        (0, "Windows WASAPI", None, (0, 0)),  # it has a period of its own
+        (0, "Windows WASAPI", None, (64, 64)),  # not the 441 or 480 frames of its own period
         (128, "Windows WASAPI", None, (128, 128)),
         (0, jack.HOST_API, JACKD, (256, 0)),
         (256, jack.HOST_API, JACKD, (256, 0)),  # PortAudio would add a block of latency
@@ -79,6 +79,40 @@ def test_the_block_that_is_asked_for_is_small_and_what_the_server_runs_at(
     asked: int, host_api: str, server: jack.Server | None, expected: tuple[int, int]
 ) -> None:
     assert choose_block_frames(asked, host_api, server) == expected
+
+
+def portaudios_buffer(latency_s: float, block: int, rate: int) -> tuple[int, int]:
+    """The period and the buffer that PortAudio asks ALSA for: `pa_linux_alsa.c` in integers."""
+    frames = int(latency_s * rate)
+    quarter = (block + max(block, frames)) // 4
+    period = -(-quarter // block) * block
+    return period, frames + period
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("block", [32, 64, 128])
+@pytest.mark.parametrize("claimed_frames", [1, 63, 64, 384, 418, 1671, 4000])
+def test_the_period_is_a_power_of_two_and_the_buffer_no_shorter_than_the_device_takes(
+    rate: int, block: int, claimed_frames: int
+) -> None:
+    latency_s = choose_latency([claimed_frames / rate, None], block, "ALSA", rate)
+    assert latency_s is not None
+    period, buffer = portaudios_buffer(latency_s, block, rate)
+    assert period & (period - 1) == 0
+    assert claimed_frames + block <= buffer < 3 * (claimed_frames + block) or buffer == 4 * block
+    assert 4 * period <= buffer < 5 * period
+    if period <= 4 * block:
+        assert buffer == 4 * period
+
+
+@pytest.mark.parametrize(
+    ("claims", "block", "host_api"),
+    [([0.0087], 64, "Core Audio"), ([0.0087], 0, jack.HOST_API), ([0.0087], 0, "ALSA"), ([None], 64, "ALSA")],
+)
+def test_where_the_buffer_is_not_ours_to_choose_the_device_is_taken_at_its_word(
+    claims: list[float | None], block: int, host_api: str
+) -> None:
+    assert choose_latency(claims, block, host_api, RATE) is None
 
 
 def test_a_round_trip_is_kept_for_its_device_rate_and_block(store: Path) -> None:

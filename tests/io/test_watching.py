@@ -27,7 +27,7 @@ class ScriptedStream:
 
     def __init__(self, rack: Rack, *script: str) -> None:
         self.name, self.host_api, self.sample_rate, self.asked_frames = "scripted", "ALSA", float(RATE), BLOCK
-        self.latency = self.claim = UNKNOWN
+        self.latency, self.claim, self.asked_latency = UNKNOWN, UNKNOWN, None
         self.can_reopen = True
         self.left = self.asked_for_more = 0
         self.starts: list[str] = []
