@@ -52,7 +52,7 @@ def check_pipewire(machine: Machine) -> Finding:
         text = f"the shortest block is {_describe_block(least, rate)}; fxhost asks for {BLOCK_FRAMES}"
         return Finding(name, "warning", text, advice)
     usual = number("quantum")
-    text = f"runs at {rate} Hz; blocks of {usual or 'unknown'} frames, and of {BLOCK_FRAMES} while fxhost plays"
+    text = f"runs at {rate} Hz in blocks of {usual or 'unknown'} frames; fxhost asks for {BLOCK_FRAMES}"
     return Finding(name, "good", text)
 
 

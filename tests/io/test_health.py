@@ -157,7 +157,7 @@ CASES = [
     Case("USB interfaces", "warning", "put to sleep", "echo on | sudo tee /sys/bus/usb/devices/1-2/power", interface("auto")),
     Case("USB interfaces", "unknown", "tells of no USB"),
     Case("PipeWire", "good", "does not run", "", {}, {"environment": SESSION}),
-    Case("PipeWire", "good", "runs at 48000 Hz; blocks of 1024 frames, and of 64 while", "", SOCKET,
+    Case("PipeWire", "good", "runs at 48000 Hz in blocks of 1024 frames; fxhost asks for 64", "", SOCKET,
          {"environment": SESSION, "ask": settings(quantum=1024, min_quantum=32, force_quantum=0)}),
     Case("PipeWire", "good", "forced to 128 frames (2.7 ms at 48000 Hz)", "", SOCKET,
          {"environment": SESSION, "ask": settings(force_quantum=128)}),

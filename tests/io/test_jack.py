@@ -311,3 +311,16 @@ def test_the_compiled_engine_alone_plays_on_while_python_is_held(
             if (blocks > 0.5 * due) == plays:
                 break
     assert (blocks > 0.5 * due) == plays, f"{blocks} of {due:.0f} blocks"
+
+
+@pytest.mark.parametrize(("realtime", "status"), [(True, "warning"), (False, "bad")], ids=["realtime", "without"])
+def test_the_doctor_tells_how_the_server_plays(realtime: bool, status: str) -> None:
+    with jack_server(PERIOD, realtime=realtime) as env:
+        done = run_fxhost("doctor", "--json", env=env)
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert found["JACK"]["status"] == status
+    assert f"plays blocks of {PERIOD} frames" in found["JACK"]["text"]
+    assert found["sound device"] == {
+        "name": "sound device", "status": "good", "text": "0 'system' (JACK Audio Connection Kit)", "advice": "",
+    }  # fmt: skip
+    assert done.returncode == (0 if realtime else 1)

@@ -99,6 +99,8 @@ def test_through_alsa_a_block_left_open_is_64(graph: dict[str, str], make_preset
         pytest.skip("ALSA has no way to PipeWire here")
     assert (result["block_frames"], result["block_frames_asked"]) == (64, 64)
     assert result["blocks"] > 0.5 * result["blocks_due"]
+    asked_frames = int(result["latency_asked"] * result["sample_rate"])
+    assert asked_frames % (3 * 64) == 0 or asked_frames % (4 * 64) == 0  # whole blocks, not the device's own guess
 
 
 def test_a_graph_with_long_blocks_does_not_starve_a_stream_through_alsa(
@@ -112,3 +114,22 @@ def test_a_graph_with_long_blocks_does_not_starve_a_stream_through_alsa(
     if result["host_api"] != "ALSA":
         pytest.skip("ALSA has no way to PipeWire here")
     assert result["blocks"] > 0.4 * result["blocks_due"]  # a hundredth without a longer buffer
+
+
+def look(env: dict[str, str]) -> dict[str, dict[str, str]]:
+    """What `fxhost doctor` finds, by name."""
+    done = run_fxhost("doctor", "--json", env=env)
+    assert done.returncode in (0, 1), done.stderr
+    return {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+
+
+def test_the_doctor_reads_the_settings_of_the_daemon(graph: dict[str, str]) -> None:
+    assert look(graph)["PipeWire"]["status"] in ("good", "warning")  # a virtual machine has a longest shortest block
+    subprocess.run(["pw-metadata", "-n", "settings", "0", "clock.force-quantum", "2048"], env=graph, check=True)
+    try:
+        forced = look(graph)["PipeWire"]
+    finally:
+        subprocess.run(["pw-metadata", "-n", "settings", "0", "clock.force-quantum", "0"], env=graph, check=True)
+    assert forced["status"] == "bad"
+    assert "every block is forced to 2048 frames" in forced["text"]
+    assert forced["advice"] == "pw-metadata -n settings 0 clock.force-quantum 0"
