@@ -27,21 +27,20 @@ from fxhost.cli.key_commands import (
 )
 from fxhost.cli.keys import Presses
 from fxhost.cli.screen_details import detail_rows, info, labelled
-from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level, draw_tuner
+from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level, draw_slider, draw_tuner
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.cli.screen_words import describe_latency
 from fxhost.control.commands import Command, ToggleSlot
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.statistics import MeterReading, Statistics
-from fxhost.io.realtime import LockedMemory
+from fxhost.io.realtime import LockedMemory, read_scheduling
 from fxhost.io.streams import Stream
 from fxhost.pitch import Note
 from fxhost.rig.slot import Slot
 
 NOTE_S = 10.0
 NAME_WIDTH = 18  # of an effect in its row, at most
-SLIDER_WIDTH = 13
 LINK = " ▸ "  # between two effects of the chain
 
 
@@ -191,7 +190,7 @@ class Screen:
             *notes,
             self._device_row(statistics, width),
             self._dropout_row(statistics, width, now),
-            *(detail_rows(self, statistics, width) if self.page == "details" else []),
+            *(self._detail_rows(statistics, width) if self.page == "details" else []),
             self._key_row(width),
         ]
 
@@ -259,13 +258,9 @@ class Screen:
         ]
 
     def _slider(self, index: int) -> Text:
-        """A knob with its name, a bar and its value; the chosen one is marked."""
         slot, knob = self.knobs.places[index]
-        parameter, value = self.knobs.parameters[index], self.knobs.values[slot][knob]
-        filled = round(parameter.position_of(value) * (SLIDER_WIDTH - 1))
-        mark = "▸" if index == self.knobs.chosen else " "
-        bar = "━" * filled + "╸" + "─" * (SLIDER_WIDTH - 1 - filled)
-        return Text.assemble(f"{mark}{self.knobs.names[index]} ", (bar, "cyan"), f" {parameter.format(value)}")
+        is_chosen, value = index == self.knobs.chosen, self.knobs.values[slot][knob]
+        return draw_slider(self.knobs.names[index], self.knobs.parameters[index], value, is_chosen)
 
     def _device_row(self, statistics: Statistics, width: int) -> Row:
         stream = self.stream
@@ -285,6 +280,10 @@ class Screen:
             recording = Text(f"● REC {as_text(self.recording).plain}", "red")
             text.append(" " * max(3, width - text.cell_len - recording.cell_len)).append_text(recording)
         return Row([[shorten(text, width)]], [8])
+
+    def _detail_rows(self, statistics: Statistics, width: int) -> list[Row]:
+        grants = read_scheduling(self.rack.thread), self.locked_memory
+        return detail_rows(self.stream, self.engine, self.slots, statistics, grants, width)
 
     def _key_row(self, width: int) -> Row:
         if not self.has_keys:

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -10,29 +9,33 @@ from fxhost.cli.screen_meters import LABEL_WIDTH
 from fxhost.cli.screen_rows import Row, wrap
 from fxhost.cli.screen_words import describe_blocks, format_grants, format_load
 from fxhost.engine.statistics import Statistics
-from fxhost.io.realtime import read_scheduling
-from fxhost.rig.slot import EffectSlot
-
-if TYPE_CHECKING:
-    from fxhost.cli.screen import Screen
+from fxhost.io.realtime import LockedMemory, Scheduling
+from fxhost.io.streams import Stream
+from fxhost.rig.slot import EffectSlot, Slot
 
 
-def detail_rows(screen: "Screen", statistics: Statistics, width: int) -> list[Row]:
-    """The details of the stream, the load, the rate plans and the audio thread."""
-    stream = screen.stream
+def detail_rows(
+    stream: Stream,
+    engine: str,
+    slots: Sequence[Slot],
+    statistics: Statistics,
+    grants: tuple[Scheduling | None, LockedMemory],
+    width: int,
+) -> list[Row]:
+    """The details of the stream, the load, the rate plans of the slots, and what the system granted."""
     blocks = describe_blocks(statistics, stream.asked_frames, stream.sample_rate, stream.asked_latency)
-    thread = format_grants(read_scheduling(screen.rack.thread), screen.locked_memory).split("   ")
+    thread = format_grants(*grants).split("   ")
     xruns = statistics.xruns
     kinds = f"input {xruns.input_underflows} under, {xruns.input_overflows} over"
     kinds += f"; output {xruns.output_underflows} under, {xruns.output_overflows} over"
     health = [f"xruns {kinds}", f"bad samples {statistics.bad_samples}", f"limited {statistics.limited_samples}"]
     return [
-        info("stream", [*blocks, stream.latency.describe(brief=True), f"{screen.engine} engine"], width, 75),
+        info("stream", [*blocks, stream.latency.describe(brief=True), f"{engine} engine"], width, 75),
         info("load", format_load(statistics).split("  "), width, 74),
         info("health", health, width, 76),
         *(
             info("rate", [slot.plan.describe()], width, 80)
-            for slot in screen.slots
+            for slot in slots
             if isinstance(slot, EffectSlot) and not slot.plan.is_own
         ),
         info("thread", thread, width, 90),

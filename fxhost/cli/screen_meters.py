@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from fxhost.pitch import Note
+from fxhost.stages.parameter import Parameter
 
 PEAK_HOLD_S = 1.5
 FLOOR_DB = -60.0
@@ -12,6 +13,7 @@ METER_WIDTH = 60  # at most
 METER_MIN_WIDTH = 20  # before figures go beside it
 FULL_SCALE_DB = -0.01  # a converter's full scale
 CLIP_S = 2.0  # how long it is shown
+SLIDER_WIDTH = 13
 TUNER_WIDTH = 60  # of its scale, at most
 IN_TUNE_CENTS = 2.0
 NARROW = 60  # columns; below, units are left out
@@ -104,3 +106,10 @@ def draw_tuner(note: Note | None, width: int) -> Text:
     return Text.assemble(
         ("tuner    ", "bold"), f"{note.name:4}", (scale, "green" if is_true else "yellow"), f" {cents}"
     )
+
+
+def draw_slider(name: str, parameter: Parameter, value: float, is_chosen: bool) -> Text:
+    """A knob with its name, a bar and its value; the chosen one is marked."""
+    filled = round(parameter.position_of(value) * (SLIDER_WIDTH - 1))
+    bar = "━" * filled + "╸" + "─" * (SLIDER_WIDTH - 1 - filled)
+    return Text.assemble(f"{'▸' if is_chosen else ' '}{name} ", (bar, "cyan"), f" {parameter.format(value)}")
