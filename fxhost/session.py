@@ -13,12 +13,11 @@ from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError, FileError, FxhostError
 from fxhost.io.block_size import BLOCK_FRAMES
-from fxhost.io.channels import choose_channel
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
-from fxhost.io.recordings import Recording
 from fxhost.io.sound_writing import Writer, writing
+from fxhost.io.sources import convert_source, read_source
 from fxhost.io.stream_options import Options
 from fxhost.io.stream_watch import Watch
 from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
@@ -31,7 +30,6 @@ from fxhost.rig.set_list import SetList
 from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
 from fxhost.rig.tuner import Tuner
-from fxhost.stages.rate.resampler import convert
 
 POLL_S = 0.05
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
@@ -68,13 +66,8 @@ class Session:
         self.set_list = set_list
         self.options = options
         self._notice = notice
-        source, source_rate = None, 0
-        if options.input_file is not None:
-            choice = choose_channel(options.input_file, options.input_channel)
-            with Recording(options.input_file, channel=choice.channel) as recording:
-                for note in filter(None, (recording.note, choice.note)):
-                    notice(f"note: {note}")
-                source, source_rate = recording.read(), recording.sample_rate
+        inputs = 1 if options.right_input_channel is None else 2
+        sides, source_rate = read_source(options.input_file, self._input_channels, notice)
         named = {options.input_device, options.output_device} - {None}
         if VIRTUAL in named and len(named) > 1:
             raise DeviceError("the virtual device has both input and output; give --device virtual alone")
@@ -83,17 +76,17 @@ class Session:
             ask_pipewire(options.block_frames or BLOCK_FRAMES)
         devices = None if VIRTUAL in named else self._choose_devices(notice)
         self.sample_rate = options.sample_rate or self._choose_sample_rate(rig, devices, source_rate, notice)
-        if source is not None:
-            source = convert(source, source_rate, self.sample_rate)
-        elif devices is None:
+        source = None if sides is None else convert_source(sides, source_rate, self.sample_rate)
+        if source is None and devices is None:
             source = synthesise_riff(self.sample_rate)
-        self.playing = Playing(rig, self.sample_rate, notice)
+        self.playing = Playing(rig, self.sample_rate, notice, inputs)
         scene = self.playing.sound.scene
         self.rack = rack_type(
             self.first_chain(),
             self.sample_rate,
             input_gain_db=scene.input_gain_db,
             output_gain_db=scene.output_gain_db,
+            inputs=inputs,
             channels=self.playing.channels,
             source=source,
             source_loops=options.input_file is None,
@@ -117,8 +110,14 @@ class Session:
                 block_frames=options.block_frames,
                 latency=options.latency,
                 input_channel=options.input_channel or 0,
+                right_input_channel=options.right_input_channel,
                 connections=options.connections,
             )
+
+    @property
+    def _input_channels(self) -> list[int | None]:
+        right = self.options.right_input_channel
+        return [self.options.input_channel] if right is None else [self.options.input_channel or 0, right]
 
     @property
     def rig(self) -> Rig:

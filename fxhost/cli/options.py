@@ -45,6 +45,12 @@ def channel(text: str) -> int | None:
         raise argparse.ArgumentTypeError(str(err)) from None
 
 
+def input_channels(text: str) -> tuple[int | None, int | None]:
+    """An argument type: the channel of the input, from 0 (None for 'auto'), and with a comma that of a second input."""
+    first, comma, second = text.partition(",")
+    return channel(first), channel(second) if comma else None
+
+
 def channels(text: str) -> str:
     """An argument type: the channel of a pair of recordings, or those of dry and wet."""
     from fxhost.io.channels import parse_channels
@@ -107,17 +113,18 @@ def add_knob(group: Group) -> None:
     )
 
 
-def add_device(group: Group) -> None:
+def add_device(group: Group, two_inputs: bool = False) -> None:
     """Where to play."""
+    two = "two of them, such as 1,2, for two instruments, each on a side of its own; " if two_inputs else ""
     group.add_argument("--device", metavar="D", help="number or part of the name for input and output, or 'virtual'")
     group.add_argument("--input-device", metavar="D", help="number or name of the input device")
     group.add_argument("--output-device", metavar="D", help="number or name of the output device")
     group.add_argument(
         "--input-channel",
         "--channel",
-        type=channel,
-        metavar="left|right|N",
-        help="from 1 (default: the device's first, or the one of a file that carries the signal)",
+        type=input_channels if two_inputs else channel,
+        metavar="left|right|N|N,N" if two_inputs else "left|right|N",
+        help=two + "from 1 (default: the device's first, or the one of a file that carries the signal)",
     )
     group.add_argument(
         "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask the driver for (default low)"

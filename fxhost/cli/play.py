@@ -44,10 +44,12 @@ def run_run(options: argparse.Namespace) -> int:
     from fxhost.io.suspension import listening_for_suspension
     from fxhost.session import Session
 
+    left, right = options.input_channel or (None, None)
     chosen = Options(
         input_device=options.input_device or options.device,
         output_device=options.output_device or options.device,
-        input_channel=options.input_channel,
+        input_channel=left,
+        right_input_channel=right,
         block_frames=options.block_frames,
         latency=options.latency,
         input_file=options.input_file,

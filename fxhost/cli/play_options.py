@@ -17,7 +17,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
     sound = command.add_argument_group("sound")
     add_sound(sound)
     device = command.add_argument_group("device")
-    add_device(device)
+    add_device(device, two_inputs=True)
     device.add_argument(
         "--block-frames",
         type=number(1, 65536, int),

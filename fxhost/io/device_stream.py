@@ -42,8 +42,8 @@ class DeviceStream:
         0 leaves it open: 64 where the device takes it, or what its server runs at.
     latency : {'low', 'high'} or float
         What to ask PortAudio for; a number is in seconds. Of 'low' ALSA makes a buffer of a power of two.
-    input_channel : int
-        From 0.
+    input_channel, right_input_channel : int
+        From 0; the second where the rack has two inputs.
     connections : Connections
         What the ports are connected to, where JACK plays.
 
@@ -63,6 +63,7 @@ class DeviceStream:
         block_frames: int = 0,
         latency: str | float = "low",
         input_channel: int = 0,
+        right_input_channel: int | None = None,
         connections: Connections = USUAL,
     ) -> None:
         self._rack = rack
@@ -74,6 +75,7 @@ class DeviceStream:
             )
         with quiet_libraries():
             check_connections(connections)
+        self._right_channel = input_channel if right_input_channel is None else right_input_channel
         self._devices = input_device, output_device
         self._block_frames, self._input_channel, self._latency = block_frames, input_channel, latency
         self._may_ask_for_more = isinstance(latency, str) and output_device.host_api != jack.HOST_API
@@ -99,12 +101,17 @@ class DeviceStream:
         out_channels = min(2, output_device.output_channels)
         in_channels = 0
         if input_device is not None:
-            in_channels = self._input_channel + 1
+            in_channels = max(self._input_channel, self._right_channel) + 1
             if in_channels > input_device.input_channels:
                 raise DeviceError(
                     f"{input_device} has {input_device.input_channels} input channels; no channel {in_channels}"
                 )
-        self._rack.connect(in_channels=in_channels, in_channel=self._input_channel, out_channels=out_channels)
+        self._rack.connect(
+            in_channels=in_channels,
+            in_channel=self._input_channel,
+            right_in_channel=self._right_channel,
+            out_channels=out_channels,
+        )
         foreign = sounddevice._ffi
         arguments: dict[str, Any] = {
             "kind": "output",

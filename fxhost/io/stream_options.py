@@ -14,6 +14,7 @@ class Options:
     input_device: str | None = None  # a name or number; None is the system's default
     output_device: str | None = None
     input_channel: int | None = None  # of the device or file, from 0; None is the first, or what carries the signal
+    right_input_channel: int | None = None  # of a second input, which plays on the right side; None is no such
     block_frames: int = 0  # 0 leaves it open: 64, or what a server runs at
     latency: str | float = "low"  # 'low', 'high' or seconds
     input_file: Path | None = None

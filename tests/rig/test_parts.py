@@ -176,3 +176,23 @@ def test_silence_and_many_channels_are_no_cabinet(tmp_path: Path) -> None:
         soundfile.write(tmp_path / "cab.wav", audio.astype(np.float32), RATE, subtype="FLOAT")
         with pytest.raises(fxhost.RigError, match=message):
             fxhost.Cabinet(tmp_path / "cab.wav").blend_at(RATE)
+
+
+def test_two_inputs_play_through_the_same_rig_each_on_its_side(
+    make_preset: MakePreset, cab: Path, audio: Float32Array, tmp_path: Path
+) -> None:
+    dry, live, preset = tmp_path / "dry.wav", tmp_path / "live.wav", make_preset(1, 8)
+    other = np.ascontiguousarray(audio[::-1])
+    soundfile.write(dry, np.stack([audio, other], axis=1), RATE, subtype="FLOAT")
+    flags = (preset, "--cab", cab, "--eq", "bass=3")
+    options = ("--device", "virtual", "--input-file", dry, "--output-file", live, "--input-channel", "1,2")
+    run = call_fxhost("run", *flags, *options)
+    assert run.returncode == 0, run.stderr
+    rig = fxhost.Rig([preset, fxhost.Cabinet(cab), fxhost.Tone(bass=3.0)])
+    played = soundfile.read(live, dtype="float32")[0]
+    assert played.shape == (RATE, 2)
+    for side, alone in enumerate((audio, other)):
+        assert np.array_equal(played[:, side], rig(alone, RATE))
+    swapped = call_fxhost("run", *flags, *options[:-1], "2,1", "--force")
+    assert swapped.returncode == 0, swapped.stderr
+    assert np.array_equal(soundfile.read(live, dtype="float32")[0], played[:, ::-1])
