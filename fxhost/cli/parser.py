@@ -61,6 +61,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     """
     parser, commands = build_parser()
     options, unknown = parser.parse_known_args(words)
+    if options.command is None and unknown and not options.help:
+        parser.error(describe_unknown(unknown, parser))
     if options.help or options.command is None:
         options.command, options.topic = "help", None
     elif hasattr(options, "words") and not any(word.startswith("-") for word in unknown):

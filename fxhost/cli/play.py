@@ -65,8 +65,10 @@ def run_run(options: argparse.Namespace) -> int:
         raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen, rig)
     if options.save is not None:
+        from fxhost.cli.rig import check_ending
         from fxhost.io.files import check_output
 
+        check_ending(options.save)
         check_output(options.save, overwrite=options.force, inputs=rig.files)
     for note in rig.notes:
         print_error(note)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fxhost.cli.console import print_error, say
-from fxhost.errors import FileError
+from fxhost.errors import FileError, FxhostError
 
 if TYPE_CHECKING:
     from fxhost.rig.file_reading import RigFile
@@ -26,6 +26,7 @@ def init_rig(options: argparse.Namespace) -> int:
 
     path: Path = options.file or DEFAULT_NAME
     path = path if path.suffix else path.with_suffix(".toml")
+    check_ending(path)
     write_text(path, format_example(path), overwrite=options.force)
     say(f"wrote {path}; play it: fxhost run {path}")
     return 0
@@ -98,6 +99,17 @@ def draw_scene(rig: "Rig", scene: "Scene", ids: tuple[str, ...]) -> list[str]:
         lines += ["    │", f"    ▼ {line}" if is_on else f"    │ ({line})"]
     lines += ["    │", f"  output {scene.output_gain_db:+.1f} dB".replace("-", "−")]
     return lines
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name that `fxhost run` would not take for a rig file.
+
+    Raises
+    ------
+    FxhostError
+    """
+    if path.suffix != ".toml":
+        raise FxhostError(f"{path} does not end in .toml, by which fxhost knows a rig file; name it {path.stem}.toml")
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:

@@ -73,6 +73,7 @@ def test_the_module_is_the_command() -> None:
     ("words", "told"),
     [
         (["rnu"], "fxhost: no command 'rnu'; did you mean run?\nTry: fxhost help\n"),
+        (["--versoin"], "fxhost: no option --versoin; did you mean --version?\nTry: fxhost help\n"),
         (["help", "trian"], "fxhost: no command 'trian'; did you mean train?\nTry: fxhost help\n"),
         (["run", "x", "--duraton", "3"], "fxhost run: no option --duraton; did you mean --duration?\nTry: fxhost help run\n"),
         (["run"], "fxhost run: the following arguments are required: PRESET\nTry: fxhost help run\n"),

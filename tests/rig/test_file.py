@@ -184,6 +184,10 @@ def test_the_example_plays_at_once_and_is_not_replaced_unasked(tmp_path: Path) -
     assert run.returncode == 0, run.stderr
     assert [slot["kind"] for slot in json.loads(run.stdout)["slots"]] == ["gate", "effect", "tone"]
     assert_one_line(call_fxhost("rig", "init", path), "exists already")
+    assert_one_line(call_fxhost("rig", "init", tmp_path / "rig.txt"), "name it rig.toml")
+    saved = call_fxhost("run", "ts-overdrive", "--device", "virtual", "--duration", 0.1, "--save", tmp_path / "r.txt")
+    assert_one_line(saved, "name it r.toml")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first.toml"]
     assert call_fxhost("rig", "init", path, "--force").returncode == 0
 
 

@@ -41,6 +41,12 @@ def test_a_note_is_no_hum(frequency: float) -> None:
     assert find_hum(note.astype(np.float32), RATE) is None
 
 
+@pytest.mark.parametrize("frequency", [1000.0, 440.0 * 2, 600.0, 1200.0])
+def test_a_test_tone_that_is_a_harmonic_of_the_mains_is_no_hum(frequency: float) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * frequency * TIME) + 1e-3 * np.random.default_rng(1).standard_normal(len(TIME))
+    assert find_hum(tone.astype(np.float32), RATE) is None
+
+
 def test_playing_with_hum_is_no_hum() -> None:
     audio = pluck()[: len(TIME)]
     for level in (0.0, 0.5, 2.0):
