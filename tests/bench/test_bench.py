@@ -34,7 +34,7 @@ from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.riff import synthesise_riff
 from fxhost.rig import rig
-from fxhost.rig.build import build_chain
+from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.rig import Rig
 from fxhost.rig.slot import slots_at_own_rate
 from fxhost.stages.base import Stage
@@ -145,7 +145,7 @@ def test_percentiles_are_times_that_were_measured() -> None:
 def test_a_late_block_is_seen_in_the_intervals_and_in_the_compute_time(make_preset: MakePreset) -> None:
     options = Options(input_device="virtual", output_device="virtual", block_frames=64, duration_s=0.6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rig, "build_chain", lambda *arguments: [make_sleeper(5, 0.2)])
+        patch.setattr(rig, "build_chain", lambda *arguments: Chain([make_sleeper(5, 0.2)], [()]))
         jitter = measure_jitter(
             Rig((read_preset(make_preset()),)), options, stress=0, notice=print, stopped=lambda: False
         )
