@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 def run_devices(options: argparse.Namespace) -> int:
     """`fxhost devices`."""
+    if options.midi:
+        from fxhost.cli.midi import list_midi_ports
+
+        return list_midi_ports(as_json=options.json)
+
     from fxhost.io.devices import choose_device, devices
 
     found = devices()

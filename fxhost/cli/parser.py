@@ -141,10 +141,10 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ("rig init", "rig check rig.toml", "run rig.toml"),
     ),
     "devices": (
-        "List the sound devices, and those that run would take.",
-        "[--json]",
+        "List the sound devices, and those that run would take; or the MIDI ports.",
+        "[--midi] [--json]",
         add_devices,
-        ("devices", "devices --json", "run ts-overdrive --device 0"),
+        ("devices", "devices --midi", "run ts-overdrive --device 0"),
     ),
     "presets": (
         "List what there is to play: shipped presets, your library, and folders that you added.",

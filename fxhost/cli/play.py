@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import (
@@ -14,7 +14,7 @@ from fxhost.cli.console import (
     print_plans,
     say,
 )
-from fxhost.cli.reading_rigs import keep_learned, read_set_list, save_rig
+from fxhost.cli.reading_rigs import read_set_list, save_rig
 from fxhost.cli.remotes import open_remotes
 from fxhost.control.commands import Command, Quit
 from fxhost.errors import FxhostError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from fxhost.cli.remotes import Remotes
     from fxhost.cli.screen import Screen
-    from fxhost.control.midi import MidiControl
     from fxhost.io.stream_options import Options
     from fxhost.rig.rig import Rig
     from fxhost.session import Session
@@ -74,18 +73,17 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error, set_list=set_list)
-        remotes = open_remotes(options, session)
-        midi = remotes.midi
-        end_like_ctrl_c()
-        if options.json:
-            summary = session.play(lambda: remotes.poll(session, session.rack.read_meters()))
-            print_json(summary.as_dict(PROCESS_START_S))
-        else:
-            summary = play_with_screen(session, make_console(), remotes)
-    if midi is not None and midi.learned and options.presets[0].endswith(".toml"):
-        keep_learned(Path(options.presets[0]), midi)
+        with closing(open_remotes(options, session)) as remotes:
+            end_like_ctrl_c()
+            if options.json:
+                summary = session.play(lambda: remotes.poll(session, session.rack.read_meters()))
+                print_json(summary.as_dict(PROCESS_START_S))
+            else:
+                summary = play_with_screen(session, make_console(), remotes)
+    if remotes.midi is not None:
+        remotes.midi.keep_learned()
     if options.save is not None:
-        save_rig(session, options.save, overwrite=options.force)
+        save_rig(session, options.save, overwrite=options.force, midi=remotes.midi)
     if summary.error is not None:
         print_error(str(summary.error))
         return 1
@@ -191,21 +189,10 @@ def play_in_window(session: "Session", console: "Console", remotes: "Remotes") -
             screen.update(levels)
             typed = window.poll()
             if remotes.midi is not None:
-                learn(screen, session, remotes.midi)
+                remotes.midi.learn(screen)
+            elif screen.wants_learn:
+                screen.note("MIDI: start with --midi to learn")
+            screen.wants_learn = False
             return [*typed, *remotes.poll(session, levels)]
 
         return session.play(on_poll, window.leaving)
-
-
-def learn(screen: "Screen", session: "Session", midi: "MidiControl") -> None:
-    """Let the next controller that moves turn the chosen knob, where the key for that was pressed."""
-    if screen.wants_learn and session.knobs.places:
-        slot, knob = session.knobs.places[session.knobs.chosen]
-        midi.learning = session.rig.ids[slot], session.slots[slot].parameters[knob].name
-        screen.note(f"MIDI: move a controller for {session.knobs.names[session.knobs.chosen]}")
-    screen.wants_learn = False
-    if midi.learned and midi.learning is None:
-        newest = midi.learned[-1]
-        if newest.knob is not None and newest is not screen.learned:
-            screen.note(f"MIDI: controller {newest.number} of channel {newest.channel} turns {'.'.join(newest.knob)}")
-            screen.learned = newest

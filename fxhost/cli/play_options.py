@@ -39,8 +39,9 @@ def add_run(command: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="PORT",
-        help="listen to MIDI ports with this in their names (default: all); without [[midi]] in the rig file: programs "
-        "choose scenes, controller 7 is the volume, 64 the bypass, 20-27 the first knobs, 102-110 switch slots",
+        help="listen to MIDI ports with this in their names (default: all); what [[midi]] in the rig file leaves free: "
+        "programs choose scenes (in a folder, or a set list of rigs without scenes: rigs), controller 7 is the output "
+        "volume, 11 that of the input, 64 the bypass, 20-27 the first knobs, 102-110 switch slots",
     )
     control.add_argument(
         "--web",
@@ -161,6 +162,7 @@ def add_rig(command: argparse.ArgumentParser) -> None:
 
 def add_devices(command: argparse.ArgumentParser) -> None:
     """Options of `fxhost devices`."""
+    command.add_argument("--midi", action="store_true", help="list the MIDI ports instead")
     add_json(command)
 
 

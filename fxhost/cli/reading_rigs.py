@@ -11,20 +11,25 @@ from fxhost.errors import FxhostError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fxhost.control.midi import MidiControl
+    from fxhost.cli.midi import MidiRemote
     from fxhost.rig.rig import Rig
     from fxhost.rig.set_list import SetList
     from fxhost.session import Session
 
 
-def save_rig(session: "Session", path: Path, *, overwrite: bool) -> None:
-    """Write the rig as it stands."""
+def save_rig(session: "Session", path: Path, *, overwrite: bool, midi: "MidiRemote | None" = None) -> None:
+    """Write the rig as it stands, and its MIDI bindings."""
     from fxhost.cli.rig import write_text
     from fxhost.rig.file_writing import format_rig
 
     gains_db = session.rack.input_gain_db, session.rack.output_gain_db
     is_on = session.playing.sound.is_on
-    write_text(path, format_rig(session.rig, session.knobs.values, is_on, gains_db, path.parent), overwrite=overwrite)
+    text = format_rig(session.rig, session.knobs.values, is_on, gains_db, path.parent)
+    if midi is not None and midi.control.bindings:
+        from fxhost.control.midi_map import format_binding
+
+        text = "\n".join([text.rstrip("\n") + "\n", *map(format_binding, midi.control.bindings)])
+    write_text(path, text, overwrite=overwrite)
     say(f"wrote {path}; play it: fxhost run {path}")
 
 
@@ -61,7 +66,7 @@ def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None,
     read = read_rig_file(path)
     if read.rig is not None:
         return None, read.rig
-    set_list = SetList([Entry(each.stem, lambda each=each: load_rig(each)) for each in read.rigs])  # type: ignore[misc]
+    set_list = SetList([Entry(each.stem, lambda each=each: load_rig(each), each) for each in read.rigs])  # type: ignore[misc]
     return set_list, set_list.current.make()
 
 
@@ -126,12 +131,3 @@ def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
         interface_dbu=options.interface_dbu,
         oversample=options.oversample,
     )
-
-
-def keep_learned(path: Path, midi: "MidiControl") -> None:
-    """Add to a rig file what MIDI has learned."""
-    from fxhost.cli.rig import write_text
-    from fxhost.control.midi_file import add_bindings
-
-    write_text(path, add_bindings(path.read_text(encoding="utf-8"), midi.learned), overwrite=True)
-    say(f"added {len(midi.learned)} MIDI bindings to {path}")

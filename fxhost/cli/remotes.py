@@ -2,16 +2,15 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fxhost.cli.console import print_error, say
+from fxhost.cli.console import say
+from fxhost.cli.midi import MidiRemote, open_midi
 from fxhost.control.commands import Command
 from fxhost.engine.statistics import MeterReading
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
-    from fxhost.control.midi import MidiControl
     from fxhost.control.web.server import WebRemote
     from fxhost.session import Session
 
@@ -23,11 +22,11 @@ class Remotes:
 
     Parameters
     ----------
-    midi : MidiControl or None
+    midi : MidiRemote or None
     web : WebRemote or None
     """
 
-    def __init__(self, midi: "MidiControl | None", web: "WebRemote | None") -> None:
+    def __init__(self, midi: MidiRemote | None, web: "WebRemote | None") -> None:
         self.midi, self.web = midi, web
         self._began = time.monotonic()
 
@@ -40,11 +39,16 @@ class Remotes:
         levels : MeterReading or None
             Of the meters since the last call; None where no block has come.
         """
-        commands = [] if self.midi is None else self.midi.poll(session.playing)
+        commands = [] if self.midi is None else self.midi.poll()
         if self.web is not None:
             self.web.publish(describe_state(session, levels, time.monotonic() - self._began))
             commands += self.web.take_commands()
         return commands
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self.midi is not None:
+            self.midi.control.ports.close()
 
 
 def open_remotes(options: argparse.Namespace, session: "Session") -> Remotes:
@@ -55,24 +59,8 @@ def open_remotes(options: argparse.Namespace, session: "Session") -> Remotes:
     FxhostError
         If a library is missing, an address cannot be used, or the rig file has a mistake in its bindings.
     """
-    midi = None if options.midi is None else open_midi(options, session)
     web = None if options.web is None else open_web(options.web)
-    return Remotes(midi, web)
-
-
-def open_midi(options: argparse.Namespace, session: "Session") -> "MidiControl":
-    """Listen to MIDI ports, with the bindings of the rig file if one plays."""
-    from fxhost.control.midi import MidiControl, MidiPorts
-    from fxhost.control.midi_file import read_bindings
-
-    path = Path(options.presets[0])
-    bindings = read_bindings(path, session.rig.ids) if path.suffix == ".toml" else []
-    ports = MidiPorts(options.midi)
-    if not ports.names:
-        wanted = f" with {options.midi!r} in its name" if options.midi else ""
-        there = f" (there is {', '.join(ports.seen)})" if ports.seen else ""
-        print_error(f"no MIDI port{wanted} yet{there}; one that appears later is found")
-    return MidiControl(ports, bindings)
+    return Remotes(None if options.midi is None else open_midi(options, session), web)
 
 
 def open_web(text: str) -> "WebRemote":

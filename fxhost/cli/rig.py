@@ -41,7 +41,7 @@ def check_rig(options: argparse.Namespace) -> int:
     if read is not None:
         from fxhost.control.midi_file import check_bindings
 
-        problems = check_bindings(path, read.ids)[1]
+        problems = check_bindings(path, read.rig)[1]
     for problem in problems:
         print_error(f"{path}, line {problem.line}: {problem.text}")
     if read is None or problems:

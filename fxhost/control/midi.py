@@ -1,38 +1,27 @@
 """MIDI ports: opened by part of their names, found again when they come back, and read 20 times a second.
 
-python-rtmidi (the extra `midi`) talks to ALSA and JACK on Linux, to CoreMIDI and to Windows.
+A process of its own listens (`midi_listener.py`), with python-rtmidi (the extra `midi`), which talks to ALSA and JACK
+on Linux, to CoreMIDI and to Windows. It is started again where it ends.
 """
 
-import logging
+import importlib.util
+import json
 import os
+import subprocess
+import sys
+import threading
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import IO
 
+from fxhost.control import midi_listener
 from fxhost.control.commands import Command
-from fxhost.control.midi_map import CONTROLLER, Binding, Sounding, default_bindings, translate
+from fxhost.control.midi_listener import LOOK_S, Newest
+from fxhost.control.midi_map import Binding, Sounding, add_learned, learn, translate
 from fxhost.errors import DeviceError
 
-logger = logging.getLogger(__name__)
-
-LOOK_S = 2.0  # how often ports are looked for
-MOST_MESSAGES = 2048  # of a port between two looks; what is more is lost
-OWN_NAME = "fxhost midi"
-
-
-def import_rtmidi() -> Any:
-    """The rtmidi module.
-
-    Raises
-    ------
-    DeviceError
-        If it is not installed, with the way to install it.
-    """
-    os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    try:
-        import rtmidi
-    except ImportError as err:
-        raise DeviceError("MIDI needs python-rtmidi; pip install 'fxhost[midi]'") from err
-    return rtmidi
+START_S = 5.0  # how long to wait for the names of the ports
+END_S = 2.0  # how long the listener may take to leave
 
 
 class MidiPorts:
@@ -41,84 +30,78 @@ class MidiPorts:
     Parameters
     ----------
     wanted : str
-        Part of the name, in either case; an empty text means all.
+        Part of the name, in either case; an empty text means all but ALSA's "Midi Through", which is no device.
 
     Attributes
     ----------
-    seen : list of str
-        The names of all ports that were there at any time.
+    names : list of str
+        Of the ports that are open.
+    listed : list of str
+        Of all ports that are there.
+
+    Raises
+    ------
+    DeviceError
+        If python-rtmidi is not installed, with the way to install it.
     """
 
     def __init__(self, wanted: str = "") -> None:
-        self._rtmidi = import_rtmidi()
-        self._wanted = wanted.casefold()
-        self._open: dict[tuple[int, str], Any] = {}
-        self._finders: dict[int, Any] = {}
-        self.seen: list[str] = []
-        self._looked_s = -LOOK_S
-        self.look()
+        if importlib.util.find_spec("rtmidi") is None:
+            raise DeviceError("MIDI needs python-rtmidi; pip install 'fxhost[midi]'")
+        self._wanted = wanted
+        self.names: list[str] = []
+        self.listed: list[str] = []
+        self._newest, self._lock = Newest(), threading.Lock()
+        self._has_looked = threading.Event()
+        self._start()
+        self._has_looked.wait(START_S)
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the ports that are open."""
-        return [name for _, name in self._open]
+    def _start(self) -> None:
+        self._started_s = time.monotonic()
+        self._listener = subprocess.Popen(
+            [sys.executable, "-P", midi_listener.__file__, self._wanted],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libraries of sound systems print there
+            env={**os.environ, "JACK_NO_START_SERVER": "1"},
+            start_new_session=True,  # Ctrl-C and Ctrl-Z are meant for us
+        )
+        assert self._listener.stdout is not None
+        self._ear = threading.Thread(
+            target=self._hear, args=(self._listener.stdout,), name="fxhost hears MIDI", daemon=True
+        )
+        self._ear.start()
 
-    def look(self) -> None:
-        """Open ports that have appeared, and let go of those that are gone."""
-        present: dict[tuple[int, str], int] = {}
-        for api in self._rtmidi.get_compiled_api():
-            for index, name in enumerate(self._list(api)):
-                self.seen = sorted({*self.seen, name} - {own for own in self.seen if OWN_NAME in own})
-                if OWN_NAME not in name and self._wanted in name.casefold():
-                    present[api, name] = index
-        for key in [key for key in self._open if key not in present]:
-            self._open.pop(key).close_port()
-        for (api, name), index in present.items():
-            if (api, name) not in self._open:
-                try:
-                    port = self._rtmidi.MidiIn(api, OWN_NAME, queue_size_limit=MOST_MESSAGES)
-                    port.set_error_callback(lambda kind, text, data: logger.info("MIDI: %s", text))
-                    port.ignore_types(sysex=True, timing=True, active_sense=True)
-                    port.open_port(index)
-                    self._open[api, name] = port
-                except Exception as err:  # rtmidi has errors of several kinds
-                    logger.info("the MIDI port %s cannot be opened: %s", name, err)
+    def _hear(self, lines: IO[bytes]) -> None:
+        for line in lines:
+            report = json.loads(line)
+            with self._lock:
+                self._newest.add(report.get("messages", ()))
+            if "open" in report:
+                self.names, self.listed = report["open"], report["listed"]
+                self._has_looked.set()
+        self.names = []
+        self._has_looked.set()
 
-    def _list(self, api: int) -> list[str]:
-        try:
-            if api not in self._finders:
-                self._finders[api] = self._rtmidi.MidiIn(api, OWN_NAME)
-            return list(self._finders[api].get_ports())
-        except Exception as err:  # no such sound system on this machine
-            logger.info("no MIDI through %s: %s", self._rtmidi.get_api_name(api), err)
-            self._finders.pop(api, None)
-            return []
-
-    def read(self, now_s: float) -> list[list[int]]:
-        """The messages since the last call.
-
-        Parameters
-        ----------
-        now_s : float
-            The time in seconds, on any clock that does not go back.
-        """
-        if now_s - self._looked_s >= LOOK_S:
-            self._looked_s = now_s
-            self.look()
-        messages: list[list[int]] = []
-        for port in self._open.values():
-            for _ in range(MOST_MESSAGES):
-                event = port.get_message()
-                if event is None:
-                    break
-                messages.append(event[0])
-        return messages
+    def read(self) -> list[list[int]]:
+        """The messages since the last call, of which only the newest of each controller counts; at most some 2000."""
+        if self._listener.poll() is not None and time.monotonic() - self._started_s >= LOOK_S:
+            self.close()
+            self._start()
+        with self._lock:
+            return self._newest.take()
 
     def close(self) -> None:
         """Let go of all ports."""
-        for port in self._open.values():
-            port.close_port()
-        self._open.clear()
+        assert self._listener.stdin is not None and self._listener.stdout is not None
+        self._listener.stdin.close()
+        try:
+            self._listener.wait(END_S)
+        except subprocess.TimeoutExpired:  # a dead server holds it
+            self._listener.kill()
+            self._listener.wait()
+        self._ear.join()
+        self._listener.stdout.close()
 
 
 class MidiControl:
@@ -127,33 +110,37 @@ class MidiControl:
     Parameters
     ----------
     ports : MidiPorts
-    bindings : list of Binding
-        The rig's own; without any the default ones count.
+    bindings : sequence of Binding
+        The rig's own. What they leave free does what it does without them.
+    common : sequence of Binding
+        Those of the set list.
 
     Attributes
     ----------
+    bindings : list of Binding
+        The rig's own, and what was learned.
     learning : (str, str) or None
         The id of a slot and the knob that the next controller shall turn.
     learned : list of Binding
-        What was learned so far.
+        What was learned so far for this rig.
     """
 
-    def __init__(self, ports: MidiPorts, bindings: list[Binding]) -> None:
-        self.ports, self.bindings = ports, bindings
+    def __init__(self, ports: MidiPorts, bindings: Sequence[Binding] = (), common: Sequence[Binding] = ()) -> None:
+        self.ports, self.bindings, self._common = ports, list(bindings), common
         self.learning: tuple[str, str] | None = None
         self.learned: list[Binding] = []
 
-    def poll(self, sounding: Sounding) -> list[Command]:
-        """The commands since the last call, for what sounds now."""
-        messages = self.ports.read(time.monotonic())
+    def follow(self, bindings: Sequence[Binding], learned: list[Binding]) -> None:
+        """Go on with the bindings of another rig, and with what was learned for that one before."""
+        self.bindings, self.learned, self.learning = list(bindings), learned, None
+
+    def poll(self, sounding: Sounding, rig: int = 0, rigs: int = 1) -> list[Command]:
+        """The commands since the last call, for what sounds now; `rig` of `rigs` is the current one of the set list."""
+        messages = self.ports.read()
         if self.learning is not None:
-            moved = [message for message in messages if len(message) == 3 and message[0] & 0xF0 == CONTROLLER]
-            if moved:
-                status, number, _ = moved[-1]
-                binding = Binding("controller", number, channel=(status & 0x0F) + 1, knob=self.learning)
-                own = self.bindings or default_bindings(sounding)
-                self.bindings = [each for each in own if each.knob != self.learning and not each.fits(status, number)]
-                self.bindings.append(binding)
-                self.learned.append(binding)
+            found = [binding for message in messages if (binding := learn(message, self.learning)) is not None]
+            if found:
+                self.bindings = add_learned(self.bindings, found[-1])
+                self.learned[:] = add_learned(self.learned, found[-1])
                 self.learning = None
-        return translate(messages, self.bindings or default_bindings(sounding), sounding)
+        return translate(messages, [self.bindings, self._common], sounding, rig, rigs) if messages else []

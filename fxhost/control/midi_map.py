@@ -1,4 +1,4 @@
-"""What MIDI messages mean: each binding turns a controller, a note or program changes into a command.
+"""What MIDI messages mean: each binding turns a controller, a note or a program change into a command.
 
 In a rig file:
 
@@ -6,7 +6,7 @@ In a rig file:
     controller = 20            # 0 to 127
     channel = 1                # 1 to 16; left out: any
     knob = "tone.bass"         # a slot's id and the name of its knob
-    low = 0.0                  # where the knob stands at 0 and at 127: parts of its way, 0 to 1
+    low = 0.0                  # where the knob stands at 0 and at 127: parts of its way, 0 to 1; low > high inverts it
     high = 1.0
 
     [[midi]]
@@ -14,10 +14,19 @@ In a rig file:
     slot = "drive"             # a note switches it off or on; a controller of 64 or more on, of less off
 
     [[midi]]
+    program = 5
+    scene = "Lead"             # its name or number; rig = 2 is the second of a set list or folder
+
+    [[midi]]
     controller = 64
-    action = "bypass"
+    action = "none"            # takes its default away; also bypass, mute, tuner, volume, next_scene, …
+
+What the bindings of a rig leave free means what those of its set list say, and else what `default_bindings` says.
 """
 
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +38,7 @@ from fxhost.control.commands import (
     SetGain,
     SetKnob,
     SetSlot,
+    Side,
     StepRig,
     StepScene,
     ToggleBypass,
@@ -36,13 +46,19 @@ from fxhost.control.commands import (
     ToggleSlot,
     ToggleTuner,
 )
+from fxhost.control.midi_listener import CONTROLLER, NOTE_ON, PRESSED, PROGRAM, Newest
 from fxhost.stages.parameter import Parameter
 
-NOTE_ON, CONTROLLER, PROGRAM = 0x90, 0xB0, 0xC0
-ON = 64  # a controller that switches is on from here
-VOLUME_DB = (-40.0, 12.0)  # of the output, at 0 and at 127
-PROGRAMS = "program"
-ACTIONS: dict[str, Command] = {
+KINDS = {CONTROLLER: "controller", NOTE_ON: "note", PROGRAM: "program"}
+FULL = 127.0
+NEVER_LEARNED = {0, 32, 6, 38, *range(96, 102), *range(120, 128)}  # banks, data entry, modes: no knobs of a pedalboard
+# action → side, and its gain in dB at 0 and at 127
+VOLUMES: dict[str, tuple[Side, float, float]] = {
+    "volume": ("output", -40.0, 12.0),
+    "input_volume": ("input", -40.0, 0.0),
+}
+ACTIONS: dict[str, Command | None] = {
+    "none": None,
     "bypass": ToggleBypass(),
     "mute": ToggleMute(),
     "tuner": ToggleTuner(),
@@ -60,7 +76,7 @@ class Binding:
 
     Attributes
     ----------
-    kind : {'controller', 'note'}
+    kind : {'controller', 'note', 'program'}
     number : int
         0 to 127.
     channel : int or None
@@ -69,10 +85,12 @@ class Binding:
         The id of a slot and the name of its knob.
     slot : str or None
         The id of a slot that is switched.
+    scene, rig : int or None
+        Counted from 0.
     action : str or None
-        Of `ACTIONS`, or 'volume'.
+        Of `ACTIONS` or `VOLUMES`.
     low, high : float
-        Where the knob stands at 0 and at 127, parts of its way.
+        Where a knob or volume stands at 0 and at 127, parts of its way.
     """
 
     kind: str
@@ -80,14 +98,16 @@ class Binding:
     channel: int | None = None
     knob: tuple[str, str] | None = None
     slot: str | None = None
+    scene: int | None = None
+    rig: int | None = None
     action: str | None = None
     low: float = 0.0
     high: float = 1.0
 
-    def fits(self, status: int, number: int) -> bool:
-        """Whether a message with this status byte and number is meant."""
-        kind = {NOTE_ON: "note", CONTROLLER: "controller"}.get(status & 0xF0)
-        return kind == self.kind and number == self.number and self.channel in (None, (status & 0x0F) + 1)
+    def meets(self, other: "Binding") -> bool:
+        """Whether some message means both."""
+        channels = {self.channel, other.channel}
+        return (self.kind, self.number) == (other.kind, other.number) and (None in channels or len(channels) == 1)
 
 
 class Sounding(Protocol):
@@ -101,11 +121,16 @@ class Sounding(Protocol):
     def parameters(self) -> list[tuple[Parameter, ...]]:
         """What can be turned of each slot."""
 
+    @property
+    def scenes(self) -> int:
+        """How many scenes it has."""
+
 
 def default_bindings(sounding: Sounding) -> list[Binding]:
-    """What MIDI does without a map of the rig's own.
+    """What MIDI does without a map of the rig's own, beside program changes, which choose scenes or else rigs.
 
-    Controller 7 is the volume of the output, 64 the bypass, 20 to 27 the first knobs in order, 102 to 110 switch slots.
+    Controller 7 is the volume of the output and 11 that of the input, 64 the bypass, 20 to 27 the first knobs in order,
+    102 to 110 switch slots.
     """
     knobs = [
         (name, parameter.name)
@@ -115,48 +140,89 @@ def default_bindings(sounding: Sounding) -> list[Binding]:
     ]
     return [
         Binding("controller", 7, action="volume"),
+        Binding("controller", 11, action="input_volume"),
         Binding("controller", 64, action="bypass"),
         *(Binding("controller", 20 + n, knob=knob) for n, knob in enumerate(knobs[:8])),
         *(Binding("controller", 102 + n, slot=name) for n, name in enumerate(sounding.ids[:9])),
     ]
 
 
-def translate(messages: list[list[int]], bindings: list[Binding], sounding: Sounding) -> list[Command]:
-    """The commands that messages mean. Of a controller only its newest value counts, and of program changes the last.
+def learn(message: Sequence[int], knob: tuple[str, str]) -> Binding | None:
+    """The binding of a knob to the controller that a message has moved.
 
     Parameters
     ----------
-    messages : list of list of int
-        Whole MIDI messages in the order in which they came; what is no note, controller or program change is left out.
-    bindings : list of Binding
-    sounding : Sounding
+    message : sequence of int
+    knob : (str, str)
+        The id of a slot and the name of its knob.
+
+    Returns
+    -------
+    Binding or None
+        None for what is no controller, or one that chooses banks or modes.
     """
-    newest: dict[tuple[int, int], int] = {}
-    commands: list[Command] = []
-    program: int | None = None
-    for message in messages:
-        status = message[0] & 0xF0 if message else 0
-        if status == CONTROLLER and len(message) == 3:
-            newest.pop((message[0], message[1]), None)
-            newest[message[0], message[1]] = message[2]
-        elif status == NOTE_ON and len(message) == 3 and message[2] > 0:
-            commands += _meant(message, bindings, sounding)
-        elif status == PROGRAM and len(message) == 2:
-            program = message[1]
-    for (status, number), value in newest.items():
-        commands += _meant([status, number, value], bindings, sounding)
-    return commands if program is None else [*commands, ChooseScene(program)]
+    if len(message) != 3 or message[0] & 0xF0 != CONTROLLER or message[1] in NEVER_LEARNED:
+        return None
+    return Binding("controller", message[1], channel=(message[0] & 0x0F) + 1, knob=knob)
 
 
-def _meant(message: list[int], bindings: list[Binding], sounding: Sounding) -> list[Command]:
-    status, number, value = message
-    found = [_command(each, value, sounding) for each in bindings if each.fits(status, number)]
-    return [command for command in found if command is not None]
+def add_learned(bindings: Sequence[Binding], learned: Binding) -> list[Binding]:
+    """The bindings with one more, without those that turn the same knob or meet the same messages."""
+    kept = [each for each in bindings if (each.knob is None or each.knob != learned.knob) and not each.meets(learned)]
+    return [*kept, learned]
+
+
+def translate(
+    messages: Sequence[Sequence[int]],
+    layers: Sequence[Sequence[Binding]],
+    sounding: Sounding,
+    rig: int = 0,
+    rigs: int = 1,
+) -> list[Command]:
+    """The commands that messages mean.
+
+    Parameters
+    ----------
+    messages : sequence of sequence of int
+        Whole MIDI messages in the order in which they came; only those count that `Newest` keeps.
+    layers : sequence of sequence of Binding
+        For each message the first layer counts that has it; after the last one the default bindings do.
+    sounding : Sounding
+    rig, rigs : int
+        The current one of the set list or folder, from 0, and how many there are.
+    """
+    newest, commands = Newest(), list[Command]()
+    newest.add(messages)
+    indexes = [_by_message(layer) for layer in (*layers, default_bindings(sounding))]
+    for status, number, *values in newest.take():
+        kind, channel = KINDS[status & 0xF0], (status & 0x0F) + 1
+        fitting = (
+            [each for each in index.get((kind, number), ()) if each.channel in (None, channel)] for index in indexes
+        )
+        bindings = next(filter(None, fitting), [])
+        if kind == "program" and not bindings:
+            chooses_rig = rigs > 1 and sounding.scenes == 1
+            bindings = [Binding(kind, number, rig=number) if chooses_rig else Binding(kind, number, scene=number)]
+        for binding in bindings:
+            value = values[0] if values else PRESSED
+            if binding.rig is None:
+                commands += filter(None, [_command(binding, value, sounding)])
+            elif binding.rig < rigs and value >= PRESSED:
+                commands.append(StepRig(binding.rig - rig))
+    return commands
+
+
+def _by_message(bindings: Sequence[Binding]) -> Mapping[tuple[str, int], list[Binding]]:
+    index = defaultdict[tuple[str, int], list[Binding]](list)
+    for binding in bindings:
+        index[binding.kind, binding.number].append(binding)
+    return index
 
 
 def _command(binding: Binding, value: int, sounding: Sounding) -> Command | None:
-    """The command of a binding at a value, 0 to 127; None where the rig that plays has no such slot or knob."""
-    is_note, ids = binding.kind == "note", sounding.ids
+    """The command of a binding at a value, 0 to 127; None where it has none, or the rig has no such slot or knob."""
+    ids, is_pressed = sounding.ids, value >= PRESSED
+    position = binding.low + (binding.high - binding.low) * value / FULL
     if binding.knob is not None:
         slot, knob = binding.knob
         if slot not in ids:
@@ -164,20 +230,22 @@ def _command(binding: Binding, value: int, sounding: Sounding) -> Command | None
         names = [parameter.name.casefold() for parameter in sounding.parameters[ids.index(slot)]]
         if knob.casefold() not in names:
             return None
-        position = binding.low + (binding.high - binding.low) * value / 127.0
         return SetKnob(ids.index(slot), names.index(knob.casefold()), position)
     if binding.slot is not None:
         if binding.slot not in ids:
             return None
         place = ids.index(binding.slot)
-        return ToggleSlot(place) if is_note else SetSlot(place, value >= ON)
-    if binding.action == "volume":
-        return SetGain("output", VOLUME_DB[0] + (VOLUME_DB[1] - VOLUME_DB[0]) * value / 127.0)
-    if is_note:
-        return ACTIONS[str(binding.action)]
-    if binding.action == "bypass":
-        return SetBypass(value >= ON)
-    return ACTIONS[str(binding.action)] if value >= ON else None
+        return SetSlot(place, is_pressed) if binding.kind == "controller" else ToggleSlot(place)
+    if binding.action in VOLUMES:
+        side, lowest_db, highest_db = VOLUMES[binding.action]
+        return SetGain(side, lowest_db + (highest_db - lowest_db) * position)
+    if binding.action == "bypass" and binding.kind == "controller":
+        return SetBypass(is_pressed)
+    if not is_pressed:
+        return None
+    if binding.scene is not None:
+        return ChooseScene(binding.scene)
+    return ACTIONS[str(binding.action)]
 
 
 def format_binding(binding: Binding) -> str:
@@ -186,11 +254,19 @@ def format_binding(binding: Binding) -> str:
     if binding.channel is not None:
         lines.append(f"channel = {binding.channel}")
     if binding.knob is not None:
-        lines.append(f'knob = "{binding.knob[0]}.{binding.knob[1]}"')
-        if (binding.low, binding.high) != (0.0, 1.0):
-            lines.append(f"low = {binding.low:.6g}\nhigh = {binding.high:.6g}")
+        lines.append(f"knob = {_quote('.'.join(binding.knob))}")
     elif binding.slot is not None:
-        lines.append(f'slot = "{binding.slot}"')
+        lines.append(f"slot = {_quote(binding.slot)}")
+    elif binding.scene is not None:
+        lines.append(f"scene = {binding.scene + 1}")
+    elif binding.rig is not None:
+        lines.append(f"rig = {binding.rig + 1}")
     else:
         lines.append(f'action = "{binding.action}"')
+    if (binding.low, binding.high) != (0.0, 1.0):
+        lines.append(f"low = {binding.low:.6g}\nhigh = {binding.high:.6g}")
     return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # which TOML reads as well

@@ -139,6 +139,11 @@ class Playing:
         return self.rig.ids
 
     @property
+    def scenes(self) -> int:
+        """How many scenes the rig has."""
+        return len(self.sounds)
+
+    @property
     def parameters(self) -> list[tuple[Parameter, ...]]:
         """What can be turned of each slot."""
         return [slot.parameters for slot in self.sound.slots]

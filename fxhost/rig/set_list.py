@@ -14,10 +14,11 @@ MOST_FILES = 10_000  # of a folder
 
 @dataclass(frozen=True)
 class Entry:
-    """A rig of a set list: its name, and what loads it."""
+    """A rig of a set list: its name, what loads it, and its rig file, where it has one."""
 
     name: str
     make: Callable[[], Rig]
+    path: Path | None = None
 
 
 class SetList:
