@@ -19,7 +19,7 @@ fxhost – play guitar or voice through learned amps and pedals
            run RIG.toml | FOLDER    a rig with scenes; a folder to step through
            render PRESET… IN OUT    to a file
            rig init, check, show    rig files: slots, scenes, set lists
-           devices                  sound devices
+           devices                  sound devices; --midi: MIDI ports
            presets                  what there is to play
  Captures  info FILE                what a preset is
            import, export           .nam .json .aidax

@@ -21,6 +21,7 @@ from fxhost.control.midi_map import Binding, Sounding, add_learned, learn, trans
 from fxhost.errors import DeviceError
 
 START_S = 5.0  # how long to wait for the names of the ports
+SILENT_S = 10.0  # a listener that tells nothing for so long hangs on a dead server
 END_S = 2.0  # how long the listener may take to leave
 
 
@@ -57,7 +58,7 @@ class MidiPorts:
         self._has_looked.wait(START_S)
 
     def _start(self) -> None:
-        self._started_s = time.monotonic()
+        self._started_s = self._heard_s = time.monotonic()
         self._listener = subprocess.Popen(
             [sys.executable, "-P", midi_listener.__file__, self._wanted],
             stdin=subprocess.PIPE,
@@ -75,6 +76,7 @@ class MidiPorts:
     def _hear(self, lines: IO[bytes]) -> None:
         for line in lines:
             report = json.loads(line)
+            self._heard_s = time.monotonic()
             with self._lock:
                 self._newest.add(report.get("messages", ()))
             if "open" in report:
@@ -85,7 +87,10 @@ class MidiPorts:
 
     def read(self) -> list[list[int]]:
         """The messages since the last call, of which only the newest of each controller counts; at most some 2000."""
-        if self._listener.poll() is not None and time.monotonic() - self._started_s >= LOOK_S:
+        now = time.monotonic()
+        if now - self._heard_s > SILENT_S:
+            self._listener.kill()
+        if self._listener.poll() is not None and now - self._started_s >= LOOK_S:
             self.close()
             self._start()
         with self._lock:

@@ -4,8 +4,8 @@ python-rtmidi is kept out of the process that plays: a JACK server that dies tak
 ever, libraries print where they like, and a stopped client holds up the whole graph. The host starts this file by its
 path, without the package around it, which would take seconds to import. It ends when its standard input does.
 
-Lines of JSON go to standard output: `{"open": [NAME], "listed": [NAME]}` when ports come and go, and
-`{"messages": [[176, 20, 64]]}`, of which only so many are kept as can matter.
+Lines of JSON go to standard output: `{"open": [NAME], "listed": [NAME]}` every two seconds, which also tells that the
+listener lives, and `{"messages": [[176, 20, 64]]}`, of which only so many are kept as can matter.
 """
 
 import json
@@ -202,15 +202,12 @@ def main(wanted: str) -> None:
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     listener, newest = Listener(rtmidi, wanted), Newest()
-    looked_s, told = -LOOK_S, None
+    looked_s = -LOOK_S
     try:
         while not shall_end.wait(TICK_S):
             if time.monotonic() - looked_s >= LOOK_S:
-                report = listener.look()
+                tell(listener.look())
                 looked_s = time.monotonic()
-                if report != told:
-                    tell(report)
-                    told = report
             newest.add(listener.read())
             if messages := newest.take():
                 tell({"messages": messages})

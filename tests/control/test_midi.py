@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fxhost.control import midi
 from tests.conftest import ROOT, jack_server, without_waits
 
 pytest.importorskip("rtmidi", reason="needs the extra `midi`")
@@ -162,6 +163,37 @@ def test_a_run_listens_and_says_where_there_is_no_port(make_preset: Callable[...
         without_waits(done.stderr)
         == "fxhost: no MIDI port with 'pedalboard' in its name yet; one that appears later is found\n"
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_a_listener_that_dies_or_hangs_is_replaced(
+    number: signal.Signals, server: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(midi, "SILENT_S", 3.0)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server["JACK_DEFAULT_SERVER"])
+    with subprocess.Popen([sys.executable, "-c", SENDER, "5"], env=server) as sender:
+        ports = midi.MidiPorts("pedalboard")
+        try:
+            wait_for_message(ports)
+            first = ports._listener.pid
+            os.kill(first, number)
+            deadline = time.monotonic() + 30
+            while ports._listener.pid == first and time.monotonic() < deadline:
+                ports.read()
+                time.sleep(0.05)
+            wait_for_message(ports)
+        finally:
+            ports.close()
+            sender.kill()
+    assert ports._listener.pid != first
+
+
+def wait_for_message(ports: midi.MidiPorts) -> None:
+    deadline = time.monotonic() + 30
+    while not (messages := ports.read()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert messages == [[0xB0, 20, 5]]
 
 
 def test_the_ports_are_listed(server: dict[str, str]) -> None:
