@@ -141,7 +141,7 @@ class Session:
 
     def first_chain(self) -> Chain:
         """The chain that plays at the start, in its settled state."""
-        return self.playing.sound.chain()
+        return self.playing.first_chain()
 
     def _follow_playing(self) -> None:
         playing = self.playing

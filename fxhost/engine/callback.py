@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from fxhost.engine.chain_playing import RUNAWAY, guard, inlined, play_chains, run_chain
+from fxhost.engine.chain_playing import RUNAWAY, copy_states, guard, inlined, play_chains, run_chain
 from fxhost.engine.control_block import (
     AT_CHANGES_READ,
     AT_CHANGES_WRITTEN,
     AT_HEARD,
     AT_RELEASED,
+    AT_RING,
     AT_RING_READ,
     AT_RING_WRITTEN,
+    AT_STATE_ANSWERED,
+    AT_STATE_REQUEST,
     AT_TABLE,
     CHANGE_WORDS,
     CHANGES,
@@ -161,17 +164,41 @@ def write_output(s: Any, wet: Block, out: Any, first: int, frames: int) -> None:
 
 
 @inlined
-def record(s: Any, rack: int, wet: Block, frames: int) -> None:
-    """Append a block to the ring, or count what does not fit."""
-    if s.ring == 0:
-        return
-    room = s.ring_size - (s.ring_written - load_acquire(rack + AT_RING_READ))
-    if frames > room:
+def keep_state(s: Any, rack: int, frame: int) -> None:
+    """Keep the state before a frame, where Python has asked for it: what a take begins with."""
+    request = load_acquire(rack + AT_STATE_REQUEST)
+    if request != s.state_answered:
+        copy_states(s.state_table, s.kept)
+        s.kept_frame, s.kept_position = frame, s.ring_written
+        s.kept_bypass, s.kept_faded_in = s.bypass, s.faded_in
+        store_release(rack + AT_STATE_ANSWERED, request)
+
+
+@inlined
+def record_dry(s: Any, rack: int, dry: Block, frames: int) -> bool:
+    """Write the dry input to the ring, where there is room for a block; count it where there is none."""
+    address = load_acquire(rack + AT_RING)
+    if address == 0 or s.source_done != 0:
+        return False
+    if frames > s.ring_size - (s.ring_written - load_acquire(rack + AT_RING_READ)):
         s.ring_lost += frames
-        return
-    ring = carray(floats_at(s.ring), (s.ring_size * s.ring_channels,))
+        return False
+    width = s.ring_channels + s.inputs
+    ring = carray(floats_at(address), (s.ring_size * width,))
+    for channel in range(s.inputs):
+        for n in range(frames):
+            at = ((s.ring_written + n) & (s.ring_size - 1)) * width
+            ring[at + s.ring_channels + channel] = dry[channel * MAX_BLOCK + n]
+    return True
+
+
+@inlined
+def record_wet(s: Any, rack: int, wet: Block, frames: int) -> None:
+    """Write the output to the ring beside the dry input, and hand both to Python."""
+    width = s.ring_channels + s.inputs
+    ring = carray(floats_at(s.ring), (s.ring_size * width,))
     for n in range(frames):
-        at = ((s.ring_written + n) & (s.ring_size - 1)) * s.ring_channels
+        at = ((s.ring_written + n) & (s.ring_size - 1)) * width
         if s.ring_channels == 1:
             ring[at] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
         else:
@@ -247,6 +274,8 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
             else:
                 s.source_done = 1
         bad = read_input(s, interleaved, done, dry, n_frames)
+        keep_state(s, rack, s.frames - frames + done)
+        records = record_dry(s, rack, dry, n_frames)
         run_chain(s.head, s.scratch, n_frames)
         keep_heard(s, rack, dry, n_frames)
         play_chains(s, dry, wet, other, n_frames)
@@ -255,8 +284,8 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         s.bad_samples += bad
         run_chain(s.tail, s.scratch + 8 * MAX_BLOCK, n_frames)
         finish_output(s, wet, n_frames)
-        if s.source_done == 0:
-            record(s, rack, wet, n_frames)
+        if records:
+            record_wet(s, rack, wet, n_frames)
         write_output(s, wet, out, done, n_frames)
         s.meter_frames += n_frames
         if s.coming != 0:

@@ -46,6 +46,22 @@ def reset_chain(table: int) -> None:
 
 
 @inlined
+def copy_states(table: int, address: int) -> None:
+    """Copy the state of every stage of a table to int64 words at an address, one after the other."""
+    words = carray(words_at(table), (HEADER_WORDS,))
+    count = words[0]
+    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    at = 0
+    for stage in range(count):
+        length = rows[stage * STAGE_WORDS + 3]
+        state = carray(words_at(rows[stage * STAGE_WORDS + 1]), (length,))
+        copy = carray(words_at(address + 8 * at), (length,))
+        for word in range(length):
+            copy[word] = state[word]
+        at += length
+
+
+@inlined
 def play_chain(table: int, dry: Block, wet: Block, address: int, frames: int) -> None:
     """Play `dry` through a chain into `wet`, which lies at an address; a mono chain puts out the same on both sides."""
     for n in range(frames):

@@ -33,9 +33,6 @@ CONTROL = np.dtype(
         ("source_channels", "i8"),
         ("source_frames", "i8"),
         ("source_loops", "i8"),
-        ("ring", "i8"),  # address of float32 (ring_size, ring_channels) that records the output, or 0
-        ("ring_size", "i8"),
-        ("ring_channels", "i8"),
         ("heard", "i8"),  # address of float32 (2, heard_size): what went into the chain last
         ("heard_size", "i8"),  # a power of two
         ("changes", "i8"),  # address of int64 (CHANGES, CHANGE_WORDS)
@@ -45,7 +42,13 @@ CONTROL = np.dtype(
         ("table", "i8"),  # the chain that shall play
         ("changes_written", "i8"),
         ("bypassed", "f4"),  # 0 or 1
+        ("ring", "i8"),  # address of float32 (ring_size, ring_channels + inputs) that records, or 0
+        ("ring_size", "i8"),
+        ("ring_channels", "i8"),  # of the output; those of the dry input come after them
         ("ring_read", "i8"),
+        ("state_table", "i8"),  # a table of the stages whose state is kept on request
+        ("kept", "i8"),  # address of int64: where their states go, one after the other
+        ("state_request", "i8"),
         ("meter_request", "i8"),
         # written by the callback
         ("playing", "i8"),  # the chain that does play
@@ -61,6 +64,11 @@ CONTROL = np.dtype(
         ("source_done", "i8"),
         ("ring_written", "i8"),
         ("ring_lost", "i8"),
+        ("state_answered", "i8"),  # the last request that was answered
+        ("kept_frame", "i8"),  # when: before the frame with this number was played
+        ("kept_position", "i8"),  # which is written at this position of the ring
+        ("kept_bypass", "f4"),
+        ("kept_faded_in", "i8"),
         ("thread", "i8"),  # the number of the thread that played the stream's first block, or 0
         ("blocks", "i8"),
         ("frames", "i8"),
@@ -85,11 +93,14 @@ CONTROL = np.dtype(
 )
 
 
-AT_TABLE, AT_RELEASED, AT_RING_READ, AT_RING_WRITTEN, AT_CHANGES_WRITTEN, AT_CHANGES_READ, AT_HEARD = (
+AT_TABLE, AT_RELEASED, AT_RING, AT_RING_READ, AT_RING_WRITTEN, AT_CHANGES_WRITTEN, AT_CHANGES_READ, AT_HEARD = (
     offset_of(CONTROL, field)
     for field in (
-        *("table", "released", "ring_read", "ring_written", "changes_written", "changes_read", "heard_frames"),
+        *("table", "released", "ring", "ring_read", "ring_written", "changes_written", "changes_read", "heard_frames"),
     )
+)
+AT_STATE_REQUEST, AT_STATE_ANSWERED, AT_BYPASSED = (
+    offset_of(CONTROL, field) for field in ("state_request", "state_answered", "bypassed")
 )
 
 Block = np.ndarray[Any, np.dtype[np.float32]]  # (2 × MAX_BLOCK,): left, right; the first `frames` of each count

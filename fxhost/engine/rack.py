@@ -12,22 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.arrays import from_db, to_db
+from fxhost.arrays import to_db
 from fxhost.engine.callback import callback
 from fxhost.engine.chain_table import ChainTable
 from fxhost.engine.control_block import AT_TABLE, PROTOTYPE
+from fxhost.engine.rack_levels import RackLevels
 from fxhost.engine.rack_memory import RackMemory
 from fxhost.engine.statistics import MeterReading, Statistics, read_statistics
+from fxhost.engine.tape import Tape
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
 from fxhost.stages.base import Stage
-from fxhost.stages.gain import Gain
 from fxhost.stages.limiter import Limiter
 
 Float32Array = NDArray[np.float32]
 
 
-class Rack:
+class Rack(RackLevels):
     """A chain of stages, ready to be played block by block.
 
     Parameters
@@ -70,9 +71,7 @@ class Rack:
     ) -> None:
         rate = round(sample_rate)
         self.sample_rate = sample_rate
-        self._input_gain = Gain(input_gain_db, rate, inputs)
-        self._output_gain = Gain(output_gain_db, rate, channels=2)
-        self._input_gain_db, self._output_gain_db, self._is_muted = input_gain_db, output_gain_db, False
+        RackLevels.__init__(self, input_gain_db, output_gain_db, rate, inputs)
         self._limiter = Limiter(rate, channels=2)
         self._head = ChainTable([self._input_gain])
         self._tail = ChainTable([self._output_gain, self._limiter])
@@ -80,8 +79,11 @@ class Rack:
         self._old_chain: ChainTable | None = None
         self._published = 0
         self.inputs, self.channels = inputs, max(self._chain.channels, inputs, channels)
-        self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels if records else 0)
+        self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels)
         self._control = c = self._data.control
+        self.tape = Tape(self._data, [self._input_gain, self._output_gain, self._limiter], self.channels)
+        if records:
+            self.tape.start()
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
         self._function = PROTOTYPE(self.callback_address)
         self.connect(in_channels=inputs, in_channel=0, right_in_channel=inputs - 1, out_channels=self.channels)
@@ -104,13 +106,20 @@ class Rack:
         self._control["in_channels"], self._control["in_channel"] = in_channels, in_channel
         self._control["right_in_channel"] = in_channel if right_in_channel is None else right_in_channel
         self._control["out_channels"] = out_channels
-        self._control["starting"], self._control["faded_in"] = 1, 0
+        self._control["starting"] = 1
+        self.fade_in()
+
+    def fade_in(self) -> None:
+        """Fade in from the next block on. Only while nobody plays the rack."""
+        self._control["faded_in"] = 0
+        self.tape.starts.append(self.frames)
 
     def leave_callback(self) -> None:
         """Play on with another address: whoever still calls the old one, a server that was dead, plays silence."""
         self._empty = ChainTable([])
         self._data.leave_control(self._empty.address)
         self._control = self._data.control
+        self.is_bypassed = self._is_bypassed
 
     @property
     def callback_address(self) -> int:
@@ -151,53 +160,6 @@ class Rack:
         return [*self._data.arrays, *self._head.arrays, *self._chain.arrays, *self._tail.arrays]
 
     # --- knobs -------------------------------------------------------------------------------------------------------
-
-    def set_parameter(self, address: int, value: float) -> None:
-        """Set a float32 of a stage of the rack at the beginning of the next block; before the first one, at once."""
-        self._data.set_parameter(address, value)
-
-    @property
-    def input_gain_db(self) -> float:
-        """The gain before the chain, in dB."""
-        return self._input_gain_db
-
-    @input_gain_db.setter
-    def input_gain_db(self, level_db: float) -> None:
-        self._input_gain_db = level_db
-        self._data.set_parameter(self._input_gain.target_address, from_db(level_db))
-
-    @property
-    def output_gain_db(self) -> float:
-        """The gain after the chain, in dB, whether it is muted or not."""
-        return self._output_gain_db
-
-    @output_gain_db.setter
-    def output_gain_db(self, level_db: float) -> None:
-        self._output_gain_db = level_db
-        self._set_output_gain()
-
-    @property
-    def is_muted(self) -> bool:
-        """Whether nothing is heard, and nothing recorded, whatever the gains and the bypass are."""
-        return self._is_muted
-
-    @is_muted.setter
-    def is_muted(self, value: bool) -> None:
-        self._is_muted = value
-        self._set_output_gain()
-
-    def _set_output_gain(self) -> None:
-        gain = 0.0 if self._is_muted else from_db(self._output_gain_db)
-        self._data.set_parameter(self._output_gain.target_address, gain)
-
-    @property
-    def is_bypassed(self) -> bool:
-        """Whether the dry signal is heard; the chain goes on in the background."""
-        return bool(self._control["bypassed"])
-
-    @is_bypassed.setter
-    def is_bypassed(self, value: bool) -> None:
-        self._control["bypassed"] = float(value)
 
     @property
     def is_crossfading(self) -> bool:
@@ -283,12 +245,31 @@ class Rack:
 
     def take_recording(self) -> Float32Array:
         """The output frames recorded since the last call, float32 (frames,) or of two channels (frames, 2)."""
-        frames = self._data.take_recording()
+        frames = self.tape.take()[1]
         return frames[:, 0] if self.channels == 1 else frames
 
     def last_heard(self, frames: int) -> Float32Array:
         """What went into the chain last, at most so many frames and not more than 0.6 s at 48 kHz: (2, frames)."""
+        return self.heard_between(*self._data.last_heard(frames))
+
+    def last_heard_frames(self, frames: int) -> tuple[int, int]:
+        """The first of the frames of `last_heard`, counted from the beginning of the rack, and the one after them."""
         return self._data.last_heard(frames)
+
+    def heard_between(self, first: int, end: int) -> Float32Array:
+        """What went into the chain from one frame to another, which are among the last: (2, frames)."""
+        return self._data.heard_between(first, end)
+
+    @property
+    def crossfade_frames(self) -> int:
+        """How many frames a crossfade takes."""
+        return int(self._control["crossfade_frames"])
+
+    @property
+    def crossfade_frame(self) -> int | None:
+        """The frame at which the last change of the chain began to be heard; None where it has not yet."""
+        is_heard = self._control["coming"] or self._control["released"] == self._published
+        return int(self._control["coming_since"]) if is_heard else None
 
     def wait_for_block(self, timeout_s: float) -> bool:
         """Wait until a block of the stream has been played; tell whether one was."""

@@ -1,7 +1,8 @@
 """The memory of a rack that Python and the audio thread share."""
 
 import ctypes
-from typing import Any
+import threading
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from fxhost.arrays import Float32Array, aligned_zeros
 from fxhost.engine.control_block import (
     AT_CHANGES_WRITTEN,
+    AT_RING,
     AT_RING_READ,
+    AT_STATE_REQUEST,
     CHANGE_WORDS,
     CHANGES,
     CONTROL,
@@ -24,6 +27,15 @@ CROSSFADE_MS = 30.0
 BYPASS_SMOOTHING_MS = 5.0
 RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
 HEARD_FRAMES = 1 << 16  # of what went into the chain last
+STATE_WORDS = 64  # of the stages around the chain
+
+
+class Setting(NamedTuple):
+    """A parameter that was set: at which frame, the address of its float32, and its value."""
+
+    frame: int
+    address: int
+    value: float
 
 
 class RackMemory:
@@ -39,7 +51,7 @@ class RackMemory:
         What plays instead of the input.
     source_loops : bool
         Whether the source begins again at its end.
-    recorded_channels : {0, 1, 2}
+    channels : {1, 2}
         Of the output.
 
     Attributes
@@ -56,19 +68,23 @@ class RackMemory:
         inputs: int,
         source: Float32Array | None,
         source_loops: bool,
-        recorded_channels: int,
+        channels: int,
     ) -> None:
         rate = round(sample_rate)
         self.scratch = aligned_zeros(3 * 2 * MAX_BLOCK, np.float32)
         self.load = np.zeros(BUCKETS, np.int64)
         self.intervals = np.zeros(BUCKETS, np.int64)
         self._source = None if source is None else np.ascontiguousarray(source, np.float32)
-        self._ring = np.zeros((RING_FRAMES if recorded_channels else 0, recorded_channels), np.float32)
+        self._ring = np.zeros((0, channels + inputs), np.float32)
+        self._kept = np.zeros(STATE_WORDS, np.int64)
         self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
         self._changes = np.zeros((CHANGES, CHANGE_WORDS), np.int64)
         self._left: list[NDArray[Any]] = []  # control blocks that a dead server may still hold
         self._late: dict[int, float] = {}  # what has to wait until the audio thread has read more
-        for array in (self.load, self.intervals, self._ring, self._heard, self._changes):
+        self._settings: list[Setting] | None = None  # that the audio thread has made, where somebody wants to know
+        self._noted = 0  # of them
+        self._lock = threading.RLock()  # of the threads that set parameters and take what was recorded
+        for array in (self.load, self.intervals, self._heard, self._changes):
             array.fill(0)  # touches every page, so that none is fetched on the audio thread
         self.memory = aligned_zeros(1, CONTROL)
         c = self.control = self.memory[0]
@@ -84,8 +100,7 @@ class RackMemory:
             c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
             c["source_channels"] = 1 if self._source.ndim == 1 else self._source.shape[1]
             c["source_loops"] = source_loops
-        if recorded_channels:
-            c["ring"], c["ring_size"], c["ring_channels"] = self._ring.ctypes.data, *self._ring.shape
+        c["ring_channels"], c["kept"] = channels, self._kept.ctypes.data
 
     @property
     def address(self) -> int:
@@ -95,7 +110,7 @@ class RackMemory:
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """All of it."""
-        own = [self.memory, self.scratch, self.load, self.intervals, self._ring, self._heard, self._changes]
+        own = [self.memory, self.scratch, self.load, self.intervals, self._ring, self._heard, self._changes, self._kept]
         return own if self._source is None else [*own, self._source]
 
     def leave_control(self, empty: int) -> None:
@@ -106,49 +121,94 @@ class RackMemory:
         empty : int
             The address of the table of an empty chain.
         """
-        old, copy = self.memory, aligned_zeros(1, CONTROL)
-        copy[:] = old
-        idle = aligned_zeros(3 * 2 * MAX_BLOCK + 2, np.float32)
-        left = old[0]
-        for field in ("head", "tail", "table", "playing"):
-            left[field] = empty
-        for field in ("coming", "ring", "source", "in_channels", "changes_written", "changes_read"):
-            left[field] = 0
-        left["scratch"], left["heard"], left["heard_size"] = idle.ctypes.data, idle.ctypes.data, 1
-        self._left += [old, idle]
-        self.memory = copy
-        self.control = copy[0]
+        with self._lock:
+            old, copy = self.memory, aligned_zeros(1, CONTROL)
+            copy[:] = old
+            idle = aligned_zeros(3 * 2 * MAX_BLOCK + 2, np.float32)
+            left = old[0]
+            for field in ("head", "tail", "table", "playing", "state_table"):
+                left[field] = empty
+            for field in ("coming", "ring", "source", "in_channels", "changes_written", "changes_read"):
+                left[field] = 0
+            left["scratch"], left["heard"], left["heard_size"] = idle.ctypes.data, idle.ctypes.data, 1
+            self._left += [old, idle]
+            self.memory = copy
+            self.control = copy[0]
 
     def set_parameter(self, address: int, value: float) -> None:
         """Set a float32 at an address at the beginning of the next block; before the first one, at once."""
-        if not self.control["blocks"]:
-            ctypes.c_float.from_address(address).value = value
-            return
-        self._late.pop(address, None)  # the newest value counts, and comes last
-        self._late[address] = value
-        self.send_changes()
+        with self._lock:
+            if not self.control["blocks"]:
+                ctypes.c_float.from_address(address).value = value
+                return
+            self._late.pop(address, None)  # the newest value counts, and comes last
+            self._late[address] = value
+            self.send_changes()
 
     def send_changes(self) -> None:
         """Hand the audio thread what did not fit before."""
-        written, read = int(self.control["changes_written"]), int(self.control["changes_read"])
-        for address in list(self._late)[: CHANGES - (written - read)]:
-            change = self._changes[written & (CHANGES - 1)]
-            change[0] = address
-            change[1:2].view(np.float32)[0] = self._late.pop(address)
-            written += 1
-        publish(self.address + AT_CHANGES_WRITTEN, written)
+        with self._lock:
+            self._note_settings()
+            written, read = int(self.control["changes_written"]), int(self.control["changes_read"])
+            for address in list(self._late)[: CHANGES - (written - read)]:
+                change = self._changes[written & (CHANGES - 1)]
+                change[0] = address
+                change[1:2].view(np.float32)[0] = self._late.pop(address)
+                written += 1
+            publish(self.address + AT_CHANGES_WRITTEN, written)
 
-    def take_recording(self) -> Float32Array:
-        """The output frames recorded since the last call, float32 (frames, channels); (0, 1) where none is recorded."""
+    def take_settings(self) -> list[Setting]:
+        """The parameters that were set at the beginning of blocks since the last call; the first one begins to note."""
+        with self._lock:
+            if self._settings is None:
+                self._settings, self._noted = [], int(self.control["changes_read"])
+            self._note_settings()
+            taken, self._settings = self._settings, []
+            return taken
+
+    def _note_settings(self) -> None:
+        if self._settings is not None:
+            read = int(self.control["changes_read"])
+            rows = self._changes[np.arange(self._noted, read) & (CHANGES - 1)]
+            values = rows.view(np.float32)[:, 2]
+            self._settings += [Setting(int(row[2]), int(row[0]), float(v)) for row, v in zip(rows, values, strict=True)]
+            self._noted = read
+
+    # --- recording ---------------------------------------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Record from the next block on; the memory for that is taken now."""
         if not len(self._ring):
-            return np.zeros((0, 1), np.float32)
-        start, end = int(self.control["ring_read"]), int(self.control["ring_written"])
-        frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
-        publish(self.address + AT_RING_READ, end)
-        return frames
+            self._ring = np.empty((RING_FRAMES, self._ring.shape[1]), np.float32)
+            self._ring.fill(0)  # touches every page
+            self.control["ring_size"] = RING_FRAMES
+            publish(self.address + AT_RING, self._ring.ctypes.data)
 
-    def last_heard(self, frames: int) -> Float32Array:
-        """What went into the chain last, at most so many frames: float32 (2, frames)."""
+    def take_recording(self) -> tuple[int, Float32Array]:
+        """What was recorded since the last call: its position in the recording, and float32 (frames, channels of the
+        output and of the dry input).
+        """
+        with self._lock:
+            start, end = int(self.control["ring_read"]), int(self.control["ring_written"])
+            frames: Float32Array = self._ring[np.arange(start, end) & (RING_FRAMES - 1)]
+            publish(self.address + AT_RING_READ, end)
+            return start, frames
+
+    def ask_for_state(self) -> None:
+        """Let the audio thread keep the state of the stages around the chain."""
+        publish(self.address + AT_STATE_REQUEST, int(self.control["state_request"]) + 1)
+
+    @property
+    def kept_state(self) -> list[int] | None:
+        """The words that were kept; None until the audio thread has answered."""
+        is_answered = self.control["state_answered"] == self.control["state_request"]
+        return [int(word) for word in self._kept] if is_answered else None
+
+    def heard_between(self, first: int, end: int) -> Float32Array:
+        """What went into the chain from one frame to another, which are among the last: float32 (2, frames)."""
+        return self._heard[:, np.arange(first, end) & (HEARD_FRAMES - 1)]
+
+    def last_heard(self, frames: int) -> tuple[int, int]:
+        """Which frames went into the chain last, at most so many: the first, and the one after them."""
         end = int(self.control["heard_frames"])
-        start = max(0, end - min(frames, HEARD_FRAMES // 2))
-        return self._heard[:, np.arange(start, end) & (HEARD_FRAMES - 1)]
+        return max(0, end - min(frames, HEARD_FRAMES // 2)), end

@@ -10,6 +10,7 @@ from fxhost.preset.library import SHIPPED, list_presets
 from fxhost.rig.effect import Effect
 from fxhost.rig.parts import Cabinet, Part
 from fxhost.rig.rig import Rig
+from fxhost.stages.parameter import Parameter
 
 EXAMPLE = """\
 # A rig: what `fxhost run {name}` plays. `fxhost rig check {name}` finds mistakes, `fxhost rig show {name}` draws it.
@@ -83,44 +84,99 @@ def format_rig(
     folder : Path
         Of the file; paths are written relative to it.
     """
-    lines = [f"{side}_gain_db = {gain:.6g}" for side, gain in zip(("input", "output"), gains_db, strict=True)]
-    if rig.level != "raw":
-        lines.append(f"level = {json.dumps(rig.level)}")
-    if rig.interface_dbu is not None:
-        lines.append(f"interface_dbu = {rig.interface_dbu:.6g}")
-    if rig.oversample != 1:
-        lines.append(f"oversample = {rig.oversample}")
+    lines = _format_top(rig, gains_db)
     for n, (part, name) in enumerate(zip(rig.parts, rig.ids, strict=True)):
-        lines += ["", "[[slot]]", f'id = "{name}"', *_format_part(part, folder)]
+        lines += ["", "[[slot]]", f"id = {json.dumps(name)}", *_format_kind(part)]
+        lines += _format_part(part, values[n], folder)
         if not is_on[n]:
             lines.append("on = false")
-        parameters = part.preset.parameters if isinstance(part, Effect) else part.parameters
-        stands = {parameter.name: value for parameter, value in zip(parameters, values[n], strict=True)}
-        if isinstance(part, Effect):
-            if stands:
-                pairs = ", ".join(f"{json.dumps(key)} = {value:.6g}" for key, value in stands.items())
-                lines.append(f"knobs = {{ {pairs} }}")
-        else:
-            declared = {parameter.name: parameter.default for parameter in part.PARAMETERS}
-            lines += [f"{key} = {value:.6g}" for key, value in stands.items() if value != declared[key]]
     return "\n".join(lines) + "\n"
 
 
-def _format_part(part: Effect | Part, folder: Path) -> list[str]:
+def format_scenes(rig: Rig, folder: Path) -> str:
+    """A rig file of a rig as it was made, with all its scenes; numbers are exact.
+
+    Parameters
+    ----------
+    rig : Rig
+    folder : Path
+        Of the file; paths are written relative to it.
+    """
+    first = rig.scenes[0]
+    if len(rig.scenes) == 1 and not first.name:
+        gains_db = first.input_gain_db, first.output_gain_db
+        return format_rig(rig, [_defaults(part) for part in rig.parts], first.is_on, gains_db, folder)
+    on = [True] * len(rig.parts)
+    gains_db = rig.input_gain_db, rig.output_gain_db
+    lines = [format_rig(rig, [_defaults(part) for part in rig.parts], on, gains_db, folder).rstrip("\n")]
+    for scene in rig.scenes:
+        lines += ["", "[[scene]]", f"name = {json.dumps(scene.name)}"]
+        lines += _format_gains(scene.input_gain_db, scene.output_gain_db)
+        if off := [name for name, is_on in zip(rig.ids, scene.is_on, strict=True) if not is_on]:
+            lines.append(f"off = {json.dumps(off)}")
+        for name, part, base in zip(rig.ids, scene.parts, rig.parts, strict=True):
+            if part is not base:
+                fields = ", ".join(_format_part(part, _defaults(part), folder, every=True))
+                lines.append(f"slots.{json.dumps(name)} = {{ {fields} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _format_top(rig: Rig, gains_db: tuple[float, float]) -> list[str]:
+    lines = _format_gains(*gains_db)
+    if rig.level != "raw":
+        lines.append(f"level = {json.dumps(rig.level)}")
+    if rig.interface_dbu is not None:
+        lines.append(f"interface_dbu = {_number(rig.interface_dbu)}")
+    if rig.oversample != 1:
+        lines.append(f"oversample = {rig.oversample}")
+    return lines
+
+
+def _format_gains(input_db: float, output_db: float) -> list[str]:
+    return [f"input_gain_db = {_number(input_db)}", f"output_gain_db = {_number(output_db)}"]
+
+
+def _number(value: float) -> str:
+    """The shortest text that is read back as the same number."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _parameters(part: Effect | Part) -> tuple[Parameter, ...]:
+    return part.preset.parameters if isinstance(part, Effect) else part.parameters
+
+
+def _defaults(part: Effect | Part) -> list[float]:
+    return [parameter.default for parameter in _parameters(part)]
+
+
+def _format_kind(part: Effect | Part) -> list[str]:
+    return [] if isinstance(part, Effect) else [f'type = "{part.KIND}"']
+
+
+def _format_part(part: Effect | Part, values: Sequence[float], folder: Path, *, every: bool = False) -> list[str]:
+    """The keys of a slot but for its id and type, a line each; those at their defaults only on request."""
+    stands = {parameter.name: value for parameter, value in zip(_parameters(part), values, strict=True)}
     if isinstance(part, Effect):
-        return [f"preset = {json.dumps(_name_preset(part.preset, folder))}"]
-    lines = [f'type = "{part.KIND}"']
+        lines = [f"preset = {json.dumps(_name_preset(part.preset, folder))}"]
+        if stands:
+            pairs = ", ".join(f"{json.dumps(key)} = {_number(value)}" for key, value in stands.items())
+            lines.append(f"knobs = {{ {pairs} }}")
+        return lines
+    declared = {parameter.name: parameter.default for parameter in part.PARAMETERS}
+    lines = [f"{key} = {_number(value)}" for key, value in stands.items() if every or value != declared[key]]
     if isinstance(part, Cabinet):
         files = []
         for response in part.responses:
             fields = [f"file = {json.dumps(_relative(Path(response.file), folder))}"]
             for key, default in (("level_db", 0.0), ("pan", 0.0), ("polarity", 1), ("delay_ms", 0.0)):
                 if (value := getattr(response, key)) != default:
-                    fields.append(f"{key} = {value:.6g}")
+                    fields.append(f"{key} = {_number(value)}")
             files.append(f"{{ {', '.join(fields)} }}")
         lines.append(f"files = [{', '.join(files)}]")
         flags = {"levels": (part.levels, True), "trims": (part.trims, False), "aligns": (part.aligns, False)}
-        lines += [f"{key} = {str(value).lower()}" for key, (value, default) in flags.items() if value != default]
+        lines += [
+            f"{key} = {str(value).lower()}" for key, (value, default) in flags.items() if every or value != default
+        ]
     return lines
 
 

@@ -6,10 +6,8 @@ its own; the last wish counts, and where loading fails the old rig plays on.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
@@ -18,11 +16,8 @@ from fxhost.rig.build import Chain
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
 from fxhost.rig.slot import Slot
-from fxhost.stages.base import PLANE
+from fxhost.rig.warm_up import warm_up
 from fxhost.stages.parameter import Parameter
-
-WARM_S = 1.0  # of what was heard last, at most
-WARM_WAIT_S = 0.012  # for which the change waits, at most
 
 
 class Sound:
@@ -79,6 +74,33 @@ class Sound:
         self._kept.pop(tuple(self.is_on), None)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A chain that was handed to the rack, and all that it was made from.
+
+    Attributes
+    ----------
+    rig : Rig
+    scene : int
+        The number of the scene, from 0.
+    is_on : tuple of bool
+        For each slot.
+    values : list of list of float
+        For each slot where its parameters stood.
+    warmed : list of (int, int)
+        Which of the frames that went into the old chain were played through it before: from the first to before the
+        second.
+    chain : Chain
+    """
+
+    rig: Rig
+    scene: int
+    is_on: tuple[bool, ...]
+    values: list[list[float]]
+    warmed: list[tuple[int, int]]
+    chain: Chain
+
+
 class Playing:
     """The rig that plays, its scene, and what shall play next.
 
@@ -99,7 +121,17 @@ class Playing:
         One for each scene.
     sound : Sound
         The one that plays.
+    change : Change
+        The last one.
+    on_change : callable
+        Told each change before it is handed to the rack.
+    heard_from : int
+        The frame before which nothing may be played through a chain to warm it up.
+    wants_fresh : bool
+        Whether a fresh chain, warmed up, shall take the place of the one that plays.
     """
+
+    change: Change
 
     def __init__(self, rig: Rig, sample_rate: int, notice: Callable[[str], None], inputs: int = 1) -> None:
         self.rig, self.sample_rate, self.inputs = rig, sample_rate, inputs
@@ -112,6 +144,8 @@ class Playing:
         self._order = 0  # of the last wish to load
         self._loaded: tuple[int, Rig, list[Sound]] | None = None
         self._lock = threading.Lock()
+        self.on_change: Callable[[Change], None] = lambda change: None
+        self.heard_from, self.wants_fresh = 0, False
 
     def _make_sounds(self, rig: Rig) -> list[Sound]:
         return [Sound(rig, scene, rig.slots_at(self.sample_rate, scene), self.inputs) for scene in rig.scenes]
@@ -121,6 +155,16 @@ class Playing:
         """The most channels that leave any of its scenes."""
         stages = [stage for sound in self.sounds for stage in sound.chain()]
         return 2 if any(stage.channel or stage.makes_stereo for stage in stages) else 1
+
+    def first_chain(self) -> Chain:
+        """The chain that plays at the start, in its settled state."""
+        return self._note(self.sound, [], self.sound.chain()).chain
+
+    def _note(self, sound: Sound, warmed: list[tuple[int, int]], chain: Chain) -> Change:
+        values = [list(each) for each in sound.knobs.values]
+        scene = self.sounds.index(sound)
+        self.change = Change(self.rig, scene, tuple(sound.is_on), values, warmed, chain)
+        return self.change
 
     def start(self, rack: Rack) -> None:
         """Turn the knobs of a rack from now on, which plays the chain of the first sound."""
@@ -186,11 +230,11 @@ class Playing:
         wanted, self._wanted = self._wanted, None
         if wanted is not None:
             return self._change_to(wanted)
-        if wants_reset or self.sound.is_on != self._on:
-            has_switched = self.sound.is_on != self._on
+        has_switched = self.sound.is_on != self._on
+        if wants_reset or has_switched or self.wants_fresh:
             if not has_switched:
                 self.sound.renew()
-            self._fade_to(self.sound, warms=has_switched)
+            self._fade_to(self.sound, warms=has_switched or not wants_reset)
             return True
         return False
 
@@ -221,44 +265,7 @@ class Playing:
         rack = self._rack
         assert rack is not None
         chain = sound.chain()
-        if warms:
-            warm_up(chain, rack, self.sample_rate)
+        warmed = warm_up(chain, rack, self.sample_rate, self.heard_from) if warms else []
+        self.on_change(self._note(sound, warmed, chain))
         rack.replace_chain(chain)
-        self.sound, self._on = sound, list(sound.is_on)
-
-
-def warm_up(chain: Chain, rack: Rack, sample_rate: int) -> int:
-    """Play what was heard last through a chain that nobody hears yet.
-
-    Parameters
-    ----------
-    chain : Chain
-        In its initial state.
-    rack : Rack
-        That heard it.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    int
-        How many frames: a second, or as many as fit into 12 ms.
-    """
-    block = np.zeros((2, PLANE), np.float32)
-
-    def play(audio: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
-        for first in range(0, audio.shape[1], PLANE):
-            piece = audio[:, first : first + PLANE]
-            block[:, : piece.shape[1]] = piece
-            for stage in chain:
-                stage.process_at(block.ctypes.data + 4 * PLANE * stage.channel, piece.shape[1])
-
-    began = time.perf_counter()
-    play(rack.last_heard(round(WARM_S * sample_rate))[:, :PLANE])
-    took = max(time.perf_counter() - began, 1e-6)
-    frames = min(round(WARM_S * sample_rate), int((WARM_WAIT_S - took) / took) * PLANE)
-    if frames <= 0:
-        return PLANE
-    heard = rack.last_heard(frames)
-    play(heard)
-    return int(heard.shape[1])
+        self.sound, self._on, self.wants_fresh = sound, list(sound.is_on), False
