@@ -11,12 +11,11 @@ from pathlib import Path
 from fxhost.control.commands import Command, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
-from fxhost.errors import DeviceError, FileError, FxhostError
+from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.block_size import BLOCK_FRAMES
 from fxhost.io.device_stream import DeviceStream
 from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
-from fxhost.io.sound_writing import Writer, writing
 from fxhost.io.sources import convert_source, read_source
 from fxhost.io.stream_options import Options
 from fxhost.io.stream_watch import Watch
@@ -25,6 +24,7 @@ from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain
 from fxhost.rig.playing import Playing
+from fxhost.rig.recordings import Recordings
 from fxhost.rig.rig import Rig
 from fxhost.rig.set_list import SetList
 from fxhost.rig.slot import Slot
@@ -90,9 +90,9 @@ class Session:
             channels=self.playing.channels,
             source=source,
             source_loops=options.input_file is None,
-            records=options.output_file is not None,
         )
         self.playing.start(self.rack)
+        self.recordings = Recordings(self.rack, self.playing, options, notice)
         self.controls = Controls(self.rack, self.knobs, len(rig))
         self.tuner = Tuner(self.rack)
         self._follow_playing()
@@ -200,21 +200,12 @@ class Session:
         """
         options = self.options
         with ExitStack() as stack:
-            writer = None
             takes_signals = threading.current_thread() is threading.main_thread()
             if takes_signals:
                 stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-            if options.output_file is not None:
-                writer = stack.enter_context(
-                    writing(
-                        options.output_file,
-                        self.sample_rate,
-                        overwrite=options.overwrite,
-                        inputs=self.input_files,
-                        channels=self.rack.channels,
-                        keeps_part=True,
-                    )
-                )
+            recordings = self.recordings
+            recordings.open(self.input_files)
+            stack.callback(recordings.close)
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
             suspension = stack.enter_context(listening_for_suspension())
@@ -222,7 +213,7 @@ class Session:
             error: FxhostError | None = None
             try:
                 watch.start()
-                self._poll(on_poll, writer, watch)
+                self._poll(on_poll, watch)
             except KeyboardInterrupt:
                 pass
             except FxhostError as err:
@@ -234,19 +225,17 @@ class Session:
             if error is None:
                 watch.finish()
             self.stream.close()
-            self._keep_recording(writer)
             where = self.rig, self.slots, self.stream, self.sample_rate, self.locked_memory
             summary = Summary(*where, statistics, stopped_ns, error, scheduling, watch.restarts, watch.away_s)
-        if writer is not None and writer.failure is not None and error is None:
-            kept_s = writer.frames / self.sample_rate
-            return replace(summary, error=FileError(f"{writer.failure}; the first {kept_s:.1f} s are kept"))
+        if recordings.failure is not None and error is None:
+            return replace(summary, error=recordings.failure)
         return summary
 
-    def _poll(self, on_poll: Callable[[], Sequence[Command]], writer: Writer | None, watch: Watch) -> None:
+    def _poll(self, on_poll: Callable[[], Sequence[Command]], watch: Watch) -> None:
         started = time.perf_counter()
         while not self.rack.has_finished:
             self.rack.check()
-            self._keep_recording(writer)
+            self.recordings.poll()
             watch.look()
             for command in on_poll():
                 self.controls.apply(command)
@@ -254,7 +243,7 @@ class Session:
                 return
             self._change()
             played_s = time.perf_counter() - started - watch.away_s
-            if self.options.duration_s is not None and self._is_over(played_s, writer):
+            if self.options.duration_s is not None and self._is_over(played_s):
                 return
             time.sleep(POLL_S)
 
@@ -268,6 +257,9 @@ class Session:
         if controls.chosen_scene is not None:
             playing.choose_scene(controls.chosen_scene)
             controls.chosen_scene = None
+        if controls.wants_take:
+            controls.wants_take = False
+            self.recordings.toggle()
         before = playing.sound
         if playing.follow(controls.wants_reset):
             self.locked_memory = lock_memory(self.rack.arrays)
@@ -275,22 +267,7 @@ class Session:
         if playing.sound is not before:
             self._follow_playing()
 
-    def _is_over(self, seconds: float, writer: Writer | None) -> bool:
+    def _is_over(self, seconds: float) -> bool:
         """Whether the duration has passed and, unless blocks were lost, the recording has all of it."""
         duration_s = self.options.duration_s or 0.0
-        if writer is not None and writer.failure is None and writer.frames < round(duration_s * self.sample_rate):
-            return seconds > duration_s + LAST_BLOCKS_S
-        return seconds >= duration_s
-
-    def _keep_recording(self, writer: Writer | None) -> None:
-        if writer is None:
-            return
-        frames = self.rack.take_recording()
-        if writer.failure is not None:  # told already; the music goes on
-            return
-        if self.options.duration_s is not None:
-            frames = frames[: max(0, round(self.options.duration_s * self.sample_rate) - writer.frames)]
-        try:
-            writer.write(frames)
-        except FileError as err:
-            self._notice(f"{err}. Playing goes on; what was recorded before is kept")
+        return seconds >= duration_s if self.recordings.has_all else seconds > duration_s + LAST_BLOCKS_S

@@ -14,6 +14,7 @@ from fxhost.control.commands import (
     ToggleBypass,
     ToggleMute,
     ToggleSlot,
+    ToggleTake,
     ToggleTuner,
 )
 
@@ -29,6 +30,7 @@ KEY_COMMANDS: dict[str, Command] = {
     "m": ToggleMute(),
     "t": ToggleTuner(),
     "r": Reset(),
+    "R": ToggleTake(),
     "k": ChooseNextKnob(),
     ",": StepKnob(-1),
     ".": StepKnob(1),
@@ -51,6 +53,7 @@ KEYS = (
     "m mute",
     "t tuner",
     "r restart",
+    "R record",
     "d details",
     "? help",
     "q quit",
@@ -70,6 +73,7 @@ HELP = (
     "k      choose the next knob;  , .  turn it;  x  switch its slot off or on",
     "l      learn: the next MIDI controller that moves turns the chosen knob",
     "r      begin anew from silence",
+    "R      record a take: output, input and all that is done; again to end it",
     "d      details: rates, load, priority",
     "?      this help, and back",
     "q      quit",

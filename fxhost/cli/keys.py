@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
 TOGGLES = "bmt123456789x"
-ONCE = "r0dl?"
+ONCE = "rR0dl?"
 STEPS = "[]-+=,.knp"
 URGENT = QUIT + TOGGLES  # go before what else was typed
 MEANT = URGENT + ONCE + STEPS

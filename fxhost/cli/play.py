@@ -53,6 +53,8 @@ def run_run(options: argparse.Namespace) -> int:
         latency=options.latency,
         input_file=options.input_file,
         output_file=options.output_file,
+        record_file=options.record,
+        bits=options.bits,
         overwrite=options.force,
         duration_s=options.duration,
         sample_rate=options.sample_rate,
@@ -94,11 +96,16 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
     """Refuse an output file that could not be written before anything is opened."""
     if options.output_file is not None:
         from fxhost.io.files import check_output
-        from fxhost.io.sound_writing import check_format
+        from fxhost.io.sound_writing import check_encoding, check_format
 
         check_format(options.output_file)
+        check_encoding(options.output_file, options.bits, None)
         inputs = [options.input_file, *rig.files]
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
+    if options.record_file is not None:
+        from fxhost.rig.take import check_take
+
+        check_take(options.record_file, bits=options.bits, overwrite=options.overwrite)
 
 
 def play_with_screen(session: "Session", console: "Console", remotes: "Remotes") -> Any:
@@ -152,10 +159,7 @@ def make_screen(session: "Session") -> "Screen":
     """The live screen of a session."""
     from fxhost.cli.screen import Screen
 
-    recording = "" if session.options.output_file is None else session.options.output_file.name
-    screen = Screen(
-        session.slots, session.rig.engine, session.rack, session.stream, session.locked_memory, recording=recording
-    )
+    screen = Screen(session.slots, session.rig.engine, session.rack, session.stream, session.locked_memory)
     follow_session(screen, session)
     return screen
 
@@ -167,7 +171,7 @@ def follow_session(screen: "Screen", session: "Session") -> None:
     screen.locked_memory = session.locked_memory
     screen.scenes, number = len(playing.sounds), playing.scene_index + 1
     screen.scene = f"{number} {playing.sound.scene.name}".rstrip()
-    screen.is_tuning = session.controls.is_tuning
+    screen.is_tuning, screen.recording = session.controls.is_tuning, ", ".join(session.recordings.names)
     screen.pitch = session.tuner.read(time.monotonic()) if screen.is_tuning else None
     if set_list is not None:
         screen.rigs = len(set_list)

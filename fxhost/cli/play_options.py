@@ -56,6 +56,16 @@ def add_run(command: argparse.ArgumentParser) -> None:
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"
     )
     recording.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
+    recording.add_argument(
+        "--record",
+        type=Path,
+        metavar="TAKE.wav",
+        help="record a take: the output, beside it the input and all that is done, so that `fxhost render TAKE.take "
+        "OUT.wav` plays it again to the bit; the key R begins and ends takes too",
+    )
+    recording.add_argument(
+        "--bits", choices=("16", "24", "32f"), help="of a recorded sample (default: 32f, or 24 in .flac)"
+    )
     recording.add_argument("--duration", type=number(0.01, 1e9), metavar="S", help="stop after so many seconds")
     recording.add_argument("--save", type=Path, metavar="RIG.toml", help="write the rig as it stands at the end")
     add_force(recording)

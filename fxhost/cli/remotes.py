@@ -115,6 +115,7 @@ def describe_state(session: "Session", levels: MeterReading | None, seconds: flo
         "is_bypassed": rack.is_bypassed,
         "is_muted": rack.is_muted,
         "is_tuning": is_tuning,
+        "recording": session.recordings.names,
         "input_peak_db": SILENCE_DB if levels is None else round(levels.input_peak_db, 1),
         "output_peak_db": SILENCE_DB if levels is None else round(levels.output_peak_db, 1),
         "load": round(statistics.load.p99, 3),

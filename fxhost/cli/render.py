@@ -64,6 +64,10 @@ class Rendered:
 
 def run_render(options: argparse.Namespace) -> int:
     """`fxhost render`."""
+    if len(options.words) == 2 and options.words[0].endswith(".take"):
+        from fxhost.cli.takes import render_take
+
+        return render_take(options, *map(Path, options.words))
     options.presets, jobs = split_words(options)
     rig = choose_scene(read_rig(options, options.presets), options.scene)
     check_jobs(options, rig, jobs)

@@ -81,6 +81,11 @@ class ToggleTuner:
 
 
 @dataclass(frozen=True)
+class ToggleTake:
+    """Begin to record a take, or end it."""
+
+
+@dataclass(frozen=True)
 class ChooseNextKnob:
     """Choose the next knob; after the last one the first."""
 
@@ -125,7 +130,7 @@ class StepRig:
 LevelCommand = StepGain | SetGain | ResetGains | SetBypass | ToggleBypass | ToggleMute | ToggleTuner
 KnobCommand = ChooseNextKnob | StepKnob | SetKnob
 SceneCommand = ToggleSlot | SetSlot | ChooseScene | StepScene | StepRig
-Command = Quit | Reset | LevelCommand | KnobCommand | SceneCommand
+Command = Quit | Reset | ToggleTake | LevelCommand | KnobCommand | SceneCommand
 
 
 class Controls:
@@ -142,7 +147,7 @@ class Controls:
     ----------
     is_on : list of bool
         For each effect whether it shall be heard.
-    wants_quit, wants_reset : bool
+    wants_quit, wants_reset, wants_take : bool
         What whoever plays the rig has still to do.
     is_tuning : bool
         Whether the tuner is open; nothing is heard meanwhile.
@@ -160,7 +165,7 @@ class Controls:
         self.is_on = [True] * slots
         self.scene, self.scenes, self.rig_steps = 0, 1, 0
         self.chosen_scene: int | None = None
-        self.wants_quit = self.wants_reset = self.is_tuning = False
+        self.wants_quit = self.wants_reset = self.wants_take = self.is_tuning = False
         self._is_muted = rack.is_muted
 
     def apply(self, command: Command) -> None:
@@ -170,6 +175,8 @@ class Controls:
                 self.wants_quit = True
             case Reset():
                 self.wants_reset = True
+            case ToggleTake():
+                self.wants_take = not self.wants_take
             case ChooseNextKnob():
                 self._knobs.choose_next()
             case StepKnob(steps):

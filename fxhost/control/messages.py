@@ -18,6 +18,7 @@ from fxhost.control.commands import (
     ToggleBypass,
     ToggleMute,
     ToggleSlot,
+    ToggleTake,
     ToggleTuner,
 )
 
@@ -64,6 +65,7 @@ TABLE: dict[str, tuple[Callable[..., Command], dict[str, Callable[[Any], Any]]]]
     "toggle_mute": (ToggleMute, {}),
     "toggle_tuner": (ToggleTuner, {}),
     "reset": (Reset, {}),
+    "toggle_take": (ToggleTake, {}),
 }
 
 

@@ -44,6 +44,7 @@ from fxhost.control.commands import (
     ToggleBypass,
     ToggleMute,
     ToggleSlot,
+    ToggleTake,
     ToggleTuner,
 )
 from fxhost.control.midi_listener import CONTROLLER, NOTE_ON, PRESSED, PROGRAM, Newest
@@ -63,6 +64,7 @@ ACTIONS: dict[str, Command | None] = {
     "mute": ToggleMute(),
     "tuner": ToggleTuner(),
     "reset": Reset(),
+    "record": ToggleTake(),
     "next_scene": StepScene(1),
     "previous_scene": StepScene(-1),
     "next_rig": StepRig(1),

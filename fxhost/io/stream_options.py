@@ -19,6 +19,8 @@ class Options:
     latency: str | float = "low"  # 'low', 'high' or seconds
     input_file: Path | None = None
     output_file: Path | None = None
+    record_file: Path | None = None  # the output of a take, which has the input too and all that was done
+    bits: str | None = None  # of what is recorded: '16', '24' or '32f'; None is the format's best
     overwrite: bool = False
     duration_s: float | None = None
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device

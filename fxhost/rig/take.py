@@ -10,7 +10,7 @@ from fxhost.engine.tape import RackState
 from fxhost.errors import FileError
 from fxhost.io.files import check_output, explain_refusal, replacing
 from fxhost.io.recorder import Recorder, Track
-from fxhost.io.sound_writing import Writer, check_format, writing
+from fxhost.io.sound_writing import LOSSY, Writer, check_encoding, check_format, writing
 from fxhost.rig.file_writing import format_scenes
 from fxhost.rig.playing import Change, Playing
 from fxhost.rig.rig import Rig
@@ -177,13 +177,8 @@ class TakeRecording:
                         places[address] = slot, n, knob
         self._chains.append(places)
 
-    def close(self) -> Take | None:
+    def close(self) -> Take:
         """End the recording and write all files.
-
-        Returns
-        -------
-        Take or None
-            None where nothing was played.
 
         Raises
         ------
@@ -242,7 +237,7 @@ def name_file(path: Path, what: str, number: int = 0) -> Path:
     return path.with_name(names[what])
 
 
-def check_take(path: Path, *, overwrite: bool) -> None:
+def check_take(path: Path, *, bits: str | None = None, overwrite: bool) -> None:
     """Refuse a take of which a file could not be written.
 
     Raises
@@ -250,5 +245,8 @@ def check_take(path: Path, *, overwrite: bool) -> None:
     FileError
     """
     check_format(path)
+    check_encoding(path, bits, None)
+    if path.suffix.lower() in LOSSY:
+        raise FileError(f"{path}: a take in {path.suffix} could not be played again; end its name in .wav")
     for what in ("wet", "dry", "rig", "take"):
         check_output(name_file(path, what), overwrite=overwrite)

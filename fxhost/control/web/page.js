@@ -71,6 +71,7 @@ function show(state) {
   at("bypass").classList.toggle("warn", state.is_bypassed);
   at("mute").classList.toggle("warn", state.is_muted && !state.is_tuning);
   at("tune").classList.toggle("warn", state.is_tuning);
+  at("take").classList.toggle("warn", state.recording.length > 0);
   at("tuner").hidden = !state.is_tuning;
   at("note").textContent = state.note || "–";
   at("cents").textContent = state.note ? `${state.cents > 0 ? "+" : ""}${state.cents.toFixed(0)} ct` : "";

@@ -1,0 +1,68 @@
+"""`fxhost render` of a take."""
+
+import argparse
+from pathlib import Path
+
+from fxhost.cli.console import end_like_ctrl_c, make_console, print_json, say
+from fxhost.errors import FxhostError
+
+OWN = {"output_folder": None, "scene": None, "channel": None, "sample_rate": None, "format": None}  # a take's own
+
+
+def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
+    """Play a take again into a file.
+
+    Raises
+    ------
+    FxhostError
+        If an option asks for what the take decides, or the take cannot be played again.
+    """
+    from fxhost.cli.reading_rigs import refuse_sound_options
+    from fxhost.io.files import check_output
+    from fxhost.io.sound_writing import BITS, check_encoding, check_format, writing
+    from fxhost.rig.replay import Replay
+    from fxhost.rig.take_file import read_take
+
+    refuse_sound_options(options, path)
+    for name, default in OWN.items():
+        if getattr(options, name) != default:
+            raise FxhostError(f"--{name.replace('_', '-')} goes with presets; {path} is played as it was recorded")
+    take = read_take(path)
+    if take.lost_frames:
+        raise FxhostError(
+            f"{path} lacks {take.lost_frames} frames, for which the disk was too slow; render its {take.dry}"
+        )
+    inputs = [path, path.parent / take.dry, path.parent / take.wet, *(path.parent / name for name in take.rigs)]
+    check_format(output)
+    check_encoding(output, options.bits, options.quality)
+    check_output(output, overwrite=options.force, inputs=inputs)
+
+    from rich.progress import Progress
+
+    end_like_ctrl_c()
+    replay = Replay(path, take)
+    console = make_console(stderr=True)
+    subtype = BITS[options.bits] if options.bits else None
+    with (
+        writing(
+            output,
+            take.sample_rate,
+            overwrite=options.force,
+            inputs=inputs,
+            channels=take.channels,
+            subtype=subtype,
+            quality=options.quality,
+        ) as writer,
+        Progress(console=console, transient=True, disable=options.json or not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(f"playing {path.name} again", total=take.frames)
+        for block in replay.play():
+            writer.write(block[:, 0] if take.channels == 1 else block)
+            progress.update(task, completed=writer.frames)
+    exact_s = take.exact_from / take.sample_rate
+    if options.json:
+        print_json({"take": str(path), "output": str(output), "frames": take.frames, "exact_from": take.exact_from})
+        return 0
+    since = "" if not take.exact_from else f" from {exact_s:.2f} s on, where the chain is a fresh one,"
+    say(f"{output}: {take.frames / take.sample_rate:.1f} s at {take.sample_rate} Hz;{since} equal to {take.wet}")
+    return 0
