@@ -69,8 +69,10 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         options.words += unknown  # argparse takes only the first run of words between options
     elif unknown:
         commands[options.command].error(describe_unknown(unknown, commands[options.command]))
-    if options.command == "render" and options.output_folder is None and len(options.words) < 3:
-        commands["render"].error("expected PRESET… IN.wav OUT.wav, or PRESET… -o FOLDER IN.wav…")
+    if options.command == "render" and options.output_folder is None:
+        least = 2 if options.words[0].endswith(".take") else 3
+        if len(options.words) < least:
+            commands["render"].error("expected PRESET… IN.wav OUT.wav, PRESET… -o FOLDER IN.wav…, or TAKE.take OUT.wav")
     return options
 
 

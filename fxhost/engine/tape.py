@@ -97,7 +97,15 @@ class Tape:
         )
 
     def restore(self, state: RackState) -> None:
-        """Go on from a state. Only while nobody plays the rack."""
+        """Go on from a state. Only while nobody plays the rack.
+
+        Raises
+        ------
+        ValueError
+            If it is none of such a rack.
+        """
+        if len(state.words) != sum(len(stage.initial) for stage in self._stages):
+            raise ValueError(f"{len(state.words)} words of state")
         words = iter(state.words)
         for stage in self._stages:
             stage.memory.view(np.uint8)[: 8 * len(stage.initial)].view(np.int64)[:] = [

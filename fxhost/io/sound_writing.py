@@ -34,6 +34,7 @@ SUBTYPES = {
 
 BITS = {"16": "PCM_16", "24": "PCM_24", "32f": "FLOAT"}  # what a user may ask for, and libsndfile's names
 LOSSY = {".ogg", ".mp3"}
+RF64_AUTO_DOWNGRADE = 0x1210  # a command of libsndfile
 
 
 class Writer:
@@ -135,7 +136,7 @@ def writing(
     channels: int = 1,
     subtype: str | None = None,
     quality: float | None = None,
-    keeps_part: bool = False,
+    is_live: bool = False,
 ) -> Iterator[Writer]:
     """Write an audio file that appears whole when the block ends, or not at all if it raises.
 
@@ -154,8 +155,9 @@ def writing(
         libsndfile's name of another encoding.
     quality : float, optional
         Of a lossy format, 0 to 1 (the best and largest).
-    keeps_part : bool
-        Whether a file appears that could not be written to its end, if anything of it was; its `failure` tells.
+    is_live : bool
+        Whether it is recorded while playing. Then a file appears that could not be written to its end, if anything of
+        it was; its `failure` tells. And a .wav file may grow beyond 4 GB, as RF64.
 
     Raises
     ------
@@ -167,6 +169,8 @@ def writing(
         try:
             ending = path.suffix.lower()
             kind = "AIFF" if ending == ".aif" else None  # the one that soundfile does not know by its ending
+            if is_live and ending == ".wav":
+                kind = "RF64"
             encoding = subtype or SUBTYPES[ending]
             level = None if quality is None else 1.0 - quality
             file = soundfile.SoundFile(
@@ -176,12 +180,14 @@ def writing(
             if partial.exists():
                 ask_for_room(partial)
             raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
+        if kind == "RF64":  # ends as plain WAV unless it has grown beyond 4 GB; soundfile has no public name for this
+            soundfile._snd.sf_command(file._file, RF64_AUTO_DOWNGRADE, soundfile._ffi.NULL, 1)
         writer = Writer(file, path, partial)
         try:
             yield writer
             writer.close()
         except FileError:
-            if not (keeps_part and writer.failure is not None and writer.frames):
+            if not (is_live and writer.failure is not None and writer.frames):
                 raise
         finally:
             file.close()

@@ -62,7 +62,7 @@ class Recordings:
                     inputs=inputs,
                     channels=self._rack.channels,
                     subtype=self._subtype,
-                    keeps_part=True,
+                    is_live=True,
                 )
             )
             self._output = Track(writer, "wet", 0, self._most_frames)

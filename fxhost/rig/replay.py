@@ -7,6 +7,7 @@ import numpy as np
 
 from fxhost.arrays import Float32Array, to_db
 from fxhost.engine.rack import Rack
+from fxhost.engine.rack_memory import HEARD_FRAMES
 from fxhost.errors import FileError
 from fxhost.io.recordings import Recording
 from fxhost.rig.build import Chain
@@ -44,9 +45,12 @@ class Replay:
             inputs=take.inputs,
             channels=take.channels,
         )
-        for level, value in take.levels.items():
-            self.rack.set_parameter(self.rack.addresses[level], value)
-        self.rack.tape.restore(take.state)
+        for level, address in self.rack.addresses.items():
+            self.rack.set_parameter(address, take.levels[level])
+        try:
+            self.rack.tape.restore(take.state)
+        except ValueError as err:
+            raise FileError(f"{path}: the state at its beginning is damaged ({err})") from err
 
     def _make_chain(self, event: ChainEvent) -> Chain:
         try:
@@ -61,7 +65,8 @@ class Replay:
             if len(event.is_on) != len(sizes) or [len(values) for values in event.values] != sizes:
                 raise IndexError
         except IndexError as err:
-            raise FileError(f"{self._path}: {self.take.rigs[0]} is not the rig that was recorded") from err
+            listed = ", ".join(self.take.rigs) or "none"
+            raise FileError(f"{self._path}: its rig ({listed}) is not the one that was recorded") from err
         sound.is_on[:] = event.is_on
         for own, values in zip(sound.knobs.values, event.values, strict=True):
             own[:] = values
@@ -103,7 +108,11 @@ class Replay:
             case ChainEvent():
                 chain = self._make_chain(event)
                 for first, end in event.warmed:
-                    play_through(chain, self.rack.heard_between(max(0, first), max(0, end)))
+                    if not 0 <= first <= end <= self.rack.frames or end - first > HEARD_FRAMES:
+                        raise FileError(
+                            f"{self._path}: the chain at frame {event.frame} cannot have heard {first} to {end}"
+                        )
+                    play_through(chain, self.rack.heard_between(first, end))
                 self._chains.append(chain)
                 self.rack.replace_chain(chain)
             case KnobEvent(chain=number, slot=slot, stage=n, knob=knob, value=value):

@@ -91,7 +91,7 @@ class TakeRecording:
                 overwrite=self._overwrite,
                 channels=self._rack.channels if side == "wet" else self._rack.inputs,
                 subtype=self._subtype,
-                keeps_part=True,
+                is_live=True,
             )
         )
 
@@ -169,9 +169,10 @@ class TakeRecording:
 
     def _number_stages(self, change: Change) -> None:
         places: dict[int, tuple[int, int, int]] = {}
-        for slot, stages in enumerate(change.chain.turned):
+        playing = [values for values, is_on in zip(change.values, change.is_on, strict=True) if is_on]
+        for slot, (stages, values) in enumerate(zip(change.chain.turned, playing, strict=True)):
             for n, stage in enumerate(stages):
-                for knob in range(len(stage.parameters)):
+                for knob in range(len(values)):
                     address = stage.parameter_address(knob)
                     if address is not None:
                         places[address] = slot, n, knob

@@ -5,6 +5,7 @@ on, where a set list was played), and `gig.take`, a JSON file that names them an
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -189,16 +190,25 @@ def _make_take(content: dict[str, Any]) -> Take:
         raise ValueError("a whole number is none")
     if take.inputs not in (1, 2) or take.channels not in (1, 2) or not 1000 <= take.sample_rate <= 1_000_000:
         raise ValueError("numbers out of range")
+    if set(take.levels) != {"input_gain", "output_gain", "bypass"} or not all(map(_is_number, take.levels.values())):
+        raise ValueError(f"levels {take.levels}")
     frames = [0, *(event.frame for event in events), take.frames]
     if frames != sorted(frames):
         raise ValueError("events out of order")
     return take
 
 
+def _is_number(value: object) -> bool:
+    """Whether something is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _make_event(name: str, values: list[Any]) -> Event:
     if name == "chain":
         return _make_chain(values)
     event = KINDS[name](*values)
+    if not _is_number(getattr(event, "value", 0.0)):
+        raise ValueError(f"{name} event {values}")
     whole = [getattr(event, key) for key in ("frame", "chain", "slot", "stage", "knob") if hasattr(event, key)]
     if not all(isinstance(each, int) and each >= 0 for each in whole):
         raise ValueError(f"{name} event {values}")
