@@ -128,7 +128,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
     ),
     "render": (
         "Play a recording through presets into a file, as fast as it goes; equal to live playing to the bit.",
-        "PRESET… IN.wav OUT.wav | -o FOLDER IN.wav… [options]",
+        "PRESET… IN.wav OUT.wav | PRESET… -o FOLDER IN.wav… | TAKE.take OUT.wav",
         add_render,
         (
             "render ts-overdrive dry.wav wet.wav",

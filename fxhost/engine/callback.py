@@ -17,17 +17,12 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from fxhost.engine.chain_playing import RUNAWAY, copy_states, guard, inlined, play_chains, run_chain
+from fxhost.engine.chain_playing import RUNAWAY, guard, inlined, play_chains, run_chain
 from fxhost.engine.control_block import (
     AT_CHANGES_READ,
     AT_CHANGES_WRITTEN,
     AT_HEARD,
     AT_RELEASED,
-    AT_RING,
-    AT_RING_READ,
-    AT_RING_WRITTEN,
-    AT_STATE_ANSWERED,
-    AT_STATE_REQUEST,
     AT_TABLE,
     CHANGE_WORDS,
     CHANGES,
@@ -37,6 +32,7 @@ from fxhost.engine.control_block import (
     callback_signature,
 )
 from fxhost.engine.histogram import count_in
+from fxhost.engine.tape_writing import keep_state, record_dry, record_wet
 from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.intrinsics import (
     FLUSH_DENORMALS,
@@ -161,50 +157,6 @@ def write_output(s: Any, wet: Block, out: Any, first: int, frames: int) -> None:
         else:
             for channel in range(s.out_channels):
                 out[(first + n) * s.out_channels + channel] = wet[(channel & 1) * MAX_BLOCK + n]
-
-
-@inlined
-def keep_state(s: Any, rack: int, frame: int) -> None:
-    """Keep the state before a frame, where Python has asked for it: what a take begins with."""
-    request = load_acquire(rack + AT_STATE_REQUEST)
-    if request != s.state_answered:
-        copy_states(s.state_table, s.kept)
-        s.kept_frame, s.kept_position = frame, s.ring_written
-        s.kept_bypass, s.kept_faded_in = s.bypass, s.faded_in
-        store_release(rack + AT_STATE_ANSWERED, request)
-
-
-@inlined
-def record_dry(s: Any, rack: int, dry: Block, frames: int) -> bool:
-    """Write the dry input to the ring, where there is room for a block; count it where there is none."""
-    address = load_acquire(rack + AT_RING)
-    if address == 0 or s.source_done != 0:
-        return False
-    if frames > s.ring_size - (s.ring_written - load_acquire(rack + AT_RING_READ)):
-        s.ring_lost += frames
-        return False
-    width = s.ring_channels + s.inputs
-    ring = carray(floats_at(address), (s.ring_size * width,))
-    for channel in range(s.inputs):
-        for n in range(frames):
-            at = ((s.ring_written + n) & (s.ring_size - 1)) * width
-            ring[at + s.ring_channels + channel] = dry[channel * MAX_BLOCK + n]
-    return True
-
-
-@inlined
-def record_wet(s: Any, rack: int, wet: Block, frames: int) -> None:
-    """Write the output to the ring beside the dry input, and hand both to Python."""
-    width = s.ring_channels + s.inputs
-    ring = carray(floats_at(s.ring), (s.ring_size * width,))
-    for n in range(frames):
-        at = ((s.ring_written + n) & (s.ring_size - 1)) * width
-        if s.ring_channels == 1:
-            ring[at] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
-        else:
-            ring[at] = wet[n]
-            ring[at + 1] = wet[MAX_BLOCK + n]
-    store_release(rack + AT_RING_WRITTEN, s.ring_written + frames)
 
 
 @inlined

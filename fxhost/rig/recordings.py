@@ -99,7 +99,7 @@ class Recordings:
     def names(self) -> list[str]:
         """The names of the files that are being recorded."""
         output = self._options.output_file
-        names = [] if self._output is None or output is None else [output.name]
+        names = [] if output is None or self.failure is not None else [output.name]
         return names if self._take is None else [*names, self._take.path.name]
 
     def _begin(self, path: Path) -> TakeRecording:

@@ -199,11 +199,13 @@ def test_a_session_records_takes_at_a_command(tmp_path: Path, monkeypatch: pytes
     notices: list[str] = []
     options = Options("virtual", "virtual", duration_s=3.0, output_file=tmp_path / "all.wav")
     session = Session(Rig(["ts-overdrive"]), options, notices.append)
-    polls = iter(range(10_000))
+    due = [0.3, 1.6, 1.8]  # seconds at which a take is begun, ended, begun
 
     def act() -> list[Command]:
-        n = next(polls)
-        return [ToggleTake()] if n in (6, 26, 30) else [SetGain("output", -float(n % 7))]
+        played_s = session.rack.frames / RATE
+        if due and played_s > due[0]:
+            return [ToggleTake()] * (due.pop(0) > 0)
+        return [SetGain("output", -float(int(20 * played_s) % 7))]
 
     assert session.play(act).error is None
     takes = sorted(tmp_path.glob("take-*.take"))
