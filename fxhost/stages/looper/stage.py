@@ -1,0 +1,112 @@
+"""A looper: it records what passes through, plays it again and again, and lays more over it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxhost.arrays import aligned_zeros
+from fxhost.native.intrinsics import publish
+from fxhost.stages.base import Stage, first_words, offset_of, smoothing
+from fxhost.stages.looper.kernel import COMMANDS, EMPTY, RECORDING, STATE, loop_block
+
+LONGEST_S = 300.0
+FADE_MS = 5.0
+SHORTEST_MS = 50.0  # a shorter loop is none
+SMOOTHING_MS = 10.0  # of the level
+STATES = ("empty", "recording", "playing", "overdubbing", "stopped")  # as the kernel numbers them
+ACTIONS = ("record", "play", "undo", "clear")
+AT_GIVEN, AT_LEVEL = offset_of(STATE, "given"), offset_of(STATE, "level_target")
+
+
+@dataclass(frozen=True)
+class LoopStatus:
+    """How a looper stands.
+
+    Attributes
+    ----------
+    state : str
+        Of `STATES`.
+    position_s, length_s : float
+        Where the loop is, and how long it is; while it is recorded both are what there is so far.
+    has_overdub, is_undone : bool
+        Whether there is an overdub that can be undone, and whether it is.
+    """
+
+    state: str
+    position_s: float
+    length_s: float
+    has_overdub: bool
+    is_undone: bool
+
+
+class Looper(Stage):
+    """A looper, in blocks of two channels of at most `PLANE` frames.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    channels : {1, 2}
+        Of the loop; a mono one holds the mean of both sides and is heard on both.
+    seconds : float
+        The longest loop, for which memory is taken at once.
+
+    Attributes
+    ----------
+    level_db : float
+        Of what is played again; whoever changes it also writes the factor to `level_address`.
+    """
+
+    def __init__(self, sample_rate: int, channels: int, seconds: float = LONGEST_S) -> None:
+        memory = aligned_zeros(1, STATE)
+        self.sample_rate, self.level_db = sample_rate, 0.0
+        self._memory = np.empty((round(seconds * sample_rate), 2 * channels + 1), np.float32)
+        self._memory.fill(0.0)  # touches every page, so that none is fetched on the audio thread
+        memory["channels"], memory["capacity"] = channels, len(self._memory)
+        memory["memory"] = self._memory.ctypes.data
+        memory["fade"] = memory["seam"] = memory["shown"] = memory["before"] = round(FADE_MS * 1e-3 * sample_rate)
+        memory["shortest"] = round(SHORTEST_MS * 1e-3 * sample_rate)
+        memory["level"] = memory["level_target"] = 1.0
+        memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
+        super().__init__(loop_block.address, memory, first_words(memory, 0), loop_block)
+
+    @property
+    def buffers(self) -> list[NDArray[np.float32]]:
+        """What the audio thread touches beside the stage's own memory."""
+        return [self._memory]
+
+    @property
+    def level_address(self) -> int:
+        """Where the factor of the level stands, float32."""
+        return int(self.memory.ctypes.data) + AT_LEVEL
+
+    def give(self, action: str) -> None:
+        """Do something at the beginning of the next block. Where 64 commands wait already, it is left out.
+
+        Parameters
+        ----------
+        action : {'record', 'play', 'undo', 'clear'}
+            Record, close the loop, overdub, end the overdub, in turn; stop, or play from the beginning; take the last
+            overdub away, or bring it back, or a loop that was just cleared; clear.
+        """
+        s = self.memory[0]
+        given = int(s["given"])
+        if given - int(s["taken"]) < COMMANDS:
+            s["commands"][given & (COMMANDS - 1)] = ACTIONS.index(action)
+            publish(int(self.memory.ctypes.data) + AT_GIVEN, given + 1)
+
+    def status(self) -> LoopStatus:
+        """How it stands."""
+        s = self.memory[0]
+        state = int(s["state"])
+        frames = 0 if state == EMPTY else int(s["position"]), 0 if state == EMPTY else int(s["length"])
+        position_s, length_s = (each / self.sample_rate for each in frames)
+        has_overdub = state > RECORDING and int(s["overdub"]) > 0
+        return LoopStatus(
+            STATES[state],
+            position_s,
+            position_s if state == RECORDING else length_s,
+            has_overdub,
+            has_overdub and bool(s["is_undone"]),
+        )
