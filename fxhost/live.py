@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
-from fxhost.control.commands import ChooseScene, Command, Quit
+from fxhost.control.commands import ChooseScene, Command, Loop, LoopAction, Quit
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.stream_options import Options
@@ -18,6 +18,7 @@ from fxhost.rig.knobs import Knobs
 from fxhost.rig.rig import Rig
 from fxhost.rig.summary import Summary
 from fxhost.session import Session
+from fxhost.stages.looper.stage import ACTIONS, LoopStatus
 
 FIRST_BLOCK_S = 30.0
 POLL_S = 0.01
@@ -66,7 +67,7 @@ class Live(AbstractContextManager["Live"]):
 
     def _play(self) -> None:
         try:
-            self.summary = self._session.play(self._take_commands)
+            self.summary = self._session.play(self._take_commands, on_look=self._take_commands)
         except FxhostError as err:
             self._error = err
 
@@ -116,6 +117,30 @@ class Live(AbstractContextManager["Live"]):
         if isinstance(scene, str) or not 0 <= scene < len(names):
             raise ValueError(f"no scene {scene!r}: there is {', '.join(self.scenes)}")
         self._commands.append(ChooseScene(scene))
+
+    def loop(self, action: LoopAction) -> None:
+        """Use the looper at the beginning of a block that comes within 5 ms.
+
+        Parameters
+        ----------
+        action : {'record', 'play', 'undo', 'clear'}
+            Record, close the loop, overdub, end the overdub, in turn; stop, or play from the beginning; take the last
+            overdub away or bring it back, and a loop that was cleared; clear.
+
+        Raises
+        ------
+        ValueError
+            If there is no looper, or no such action.
+        """
+        if self._session.rack.looper is None or action not in ACTIONS:
+            raise ValueError(f"loop({action!r}): expected looper=True for play, and one of {', '.join(ACTIONS)}")
+        self._commands.append(Loop(action))
+
+    @property
+    def loop_status(self) -> LoopStatus | None:
+        """How the looper stands; None where there is none."""
+        looper = self._session.rack.looper
+        return None if looper is None else looper.status()
 
     @property
     def device(self) -> str:
@@ -192,6 +217,9 @@ def play(
     block_frames: int = 0,
     sample_rate: int | None = None,
     duration: float | None = None,
+    looper: bool = False,
+    play_along: str | Path | None = None,
+    play_along_level_db: float = 0.0,
 ) -> Live:
     """Play a rig on a sound device, as `fxhost run` does; to be used in a `with` statement.
 
@@ -214,6 +242,12 @@ def play(
         In Hz; by default that of the file or the presets where the device takes it.
     duration : float, optional
         When to end by itself, in seconds.
+    looper : bool
+        Whether there is a looper behind the rig, for loops of up to five minutes.
+    play_along : str or Path, optional
+        A song of at most 20 minutes that is heard beside the rig, again and again, and not recorded.
+    play_along_level_db : float
+        Of the song.
 
     Raises
     ------
@@ -242,6 +276,9 @@ def play(
         output_file=None if output_file is None else Path(output_file),
         overwrite=overwrite,
         duration_s=duration,
+        looper=looper,
+        play_along=None if play_along is None else Path(play_along),
+        play_along_level_db=play_along_level_db,
         sample_rate=sample_rate,
     )
     return Live(Session(rig, options, notices.append), notices)

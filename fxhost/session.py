@@ -13,9 +13,11 @@ from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.block_size import BLOCK_FRAMES
+from fxhost.io.device_choice import choose_devices, choose_sample_rate
 from fxhost.io.device_stream import DeviceStream
-from fxhost.io.devices import Device, ask_pipewire, choose_device, name_jack_client, takes_rate
+from fxhost.io.devices import ask_pipewire, name_jack_client
 from fxhost.io.realtime import lock_memory, read_scheduling, unlock_memory
+from fxhost.io.songs import read_song
 from fxhost.io.sources import convert_source, read_source
 from fxhost.io.stream_options import Options
 from fxhost.io.stream_watch import Watch
@@ -30,8 +32,10 @@ from fxhost.rig.set_list import SetList
 from fxhost.rig.slot import Slot
 from fxhost.rig.summary import Summary
 from fxhost.rig.tuner import Tuner
+from fxhost.stages.looper.stage import Looper
 
 POLL_S = 0.05
+LOOK_S = 0.005  # how often commands are looked for where there is a looper: a loop is closed in time or not at all
 LAST_BLOCKS_S = 0.5  # how long to wait for the last frames of a recording
 
 
@@ -74,8 +78,11 @@ class Session:
         if VIRTUAL not in named:
             name_jack_client(options.client_name)
             ask_pipewire(options.block_frames or BLOCK_FRAMES)
-        devices = None if VIRTUAL in named else self._choose_devices(notice)
-        self.sample_rate = options.sample_rate or self._choose_sample_rate(rig, devices, source_rate, notice)
+        devices = None if VIRTUAL in named else choose_devices(options, notice)
+        rates = [source_rate] if source_rate else rig.sample_rates
+        tells = rig.engine == "compiled"  # the other one will refuse
+        rate = options.sample_rate or choose_sample_rate(rates, devices, tells=tells, notice=notice)
+        self.sample_rate = rate
         source = None if sides is None else convert_source(sides, source_rate, self.sample_rate)
         if source is None and devices is None:
             source = synthesise_riff(self.sample_rate)
@@ -90,6 +97,8 @@ class Session:
             channels=self.playing.channels,
             source=source,
             source_loops=options.input_file is None,
+            looper=Looper(rate, max(self.playing.channels, inputs)) if options.looper else None,
+            play_along=read_song(options.play_along, rate, options.play_along_level_db, notice),
         )
         self.playing.start(self.rack)
         self.recordings = Recordings(self.rack, self.playing, options, notice)
@@ -137,7 +146,7 @@ class Session:
     @property
     def input_files(self) -> list[Path | None]:
         """The files that are read."""
-        return [self.options.input_file, *self.rig.files]
+        return [self.options.input_file, self.options.play_along, *self.rig.files]
 
     def first_chain(self) -> Chain:
         """The chain that plays at the start, in its settled state."""
@@ -147,37 +156,11 @@ class Session:
         playing = self.playing
         self.controls.follow(self.knobs, playing.sound.is_on, playing.scene_index, len(playing.sounds))
 
-    def _choose_devices(self, notice: Callable[[str], None]) -> tuple[Device | None, Device] | None:
-        """The input (None where a file plays) and the output; None where there is no sound and the user named none."""
-        options = self.options
-        try:
-            output = choose_device(options.output_device, "output")
-            return None if options.input_file is not None else choose_device(options.input_device, "input"), output
-        except DeviceError as err:
-            if options.input_device or options.output_device:
-                raise
-            notice(f"{err}. Playing the virtual device instead")
-            return None
-
-    def _choose_sample_rate(
-        self, rig: Rig, devices: tuple[Device | None, Device] | None, source_rate: int, notice: Callable[[str], None]
-    ) -> int:
-        """The source's rate, or without one the first of the presets', that the devices take; else their own, in Hz."""
-        rates = [source_rate] if source_rate else rig.sample_rates
-        if devices is None:
-            return rates[0]
-        if taken := [rate for rate in rates if takes_rate(*devices, rate)]:
-            return taken[0]
-        output = devices[1]
-        if rig.engine == "compiled":  # the other one will refuse
-            refused = " or ".join(map(str, rates))
-            notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
-        return output.sample_rate
-
     def play(
         self,
         on_poll: Callable[[], Sequence[Command]],
         leaving: Callable[[], AbstractContextManager[object]] = nullcontext,
+        on_look: Callable[[], Sequence[Command]] = tuple,
     ) -> Summary:
         """Play until the end of the source, the duration, or a wish to quit.
 
@@ -187,6 +170,8 @@ class Session:
             Called about 20 times a second; returns the commands that were given since.
         leaving : callable
             Makes the context in which the process is stopped and goes on, as for `Watch`.
+        on_look : callable
+            Called every 5 ms where there is a looper; returns the commands that were given since.
 
         Returns
         -------
@@ -213,7 +198,7 @@ class Session:
             error: FxhostError | None = None
             try:
                 watch.start()
-                self._poll(on_poll, watch)
+                self._poll(on_poll, on_look, watch)
             except KeyboardInterrupt:
                 pass
             except FxhostError as err:
@@ -231,7 +216,9 @@ class Session:
             return replace(summary, error=recordings.failure)
         return summary
 
-    def _poll(self, on_poll: Callable[[], Sequence[Command]], watch: Watch) -> None:
+    def _poll(
+        self, on_poll: Callable[[], Sequence[Command]], on_look: Callable[[], Sequence[Command]], watch: Watch
+    ) -> None:
         started = time.perf_counter()
         while not self.rack.has_finished:
             self.rack.check()
@@ -245,7 +232,13 @@ class Session:
             played_s = time.perf_counter() - started - watch.away_s
             if self.options.duration_s is not None and self._is_over(played_s):
                 return
-            time.sleep(POLL_S)
+            if self.rack.looper is None:
+                time.sleep(POLL_S)
+                continue
+            for _ in range(round(POLL_S / LOOK_S)):
+                time.sleep(LOOK_S)
+                for command in on_look():
+                    self.controls.apply(command)
 
     def _change(self) -> None:
         """Cross-fade to what is wanted: another scene or rig, a fresh chain, or one with a slot switched."""

@@ -15,7 +15,7 @@ HEAVY = {
     "sounddevice": set(),
     "rich": {
         *("cli.bench", "cli.bench_tables", "cli.plain_console", "cli.screen", "cli.screen_meters", "cli.screen_rows"),
-        *("cli.screen_details", "cli.window"),
+        *("cli.screen_details", "cli.screen_loops", "cli.window"),
     },
     "soundfile": {"io.recordings", "io.sound_writing", "rig.notebook", "training"},
 }

@@ -4,6 +4,7 @@ from fxhost.control.commands import (
     ChooseNextKnob,
     ChooseScene,
     Command,
+    Loop,
     Quit,
     Reset,
     ResetGains,
@@ -13,6 +14,7 @@ from fxhost.control.commands import (
     StepScene,
     ToggleBypass,
     ToggleMute,
+    TogglePlayAlong,
     ToggleSlot,
     ToggleTake,
     ToggleTuner,
@@ -36,6 +38,15 @@ KEY_COMMANDS: dict[str, Command] = {
     ".": StepKnob(1),
     "n": StepScene(1),
     "p": StepScene(-1),
+    " ": Loop("record"),
+    "s": Loop("play"),
+    "u": Loop("undo"),
+    "c": Loop("clear"),
+    "<": StepGain("loop", -1),
+    ">": StepGain("loop", 1),
+    "a": TogglePlayAlong(),
+    "{": StepGain("play_along", -1),
+    "}": StepGain("play_along", 1),
     "q": Quit(),
     "\x03": Quit(),
 }
@@ -44,6 +55,8 @@ RIG_COMMANDS: dict[str, Command] = {"n": StepRig(1), "p": StepRig(-1)}
 KNOB_KEYS = ("k , . knob", "x its slot")
 SCENE_KEYS = ("1-9 scenes", "n p next/previous")
 RIG_KEYS = ("n p next/previous rig",)
+LOOP_KEYS = ("space record/overdub", "s stop/play", "u undo", "c clear", "< > loop")
+SONG_KEYS = ("a song", "{ } its level")
 KEYS = (
     "[ ] in",
     "- + out",
@@ -74,6 +87,9 @@ HELP = (
     "l      learn: the next MIDI controller that moves turns the chosen knob",
     "r      begin anew from silence",
     "R      record a take: output, input and all that is done; again to end it",
+    "space  loop (--looper): record, play, overdub, play;  < >  its level",
+    "s u c  loop: stop or play;  undo, and back;  clear",
+    "a      song (--play-along): stop or play;  { }  its level",
     "d      details: rates, load, priority",
     "?      this help, and back",
     "q      quit",

@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
-TOGGLES = "bmt123456789x"
-ONCE = "rR0dl?"
-STEPS = "[]-+=,.knp"
-URGENT = QUIT + TOGGLES  # go before what else was typed
+TOGGLES = "bmt123456789xsua"
+ONCE = "rR0dl?c"
+TAPS = " "
+STEPS = "[]-+=,.knp<>{}"
+URGENT = QUIT + TOGGLES + TAPS  # go before what else was typed
 MEANT = URGENT + ONCE + STEPS
 
 STEPS_AT_ONCE = 2.0  # of one key between two looks
@@ -81,6 +82,7 @@ class _Step:
 class _Switch:
     """A key that switches: when it was seen last, and whether it is held down."""
 
+    takes_back: bool = True
     seen_s: float = -1e9
     is_held: bool = False
     may_be_repeat: bool = False  # the last press may have been the first repeat of the one before
@@ -92,7 +94,7 @@ class _Switch:
             self.is_held, self.may_be_repeat = False, gap_s <= REPEAT_DELAY_S
             return True
         was_held, self.is_held = self.is_held, True
-        return self.may_be_repeat and not was_held  # so it was one: back again
+        return self.takes_back and self.may_be_repeat and not was_held  # so it was one: back again
 
 
 class Presses:
@@ -103,12 +105,13 @@ class Presses:
       beyond that are dropped, never kept for later.
     - What switches (bypass, mute) switches once, however long it is held. The first repeat of a held key looks like a
       second press and is taken for one at once; when more follow, it is taken back.
+    - What does something else each time (the looper's space bar) cannot be taken back, and does not go on repeating.
     - What was typed before the first call can only quit, for nobody could see yet what it would turn.
     """
 
     def __init__(self) -> None:
         self._steps = {key: _Step() for key in STEPS}
-        self._switches = {key: _Switch() for key in TOGGLES + ONCE}
+        self._switches = {key: _Switch(key not in TAPS) for key in TOGGLES + TAPS + ONCE}
         self._has_begun = False
 
     def take(self, typed: str, now_s: float) -> list[str]:

@@ -57,6 +57,9 @@ def run_run(options: argparse.Namespace) -> int:
         bits=options.bits,
         overwrite=options.force,
         duration_s=options.duration,
+        looper=options.looper,
+        play_along=options.play_along,
+        play_along_level_db=options.play_along_level,
         sample_rate=options.sample_rate,
         client_name=options.client_name,
         patience_s=options.patience,
@@ -78,7 +81,9 @@ def run_run(options: argparse.Namespace) -> int:
         with closing(open_remotes(options, session)) as remotes:
             end_like_ctrl_c()
             if options.json:
-                summary = session.play(lambda: remotes.poll(session, session.rack.read_meters()))
+                summary = session.play(
+                    lambda: remotes.poll(session, session.rack.read_meters()), on_look=remotes.take_commands
+                )
                 print_json(summary.as_dict(PROCESS_START_S))
             else:
                 summary = play_with_screen(session, make_console(), remotes)
@@ -100,7 +105,7 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
 
         check_format(options.output_file)
         check_encoding(options.output_file, options.bits, None)
-        inputs = [options.input_file, *rig.files]
+        inputs = [options.input_file, options.play_along, *rig.files]
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
     if options.record_file is not None:
         from fxhost.rig.take import check_take
@@ -133,7 +138,7 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
         print_plans([slot.plan for slot in session.slots if isinstance(slot, EffectSlot)])
-        summary = session.play(on_poll)
+        summary = session.play(on_poll, on_look=remotes.take_commands)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)
     stream = session.stream
@@ -199,4 +204,4 @@ def play_in_window(session: "Session", console: "Console", remotes: "Remotes") -
             screen.wants_learn = False
             return [*typed, *remotes.poll(session, levels)]
 
-        return session.play(on_poll, window.leaving)
+        return session.play(on_poll, window.leaving, lambda: [*window.read(), *remotes.take_commands()])

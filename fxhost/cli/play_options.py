@@ -3,7 +3,17 @@
 import argparse
 from pathlib import Path
 
-from fxhost.cli.options import add_device, add_engine, add_force, add_json, add_sample_rate, add_sound, channel, number
+from fxhost.cli.options import (
+    Group,
+    add_device,
+    add_engine,
+    add_force,
+    add_json,
+    add_sample_rate,
+    add_sound,
+    channel,
+    number,
+)
 
 
 def add_run(command: argparse.ArgumentParser) -> None:
@@ -41,7 +51,8 @@ def add_run(command: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="listen to MIDI ports with this in their names (default: all); what [[midi]] in the rig file leaves free: "
         "programs choose scenes (in a folder, or a set list of rigs without scenes: rigs), controller 7 is the output "
-        "volume, 11 that of the input, 64 the bypass, 20-27 the first knobs, 102-110 switch slots",
+        "volume, 11 that of the input, 64 the bypass, 20-27 the first knobs, 80-83 record, play, undo and clear the "
+        "loop, 85 starts and stops the song, 102-110 switch slots",
     )
     control.add_argument(
         "--web",
@@ -51,6 +62,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
         help="serve a page for a phone that controls the rig, and print its address (default 127.0.0.1:8765, for this "
         "machine alone; 0.0.0.0:8765 lets others in who know the address)",
     )
+    add_beside(command.add_argument_group("beside the rig"))
     recording = command.add_argument_group("recording")
     recording.add_argument(
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"
@@ -80,6 +92,26 @@ def add_run(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PORT",
         help="connect the output to this JACK port or client instead of the device; repeatable",
+    )
+
+
+def add_beside(group: Group) -> None:
+    """What is heard beside the rig."""
+    group.add_argument(
+        "--looper",
+        action="store_true",
+        help="a looper behind the rig, for loops of up to 5 minutes: space records, plays and overdubs, s stops, u "
+        "undoes, c clears",
+    )
+    group.add_argument(
+        "--play-along",
+        type=Path,
+        metavar="SONG",
+        help="play a song of up to 20 minutes beside the rig, again and again: .wav, .flac, .mp3, .ogg at any rate; it "
+        "is heard, but not recorded; a stops and starts it",
+    )
+    group.add_argument(
+        "--play-along-level", type=number(-40, 40), default=0.0, metavar="DB", help="of the song in dB (default 0)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import say
@@ -13,6 +14,8 @@ from fxhost.errors import FxhostError
 if TYPE_CHECKING:
     from fxhost.control.web.server import WebRemote
     from fxhost.session import Session
+    from fxhost.stages.looper.stage import Looper
+    from fxhost.stages.play_along import PlayAlong
 
 SILENCE_DB = -200.0
 
@@ -39,11 +42,14 @@ class Remotes:
         levels : MeterReading or None
             Of the meters since the last call; None where no block has come.
         """
-        commands = [] if self.midi is None else self.midi.poll()
         if self.web is not None:
             self.web.publish(describe_state(session, levels, time.monotonic() - self._began))
-            commands += self.web.take_commands()
-        return commands
+        return self.take_commands()
+
+    def take_commands(self) -> list[Command]:
+        """The commands since the last call."""
+        commands = [] if self.midi is None else self.midi.poll()
+        return commands if self.web is None else [*commands, *self.web.take_commands()]
 
     def close(self) -> None:
         """Listen no longer."""
@@ -116,6 +122,8 @@ def describe_state(session: "Session", levels: MeterReading | None, seconds: flo
         "is_muted": rack.is_muted,
         "is_tuning": is_tuning,
         "recording": session.recordings.names,
+        "loop": None if rack.looper is None else describe_loop(rack.looper),
+        "play_along": None if rack.play_along is None else describe_song(rack.play_along),
         "input_peak_db": SILENCE_DB if levels is None else round(levels.input_peak_db, 1),
         "output_peak_db": SILENCE_DB if levels is None else round(levels.output_peak_db, 1),
         "load": round(statistics.load.p99, 3),
@@ -125,3 +133,16 @@ def describe_state(session: "Session", levels: MeterReading | None, seconds: flo
         "note": None if note is None else note.name,
         "cents": None if note is None else round(note.cents, 1),
     }
+
+
+def describe_loop(looper: "Looper") -> dict[str, Any]:
+    """How a looper stands, for JSON."""
+    status = asdict(looper.status())
+    times = {key: round(status[key], 2) for key in ("position_s", "length_s")}
+    return {**status, **times, "level_db": looper.level_db}
+
+
+def describe_song(song: "PlayAlong") -> dict[str, Any]:
+    """How a song stands, for JSON."""
+    times = {"position_s": round(song.position_s, 1), "length_s": round(song.length_s, 1)}
+    return {"name": song.name, "is_on": song.is_on, **times, "level_db": song.level_db}

@@ -12,25 +12,15 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from fxhost.cli.key_commands import (
-    FEW_KEYS,
-    HELP,
-    KEY_COMMANDS,
-    KEYS,
-    KNOB_KEYS,
-    NO_KEYS,
-    RIG_COMMANDS,
-    RIG_KEYS,
-    SCENE_COMMANDS,
-    SCENE_KEYS,
-    SHORT_KEYS,
-)
+from fxhost.cli.key_commands import HELP, KEY_COMMANDS, RIG_COMMANDS, SCENE_COMMANDS
 from fxhost.cli.keys import Presses
-from fxhost.cli.screen_details import detail_rows, info, labelled
+from fxhost.cli.screen_details import detail_rows, info
+from fxhost.cli.screen_keys import key_row
+from fxhost.cli.screen_loops import loop_rows
 from fxhost.cli.screen_meters import FULL_SCALE_DB, Meter, draw_level, draw_slider, draw_tuner
 from fxhost.cli.screen_rows import Row, arrange, as_text, cell_lines, join_in, shorten, wrap
 from fxhost.cli.screen_words import describe_latency
-from fxhost.control.commands import Command, ToggleSlot
+from fxhost.control.commands import Command, Loop, TogglePlayAlong, ToggleSlot
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.statistics import MeterReading, Statistics
@@ -154,7 +144,12 @@ class Screen:
             return SCENE_COMMANDS[key]
         if key == "x" and self.knobs.places:
             return ToggleSlot(self.knobs.places[self.knobs.chosen][0])
-        return KEY_COMMANDS.get(key)
+        command = KEY_COMMANDS.get(key)
+        if isinstance(command, Loop) and self.rack.looper is None:
+            self.note("loop: start with --looper")
+        elif command == TogglePlayAlong() and self.rack.play_along is None:
+            self.note("song: start with --play-along FILE")
+        return command
 
     def draw(self) -> Picture:
         """The whole screen, for any window."""
@@ -177,11 +172,12 @@ class Screen:
             *([Row([[draw_tuner(self.pitch, width)]], [4])] if self.is_tuning else []),
             Row([[draw_level("input", self.input_meter, self.rack.input_gain_db, width, now)]], [5]),
             Row([[draw_level("output", self.output_meter, self.rack.output_gain_db, width, now)]], [6]),
+            *loop_rows(self.rack, width),
         ]
         if self.page == "help":
             return [
                 *top,
-                Row([[shorten(line, width) for line in HELP]], [30]),
+                *(Row([[shorten(line, width)]], [30 + n]) for n, line in enumerate(HELP)),
                 self._dropout_row(statistics, width, now),
             ]
         return [
@@ -191,7 +187,7 @@ class Screen:
             self._device_row(statistics, width),
             self._dropout_row(statistics, width, now),
             *(self._detail_rows(statistics, width) if self.page == "details" else []),
-            self._key_row(width),
+            key_row(self.rack, self.knobs, width, self.scenes, self.rigs, has_keys=self.has_keys),
         ]
 
     def _chain_row(self, width: int, now: float) -> Row:
@@ -284,15 +280,6 @@ class Screen:
     def _detail_rows(self, statistics: Statistics, width: int) -> list[Row]:
         grants = read_scheduling(self.rack.thread), self.locked_memory
         return detail_rows(self.stream, self.engine, self.slots, statistics, grants, width)
-
-    def _key_row(self, width: int) -> Row:
-        if not self.has_keys:
-            return Row([labelled("keys", ["Ctrl-C quit", NO_KEYS], width), [shorten("Ctrl-C quit", width)]], [40, 25])
-        knobs = KNOB_KEYS if self.knobs.places else ()
-        few = wrap([key for key in FEW_KEYS if key not in KNOB_KEYS or knobs], width)[:1]
-        more = RIG_KEYS if self.rigs > 1 else SCENE_KEYS[1:] if self.scenes > 1 else ()
-        keys = [SCENE_KEYS[0] if key.startswith("1-9") and self.scenes > 1 else key for key in KEYS]
-        return Row([wrap([*knobs, *more, *keys], width), wrap([*SHORT_KEYS, *knobs], width), few], [55, 40, 25])
 
 
 def _link_length(names: Sequence[str]) -> int:

@@ -42,15 +42,19 @@ class Window:
     def poll(self) -> list[Command]:
         """Draw the screen; return the commands that the keys mean."""
         self._open()
-        if self._live is None:
-            return []
-        typed = self._read_keys() if self._read_keys is not None else ""
-        if SUSPEND_KEY in typed:
-            self._screen.note("Ctrl-Z does not stop it: that would hold up the sound server. q quits")
-        commands = self._screen.type(typed) if self._read_keys is not None else []
-        if Quit() not in commands:
+        commands = self.read()
+        if self._live is not None and Quit() not in commands:
             self._live.update(self._screen.draw(), refresh=True)
         return commands
+
+    def read(self) -> list[Command]:
+        """The commands of the keys that were typed since the last call."""
+        if self._live is None or self._read_keys is None:
+            return []
+        typed = self._read_keys()
+        if SUSPEND_KEY in typed:
+            self._screen.note("Ctrl-Z does not stop it: that would hold up the sound server. q quits")
+        return self._screen.type(typed)
 
     @contextmanager
     def leaving(self) -> Iterator[None]:

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from fxhost.arrays import from_db
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
+from fxhost.stages.looper.stage import Looper
+from fxhost.stages.play_along import PlayAlong
 
 GAIN_STEP_DB = 1.0
-GAIN_LIMIT_DB = 40.0  # of the input and output gain, either way
+GAIN_LIMIT_DB = 40.0  # of every gain, either way
 
-Side = Literal["input", "output"]
+Side = Literal["input", "output", "loop", "play_along"]
+LoopAction = Literal["record", "play", "undo", "clear"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Reset:
 
 @dataclass(frozen=True)
 class StepGain:
-    """Turn the gain of a side by whole decibels, within ±40 dB."""
+    """Turn the gain of a side, or the level of the loop or the song, by whole decibels, within ±40 dB."""
 
     side: Side
     steps: int
@@ -32,7 +36,7 @@ class StepGain:
 
 @dataclass(frozen=True)
 class SetGain:
-    """Set the gain of a side, in dB, within ±40 dB."""
+    """Set the gain of a side, or the level of the loop or the song, in dB, within ±40 dB."""
 
     side: Side
     gain_db: float
@@ -86,6 +90,25 @@ class ToggleTake:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Use the looper.
+
+    Attributes
+    ----------
+    action : str
+        'record' in turn records, closes the loop, overdubs, ends the overdub. 'play' stops, or plays from the
+        beginning. 'undo' takes the last overdub away or brings it back, and a loop that was cleared. 'clear'.
+    """
+
+    action: LoopAction
+
+
+@dataclass(frozen=True)
+class TogglePlayAlong:
+    """Stop the song, or play it from its beginning."""
+
+
+@dataclass(frozen=True)
 class ChooseNextKnob:
     """Choose the next knob; after the last one the first."""
 
@@ -130,7 +153,8 @@ class StepRig:
 LevelCommand = StepGain | SetGain | ResetGains | SetBypass | ToggleBypass | ToggleMute | ToggleTuner
 KnobCommand = ChooseNextKnob | StepKnob | SetKnob
 SceneCommand = ToggleSlot | SetSlot | ChooseScene | StepScene | StepRig
-Command = Quit | Reset | ToggleTake | LevelCommand | KnobCommand | SceneCommand
+PlayingCommand = Loop | TogglePlayAlong
+Command = Quit | Reset | ToggleTake | LevelCommand | KnobCommand | SceneCommand | PlayingCommand
 
 
 class Controls:
@@ -169,7 +193,7 @@ class Controls:
         self._is_muted = rack.is_muted
 
     def apply(self, command: Command) -> None:
-        """Do what a command says. A slot, knob or scene that does not exist is left alone."""
+        """Do what a command says. A slot, knob, scene, looper or song that does not exist is left alone."""
         match command:
             case Quit():
                 self.wants_quit = True
@@ -195,6 +219,8 @@ class Controls:
                 self._choose((self.scene + steps) % self.scenes)
             case StepRig(steps):
                 self.rig_steps += steps
+            case Loop() | TogglePlayAlong():
+                self._apply_beside(command)
             case _:
                 self._apply_level(command)
 
@@ -209,6 +235,10 @@ class Controls:
                 rack.input_gain_db = _limit(gain_db)
             case SetGain("output", gain_db):
                 rack.output_gain_db = _limit(gain_db)
+            case StepGain(side, steps) if (stage := self._beside(side)) is not None:
+                self._set_level(stage, _step(stage.level_db, steps))
+            case SetGain(side, gain_db) if (stage := self._beside(side)) is not None:
+                self._set_level(stage, _limit(gain_db))
             case SetBypass(is_bypassed):
                 rack.is_bypassed = is_bypassed
             case ResetGains():
@@ -220,6 +250,22 @@ class Controls:
             case ToggleTuner():
                 self.is_tuning = not self.is_tuning
         rack.is_muted = self._is_muted or self.is_tuning
+
+    def _beside(self, side: Side) -> Looper | PlayAlong | None:
+        return self._rack.looper if side == "loop" else self._rack.play_along
+
+    def _set_level(self, stage: Looper | PlayAlong, level_db: float) -> None:
+        stage.level_db = level_db
+        self._rack.set_parameter(stage.level_address, from_db(level_db))
+
+    def _apply_beside(self, command: PlayingCommand) -> None:
+        looper, song = self._rack.looper, self._rack.play_along
+        match command:
+            case Loop(action) if looper is not None:
+                looper.give(action)
+            case TogglePlayAlong() if song is not None:
+                song.is_on = not song.is_on
+                self._rack.set_parameter(song.address("is_on"), float(song.is_on))
 
     def _choose(self, scene: int) -> None:
         if 0 <= scene < self.scenes:

@@ -1,22 +1,26 @@
 """Commands as JSON, for whoever controls a rig from outside: `{"command": "toggle_slot", "slot": 0}`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from fxhost.control.commands import (
     ChooseScene,
     Command,
+    Loop,
+    LoopAction,
     Reset,
     ResetGains,
     SetBypass,
     SetGain,
     SetKnob,
     SetSlot,
+    Side,
     StepGain,
     StepRig,
     StepScene,
     ToggleBypass,
     ToggleMute,
+    TogglePlayAlong,
     ToggleSlot,
     ToggleTake,
     ToggleTuner,
@@ -45,8 +49,11 @@ def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _side(value: Any) -> str | None:
-    return value if value in ("input", "output") else None
+def _one_of(*words: str) -> Callable[[Any], str | None]:
+    return lambda value: value if isinstance(value, str) and value in words else None
+
+
+_side = _one_of(*get_args(Side))
 
 
 # name → what it makes, and its fields in order with what checks them
@@ -66,6 +73,8 @@ TABLE: dict[str, tuple[Callable[..., Command], dict[str, Callable[[Any], Any]]]]
     "toggle_tuner": (ToggleTuner, {}),
     "reset": (Reset, {}),
     "toggle_take": (ToggleTake, {}),
+    "loop": (Loop, {"action": _one_of(*get_args(LoopAction))}),
+    "toggle_play_along": (TogglePlayAlong, {}),
 }
 
 

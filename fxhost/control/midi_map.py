@@ -19,7 +19,7 @@ In a rig file:
 
     [[midi]]
     controller = 64
-    action = "none"            # takes its default away; also bypass, mute, tuner, volume, next_scene, …
+    action = "none"            # takes its default away; also bypass, mute, tuner, volume, next_scene, loop_record, …
 
 What the bindings of a rig leave free means what those of its set list say, and else what `default_bindings` says.
 """
@@ -28,11 +28,13 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, get_args
 
 from fxhost.control.commands import (
     ChooseScene,
     Command,
+    Loop,
+    LoopAction,
     Reset,
     SetBypass,
     SetGain,
@@ -43,6 +45,7 @@ from fxhost.control.commands import (
     StepScene,
     ToggleBypass,
     ToggleMute,
+    TogglePlayAlong,
     ToggleSlot,
     ToggleTake,
     ToggleTuner,
@@ -57,6 +60,8 @@ NEVER_LEARNED = {0, 32, 6, 38, *range(96, 102), *range(120, 128)}  # banks, data
 VOLUMES: dict[str, tuple[Side, float, float]] = {
     "volume": ("output", -40.0, 12.0),
     "input_volume": ("input", -40.0, 0.0),
+    "loop_volume": ("loop", -40.0, 12.0),
+    "play_along_volume": ("play_along", -40.0, 12.0),
 }
 ACTIONS: dict[str, Command | None] = {
     "none": None,
@@ -69,6 +74,8 @@ ACTIONS: dict[str, Command | None] = {
     "previous_scene": StepScene(-1),
     "next_rig": StepRig(1),
     "previous_rig": StepRig(-1),
+    **{f"loop_{action}": Loop(action) for action in get_args(LoopAction)},
+    "play_along": TogglePlayAlong(),
 }
 
 
@@ -132,7 +139,7 @@ def default_bindings(sounding: Sounding) -> list[Binding]:
     """What MIDI does without a map of the rig's own, beside program changes, which choose scenes or else rigs.
 
     Controller 7 is the volume of the output and 11 that of the input, 64 the bypass, 20 to 27 the first knobs in order,
-    102 to 110 switch slots.
+    80 to 83 record, play, undo and clear the loop, 85 starts and stops the song, 102 to 110 switch slots.
     """
     knobs = [
         (name, parameter.name)
@@ -145,6 +152,8 @@ def default_bindings(sounding: Sounding) -> list[Binding]:
         Binding("controller", 11, action="input_volume"),
         Binding("controller", 64, action="bypass"),
         *(Binding("controller", 20 + n, knob=knob) for n, knob in enumerate(knobs[:8])),
+        *(Binding("controller", 80 + n, action=f"loop_{action}") for n, action in enumerate(get_args(LoopAction))),
+        Binding("controller", 85, action="play_along"),
         *(Binding("controller", 102 + n, slot=name) for n, name in enumerate(sounding.ids[:9])),
     ]
 
@@ -206,7 +215,7 @@ def translate(
             chooses_rig = rigs > 1 and sounding.scenes == 1
             bindings = [Binding(kind, number, rig=number) if chooses_rig else Binding(kind, number, scene=number)]
         for binding in bindings:
-            value = values[0] if values else PRESSED
+            value = values[0] if kind == "controller" else PRESSED  # a note that is played softly is played
             if binding.rig is None:
                 commands += filter(None, [_command(binding, value, sounding)])
             elif binding.rig < rigs and value >= PRESSED:

@@ -3,10 +3,11 @@
 It is a numba `cfunc` of PortAudio's own type `PaStreamCallback`, compiled once and cached on disk. Its user data is one
 `CONTROL` record that Python owns; each field has one writer.
 
-    input (or source) ─► head ─► chain (crossfading to the next one) ─► guard ─► bypass mix ─► tail ─► outputs
+    input or source ─► head ─► chain (crossfading to the next) ─► guard ─► bypass mix ─► tail ─► monitor ─► outputs
 
-Head, guard, bypass mix and tail handle both channels of a block; where the input or a chain is mono, the right channel
-is a copy of the left one.
+Head, guard, bypass mix, tail and monitor handle both channels of a block; where the input or a chain is mono, the right
+channel is a copy of the left one. What comes out of the tail is measured and recorded; the monitor adds what is only
+heard.
 
 Denormal numbers count as zero from the first line of the callback to its last, so that a fade costs no more than music.
 The guard turns a block with NaN, infinity or a runaway level into silence and resets the chain; a fade-in follows.
@@ -150,7 +151,11 @@ def finish_output(s: Any, wet: Block, frames: int) -> None:
 
 @inlined
 def write_output(s: Any, wet: Block, out: Any, first: int, frames: int) -> None:
-    """Left to the odd channels of the device, right to the even ones; to a single channel the mean of both."""
+    """Left to the odd channels of the device, right to the even ones; to a single channel the mean of both.
+
+    Before that the monitor adds what is only heard.
+    """
+    run_chain(s.monitor, s.scratch + 8 * MAX_BLOCK, frames)
     for n in range(frames):
         if s.out_channels == 1:
             out[first + n] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])

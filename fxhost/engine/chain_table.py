@@ -35,4 +35,5 @@ class ChainTable:
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """All of its memory."""
-        return [self.words, *(array for stage in self.stages for array in (stage.memory, stage.initial))]
+        stages = self.stages
+        return [self.words, *(array for stage in stages for array in (stage.memory, stage.initial, *stage.buffers))]

@@ -26,6 +26,7 @@ CONTROL = np.dtype(
         ("scratch", "i8"),  # address of 3 × 2 × MAX_BLOCK float32
         ("head", "i8"),  # tables that stay
         ("tail", "i8"),
+        ("monitor", "i8"),
         ("fade_in_frames", "i8"),
         ("crossfade_frames", "i8"),
         ("bypass_smoothing", "f4"),

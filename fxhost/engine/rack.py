@@ -9,23 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fxhost.arrays import to_db
+from fxhost.arrays import Float32Array
 from fxhost.engine.callback import callback
 from fxhost.engine.chain_table import ChainTable
 from fxhost.engine.control_block import AT_TABLE, PROTOTYPE
 from fxhost.engine.rack_levels import RackLevels
 from fxhost.engine.rack_memory import RackMemory
-from fxhost.engine.statistics import MeterReading, Statistics, read_statistics
+from fxhost.engine.statistics import MeterReading, Statistics, read_meters, read_statistics
 from fxhost.engine.tape import Tape
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
 from fxhost.stages.base import Stage
 from fxhost.stages.limiter import Limiter
-
-Float32Array = NDArray[np.float32]
+from fxhost.stages.looper.stage import Looper
+from fxhost.stages.play_along import PlayAlong
 
 
 class Rack(RackLevels):
@@ -49,6 +48,10 @@ class Rack(RackLevels):
         Whether the source begins again at its end; otherwise silence follows it.
     records : bool
         Whether the output is kept for `take_recording`.
+    looper : Looper, optional
+        What the chain and the bypass lead into; it stays where they change.
+    play_along : PlayAlong, optional
+        What is heard beside the output, and neither recorded nor measured.
 
     Attributes
     ----------
@@ -68,23 +71,28 @@ class Rack(RackLevels):
         source: Float32Array | None = None,
         source_loops: bool = False,
         records: bool = False,
+        looper: Looper | None = None,
+        play_along: PlayAlong | None = None,
     ) -> None:
         rate = round(sample_rate)
         self.sample_rate = sample_rate
         RackLevels.__init__(self, input_gain_db, output_gain_db, rate, inputs)
-        self._limiter = Limiter(rate, channels=2)
         self._head = ChainTable([self._input_gain])
-        self._tail = ChainTable([self._output_gain, self._limiter])
+        self.looper, self.play_along = looper, play_along
+        self._limiters = Limiter(rate, channels=2), Limiter(rate, channels=2)
+        self._tail = ChainTable([*([] if looper is None else [looper]), self._output_gain, self._limiters[0]])
+        self._monitor = ChainTable([] if play_along is None else [play_along, self._limiters[1]])
         self._chain = ChainTable(chain)
         self._old_chain: ChainTable | None = None
         self._published = 0
         self.inputs, self.channels = inputs, max(self._chain.channels, inputs, channels)
         self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels)
         self._control = c = self._data.control
-        self.tape = Tape(self._data, [self._input_gain, self._output_gain, self._limiter], self.channels)
+        self.tape = Tape(self._data, [self._input_gain, self._output_gain, self._limiters[0]], self.channels)
         if records:
             self.tape.start()
         c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
+        c["monitor"] = self._monitor.address
         self._function = PROTOTYPE(self.callback_address)
         self.connect(in_channels=inputs, in_channel=0, right_in_channel=inputs - 1, out_channels=self.channels)
 
@@ -112,6 +120,8 @@ class Rack(RackLevels):
     def fade_in(self) -> None:
         """Fade in from the next block on. Only while nobody plays the rack."""
         self._control["faded_in"] = 0
+        for stage in self._monitor.stages:
+            stage.reset()
         self.tape.starts.append(self.frames)
 
     def leave_callback(self) -> None:
@@ -157,7 +167,7 @@ class Rack(RackLevels):
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """What the audio thread touches, but for what a stage may keep beside its memory."""
-        return [*self._data.arrays, *self._head.arrays, *self._chain.arrays, *self._tail.arrays]
+        return sum((table.arrays for table in (self._head, self._chain, self._tail, self._monitor)), self._data.arrays)
 
     # --- knobs -------------------------------------------------------------------------------------------------------
 
@@ -229,19 +239,11 @@ class Rack(RackLevels):
     def statistics(self) -> Statistics:
         """Everything that was counted so far."""
         counted = read_statistics(self._control, self._data.load, self._data.intervals, self.sample_rate)
-        return replace(counted, limited_samples=self._limiter.limited)
+        return replace(counted, limited_samples=sum(limiter.limited for limiter in self._limiters))
 
     def read_meters(self) -> MeterReading | None:
         """The levels between the last two calls, or None where no block has been played since."""
-        c = self._control
-        if c["meter_answered"] != c["meter_request"] or not c["metered_frames"]:
-            if c["meter_answered"] == c["meter_request"]:
-                c["meter_request"] += 1
-            return None
-        peaks_and_energies = c["metered"].astype(float)
-        rms = np.sqrt(peaks_and_energies[2:] / float(c["metered_frames"]))
-        c["meter_request"] += 1
-        return MeterReading(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))
+        return read_meters(self._control)
 
     def take_recording(self) -> Float32Array:
         """The output frames recorded since the last call, float32 (frames,) or of two channels (frames, 2)."""

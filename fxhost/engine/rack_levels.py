@@ -4,6 +4,7 @@ from fxhost.arrays import from_db
 from fxhost.engine.control_block import AT_BYPASSED
 from fxhost.engine.rack_memory import RackMemory
 from fxhost.stages.gain import Gain
+from fxhost.stages.play_along import PlayAlong
 
 
 class RackLevels:
@@ -20,6 +21,7 @@ class RackLevels:
     """
 
     _data: RackMemory
+    play_along: PlayAlong | None
 
     def __init__(self, input_gain_db: float, output_gain_db: float, sample_rate: int, inputs: int) -> None:
         self._input_gain = Gain(input_gain_db, sample_rate, inputs)
@@ -60,6 +62,8 @@ class RackLevels:
     def is_muted(self, value: bool) -> None:
         self._is_muted = value
         self._set_output_gain()
+        if self.play_along is not None:
+            self.set_parameter(self.play_along.address("is_muted"), float(value))
 
     def _set_output_gain(self) -> None:
         gain = 0.0 if self._is_muted else from_db(self._output_gain_db)

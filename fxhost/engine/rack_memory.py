@@ -126,7 +126,7 @@ class RackMemory:
             copy[:] = old
             idle = aligned_zeros(3 * 2 * MAX_BLOCK + 2, np.float32)
             left = old[0]
-            for field in ("head", "tail", "table", "playing", "state_table"):
+            for field in ("head", "tail", "monitor", "table", "playing", "state_table"):
                 left[field] = empty
             for field in ("coming", "ring", "source", "in_channels", "changes_written", "changes_read"):
                 left[field] = 0

@@ -108,3 +108,16 @@ def read_statistics(
         limited_samples=0,
         lost_frames=int(c["ring_lost"]),
     )
+
+
+def read_meters(control: NDArray[Any]) -> MeterReading | None:
+    """The levels between the last two calls, or None where no block has been played since; asks for the next ones."""
+    c = control
+    if c["meter_answered"] != c["meter_request"] or not c["metered_frames"]:
+        if c["meter_answered"] == c["meter_request"]:
+            c["meter_request"] += 1
+        return None
+    peaks_and_energies = c["metered"].astype(float)
+    rms = np.sqrt(peaks_and_energies[2:] / float(c["metered_frames"]))
+    c["meter_request"] += 1
+    return MeterReading(*(to_db(float(level)) for level in (*peaks_and_energies[:2], *rms)))

@@ -23,6 +23,9 @@ class Options:
     bits: str | None = None  # of what is recorded: '16', '24' or '32f'; None is the format's best
     overwrite: bool = False
     duration_s: float | None = None
+    looper: bool = False
+    play_along: Path | None = None  # a song that is heard beside the rig, and not recorded
+    play_along_level_db: float = 0.0
     sample_rate: int | None = None  # of the stream, in Hz; None leaves it to the file, the presets and the device
     client_name: str = CLIENT_NAME  # in a JACK graph
     connections: Connections = USUAL  # of the ports in a JACK graph

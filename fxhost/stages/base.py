@@ -46,6 +46,8 @@ class Stage:
         Which channel of a rack it plays: 0 is the left one and that of mono, 1 the right one.
     makes_stereo : bool
         Whether it also writes the right channel, and two channels leave a chain from there on.
+    buffers : list of numpy array
+        Large memory that it uses beside its own.
     """
 
     function: int
@@ -56,6 +58,7 @@ class Stage:
     error: BaseException | None = field(default=None, init=False)
     channel: int = field(default=0, init=False)
     makes_stereo: bool = field(default=False, init=False)
+    buffers: list[NDArray[Any]] = field(default_factory=list, init=False, repr=False)
 
     def process(self, block: NDArray[np.float32]) -> None:
         """Run the stage on `block`, float32 (frames,), in place. Only while no other thread runs it."""

@@ -70,27 +70,28 @@ class PlayAlong(Stage):
     ----------
     level_db : float
     is_on : bool
-        What it is set to; whoever changes them also writes to the `address` of 'level' (a factor) and 'is_on'.
+        What it is set to; whoever changes them also writes to `level_address` (a factor) and the address of 'is_on'.
     """
 
     def __init__(self, song: NDArray[np.float32], sample_rate: int, level_db: float = 0.0, name: str = "") -> None:
         self.sample_rate, self.level_db, self.name, self.is_on = sample_rate, level_db, name, True
-        self._song = np.ascontiguousarray(song, np.float32)
+        song = np.ascontiguousarray(song, np.float32)
         memory = aligned_zeros(1, STATE)
         memory["level"], memory["is_on"] = from_db(level_db), 1.0
         memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
-        memory["frames"], memory["channels"] = len(self._song), self._song.size // len(self._song)
-        memory["song"] = self._song.ctypes.data
+        memory["frames"], memory["channels"] = len(song), song.size // len(song)
+        memory["song"] = song.ctypes.data
         super().__init__(play_song.address, memory, first_words(memory, offset_of(STATE, "position")), play_song)
-
-    @property
-    def buffers(self) -> list[NDArray[np.float32]]:
-        """What the audio thread touches beside the stage's own memory."""
-        return [self._song]
+        self.buffers = [song]
 
     def address(self, setting: str) -> int:
         """Where 'level', 'is_on' or 'is_muted' stands, float32."""
         return int(self.memory.ctypes.data) + offset_of(STATE, setting)
+
+    @property
+    def level_address(self) -> int:
+        """Where the factor of the level stands, float32."""
+        return self.address("level")
 
     @property
     def position_s(self) -> float:
@@ -100,4 +101,4 @@ class PlayAlong(Stage):
     @property
     def length_s(self) -> float:
         """How long it is, in seconds."""
-        return len(self._song) / self.sample_rate
+        return float(self.memory["frames"][0]) / self.sample_rate

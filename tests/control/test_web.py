@@ -12,7 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from fxhost.cli.remotes import Remotes, open_web
 from fxhost.control.commands import ChooseScene, Command, Quit, SetKnob, ToggleBypass
@@ -25,6 +27,7 @@ from fxhost.rig.parts import Tone
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
 from fxhost.session import Session
+from tests.conftest import RATE
 
 server_module = pytest.importorskip("fxhost.control.web.server")
 pytest.importorskip("websockets", reason="needs the extra `web`")
@@ -40,11 +43,13 @@ def remote() -> Iterator[Any]:
 
 
 @pytest.fixture
-def session(remote: Any, make_preset: Callable[..., Path]) -> Iterator[Session]:
+def session(remote: Any, make_preset: Callable[..., Path], tmp_path: Path) -> Iterator[Session]:
     """A rig of two scenes that plays until the test is over."""
     effect, flat, bright = Effect(read_preset(make_preset(1, 8))), Tone(), Tone(treble=6.0)
     scenes = [Scene("Crunch", [effect, flat], (True, True)), Scene("Lead", [effect, bright], (True, True))]
-    made = Session(Rig([effect, flat], scenes=scenes), Options("virtual", "virtual"), notice=print)
+    soundfile.write(tmp_path / "song.wav", np.full((RATE, 2), 0.1), RATE)
+    options = Options("virtual", "virtual", looper=True, play_along=tmp_path / "song.wav")
+    made = Session(Rig([effect, flat], scenes=scenes), options, notice=print)
     stop, remotes = threading.Event(), Remotes(None, remote)
 
     def poll() -> list[Command]:
@@ -89,6 +94,29 @@ def test_commands_reach_the_session_and_two_clients_agree(remote: Any, session: 
         send(one, command="toggle_slot", slot=0)
         receive_until(two, lambda state: not state["slots"][0]["is_on"])
         receive_until(one, lambda state: state["output_peak_db"] > -100.0)
+
+
+def test_the_looper_and_the_song_are_used_from_a_page(remote: Any, session: Session) -> None:
+    with open_socket(remote) as client:
+        state = receive_until(client, bool)
+        assert state["loop"]["state"] == "empty"
+        assert (state["play_along"]["name"], state["play_along"]["is_on"]) == ("song.wav", True)
+        send(client, command="loop", action="record")
+        receive_until(client, lambda state: state["loop"]["position_s"] > 0.2)
+        send(client, command="loop", action="record")
+        looped = receive_until(client, lambda state: state["loop"]["state"] == "playing")["loop"]
+        assert 0.2 < looped["length_s"] < 5.0
+        send(client, command="loop", action="record")
+        receive_until(client, lambda state: state["loop"]["has_overdub"])
+        send(client, command="loop", action="undo")
+        receive_until(client, lambda state: state["loop"]["is_undone"])
+        send(client, command="choose_scene", scene=1)
+        send(client, command="set_gain", side="loop", gain_db=-6)
+        send(client, command="step_gain", side="play_along", steps=-1)
+        send(client, command="toggle_play_along")
+        state = receive_until(client, lambda state: state["scene"] == 1 and not state["play_along"]["is_on"])
+        assert (state["loop"]["state"], state["loop"]["length_s"]) == ("playing", looped["length_s"])
+        assert (state["loop"]["level_db"], state["play_along"]["level_db"]) == (-6.0, -1.0)
 
 
 def test_a_wrong_token_a_foreign_host_and_a_foreign_page_are_refused(remote: Any) -> None:
@@ -154,6 +182,7 @@ def test_messages_are_commands_with_checked_fields() -> None:
     assert read_command({"command": "toggle_bypass"}) == ToggleBypass()
     wrong = [
         {"command": "quit"}, {"command": "set_knob", "slot": 0, "knob": 0}, {"command": "choose_scene", "scene": True},
+        {"command": "loop", "action": "stop"}, {"command": "loop"}, {"command": "set_gain", "side": "song", "gain_db": 0},
         {"command": "choose_scene", "scene": 1.5}, {"command": "step_gain", "side": "left", "steps": 1}, ["reset"],
         {"command": "set_knob", "slot": 0, "knob": 0, "position": float("nan")}, {"command": "reset", "more": 1}, None,
     ]  # fmt: skip
@@ -179,5 +208,5 @@ def test_a_browser_shows_the_rig(remote: Any, session: Session, size: str, tmp_p
         [*command, f"--window-size={size}", "--virtual-time-budget=4000", "--dump-dom", remote.address],
         capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
-    for expected in ("1 Crunch", "2 Lead", "treble", "dropouts", 'class="slot"'):
+    for expected in ("1 Crunch", "2 Lead", "treble", "dropouts", 'class="slot"', "loop empty", "song.wav"):
         assert expected in done.stdout, done.stdout[-2000:]

@@ -204,7 +204,11 @@ def test_a_server_that_comes_back_is_played_on(how: signal.Signals, make_preset:
     """Killed, and started again a second later: the run goes on under its own name, connected as before."""
     script = (
         "import sys, time, fxhost\n"
-        "with fxhost.play(sys.argv[1]) as live:\n"
+        "with fxhost.play(sys.argv[1], looper=True) as live:\n"
+        "    for wanted in ('recording', 'playing'):\n"
+        "        live.loop('record')\n"
+        "        while live.loop_status.state != wanted or live.loop_status.length_s < 0.2: time.sleep(0.01)\n"
+        "    looped = live.loop_status\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.readline()\n"
         "    before, deadline = live.statistics.blocks, time.monotonic() + 20\n"
@@ -212,7 +216,8 @@ def test_a_server_that_comes_back_is_played_on(how: signal.Signals, make_preset:
         "        time.sleep(0.05)\n"
         "    print(live.statistics.blocks - before, flush=True)\n"
         "    sys.stdin.readline()\n"
-        "print(live.notices, live.summary.restarts)\n"
+        "    now = live.loop_status\n"
+        "print((now.state, now.length_s == looped.length_s), live.notices, live.summary.restarts)\n"
     )
     with jack_server(256) as env:
         command = [sys.executable, "-c", script, str(make_preset(1, 8))]
@@ -236,6 +241,7 @@ def test_a_server_that_comes_back_is_played_on(how: signal.Signals, make_preset:
                 stdout, stderr = run.communicate("\n", timeout=30)
     assert "fxhost:out_0" in listed.stdout and "fxhost:in_0" in listed.stdout
     assert "is back" in stdout, stderr
+    assert stdout.startswith("('playing', True)"), stdout
     assert stdout.endswith(" 1\n")
 
 

@@ -19,7 +19,8 @@ from dataclasses import replace
 from numba import carray
 from fxhost.engine.callback import callback
 from fxhost.stages.base import stage_function
-from fxhost.stages import dc_blocker, gain, limiter, loopback
+from fxhost.stages import dc_blocker, gain, limiter, loopback, play_along
+from fxhost.stages.looper import kernel as looper
 from fxhost.stages.rate import interleaved, interpolated, resampler
 from fxhost.stages.recurrent import stage as lstm
 from fxhost.stages.wavenet import stage as wavenet
@@ -55,6 +56,8 @@ functions = {
     "dc_blocker": dc_blocker.dc_block,
     "limiter": limiter.limit_block,
     "loopback": loopback.loop_block,
+    "looper": looper.loop_block,
+    "play-along": play_along.play_song,
     "resampler": resampler.resample_block,
     "interleaved": interleaved.interleave_block,
     "interpolated": interpolated.interpolate_block,
@@ -83,6 +86,8 @@ CLEAN = [
     "dc_blocker",
     "limiter",
     "loopback",
+    "looper",
+    "play-along",
     "resampler",
     "interleaved",
     "interpolated",
@@ -142,18 +147,23 @@ from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from fxhost.preset.archive import read_preset
 from fxhost.engine.rack import Rack
+from fxhost.stages.looper.stage import Looper
 
 def resident_bytes():
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 path, engine, blocks, leaks = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "leaking"
-rack = Rack(build_chain(slots_at_own_rate([read_preset(Path(path))]), engine), 48_000)
+slots = slots_at_own_rate([read_preset(Path(path))])
+looper = Looper(48_000, 1, 5.0) if engine == "looper" else None
+rack = Rack(build_chain(slots, engine), 48_000, looper=looper)
 block = np.random.default_rng(1).uniform(-1, 1, 16).astype(np.float32)
 out, kept = np.zeros(16, np.float32), []
 for n in range(-1000, blocks):
     if n == 0:
         before = resident_bytes()
+    if looper and n in (0, 20_000, 40_000, 60_000):  # fills the memory, and lays over all of it twice
+        looper.give("undo" if n == 40_000 else "record")
     rack.process(block, out)
     if leaks:
         kept.append(bytes(64))
@@ -168,6 +178,7 @@ print(resident_bytes() - before)
     [
         ("compiled", 1_000_000, "tight", False),
         ("torchscript", 20_000, "tight", False),
+        ("looper", 80_000, "tight", False),
         ("compiled", 20_000, "leaking", True),
     ],
 )

@@ -51,6 +51,28 @@ function meter(side, level) {
   at(`${side}-db`).className = Date.now() - clips[side] < 2000 ? "clip" : "";
 }
 
+function clock(seconds, digits) {
+  const rest = (Math.floor((seconds % 60) * 10 ** digits) / 10 ** digits).toFixed(digits);
+  return `${Math.floor(seconds / 60)}:${rest.padStart(digits ? digits + 3 : 2, "0")}`;
+}
+
+function beside(name, part, words, digits) {
+  at(name).hidden = !part;
+  if (!part) return;
+  at(`${name}-state`).textContent = `${words} ${clock(part.position_s, digits)} / ${clock(part.length_s, digits)}`;
+  at(`${name}-place`).value = part.length_s ? part.position_s / part.length_s : 0;
+  at(`${name}-gain`).textContent = `${part.level_db.toFixed(1)} dB`;
+}
+
+function showBeside(loop, song) {
+  beside("loop", loop, loop && `loop ${loop.state}${loop.is_undone ? ", overdub undone" : ""}`, 1);
+  beside("song", song, song && song.name, 0);
+  at("loop-record").classList.toggle("warn", Boolean(loop) && ["recording", "overdubbing"].includes(loop.state));
+  at("loop-play").classList.toggle("on", Boolean(loop) && ["playing", "overdubbing"].includes(loop.state));
+  at("loop-undo").classList.toggle("on", Boolean(loop) && loop.is_undone);
+  at("song-on").classList.toggle("on", Boolean(song) && song.is_on);
+}
+
 function show(state) {
   const now = JSON.stringify([state.scenes, state.slots.map((slot) => [slot.name, slot.knobs.map((knob) => knob.name)])]);
   if (now !== shape) { shape = now; build(state); }
@@ -68,6 +90,7 @@ function show(state) {
   at("rig").textContent = state.name || "fxhost";
   at("time").textContent = new Date(1000 * state.seconds).toISOString().slice(state.seconds < 3600 ? 14 : 11, 19);
   meter("in", state.input_peak_db); meter("out", state.output_peak_db);
+  showBeside(state.loop, state.play_along);
   at("bypass").classList.toggle("warn", state.is_bypassed);
   at("mute").classList.toggle("warn", state.is_muted && !state.is_tuning);
   at("tune").classList.toggle("warn", state.is_tuning);
@@ -83,6 +106,7 @@ function show(state) {
 for (const each of document.querySelectorAll("[data-command]")) {
   each.onclick = () => {
     const message = { command: each.dataset.command };
+    if (each.dataset.action) message.action = each.dataset.action;
     if (each.dataset.side) message.side = each.dataset.side;
     if (each.dataset.steps) message.steps = Number(each.dataset.steps);
     send(message);

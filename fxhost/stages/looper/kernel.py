@@ -7,7 +7,7 @@ loop, frame by frame as the loop comes by; then no block has more to do than ano
 
 Seams last 5 ms. What is played right after a loop was closed fades into its beginning, so that the end leads there as
 it did while it was played; overdubs, undo, stop and clear fade. Commands wait in a ring and take effect at the first
-frame of a block; one that comes right after the end of an overdub or a clear waits for the fade.
+frame of a block; one that comes right after the end of an overdub, an undo or a clear waits for that fade.
 """
 
 from typing import Any
@@ -37,7 +37,6 @@ STATE = np.dtype(
         ("heard", "i8"),  # fade of the whole loop
         ("dubbed", "i8"),  # fade of what goes into the overdub
         ("shown", "i8"),  # fade of the overdub that is heard
-        ("before", "i8"),  # fade of the overdub before it, where that is not yet part of the loop
         ("seam", "i8"),  # frames of the loop's beginning that are faded into
         ("taken", "i8"),  # commands
         ("level", "f8"),
@@ -66,9 +65,8 @@ def begin_overdub(s: Any) -> None:
     s.state = OVERDUBBING
     if s.overdub + 1 < OVERDUBS:  # else it goes on with the last one
         s.is_kept[s.overdub] = 1 - s.is_undone
-        s.before = s.shown
-        s.shown = s.fade
         s.overdub += 1
+        s.shown = s.fade
     s.is_undone = 0
 
 
@@ -91,7 +89,7 @@ def obey(s: Any, command: int) -> None:
         if s.state == EMPTY:
             s.state = RECORDING
             s.position, s.length, s.overdub, s.is_undone, s.dubbed = 0, 0, 0, 0, 0
-            s.shown, s.before, s.seam = s.fade, s.fade, s.fade
+            s.shown, s.seam = s.fade, s.fade
         elif s.state == RECORDING:
             close_loop(s, PLAYING)
         elif s.state == OVERDUBBING:
@@ -119,18 +117,12 @@ def obey(s: Any, command: int) -> None:
 
 
 @_inlined
-def stays_before(s: Any) -> bool:
-    """Whether the overdub before the newest is heard."""
-    return bool(s.overdub == 0 or s.is_kept[s.overdub - 1] != 0)
-
-
-@_inlined
 def is_ready(s: Any) -> bool:
-    """Whether a command may take effect: the fades that it would cut off are over."""
+    """Whether a command may take effect: the fades that it could cut off are over."""
     if s.state == OVERDUBBING:
         return True
-    settled = s.before == (s.fade if stays_before(s) else 0)
-    return bool(s.dubbed == 0 and settled and (s.state != EMPTY or s.heard == 0))
+    is_shown = s.shown == (0 if s.is_undone != 0 else s.fade)
+    return bool(is_shown and s.dubbed == 0 and (s.state != EMPTY or s.heard == 0))
 
 
 @_inlined
@@ -146,7 +138,6 @@ def move_fades(s: Any) -> bool:
     s.heard = step(s.heard, plays, s.fade)
     s.dubbed = step(s.dubbed, s.state == OVERDUBBING, s.fade)
     s.shown = step(s.shown, s.is_undone == 0, s.fade)
-    s.before = step(s.before, stays_before(s), s.fade)
     moves = bool(plays or s.heard > 0 or s.dubbed > 0)
     change = np.float64(s.level_target) - s.level
     s.level = np.float64(s.level_target) if not moves or abs(change) < ARRIVED else s.level + s.smoothing * change
@@ -171,9 +162,9 @@ def settle_frame(s: Any, memory: Any, at: int) -> None:
     """Where a frame comes by for the first time since an overdub began, make the one before it part of the loop."""
     number = np.int64(memory[at + 2 * s.channels])
     if number != s.overdub:
-        kept = np.float32(s.before) / np.float32(s.fade) if number == s.overdub - 1 else np.float32(s.is_kept[number])
         for channel in range(s.channels):
-            memory[at + channel] += kept * memory[at + s.channels + channel]
+            if s.is_kept[number] != 0:
+                memory[at + channel] += memory[at + s.channels + channel]
             memory[at + s.channels + channel] = 0.0
         memory[at + 2 * s.channels] = s.overdub
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import publish
@@ -61,20 +60,16 @@ class Looper(Stage):
     def __init__(self, sample_rate: int, channels: int, seconds: float = LONGEST_S) -> None:
         memory = aligned_zeros(1, STATE)
         self.sample_rate, self.level_db = sample_rate, 0.0
-        self._memory = np.empty((round(seconds * sample_rate), 2 * channels + 1), np.float32)
-        self._memory.fill(0.0)  # touches every page, so that none is fetched on the audio thread
-        memory["channels"], memory["capacity"] = channels, len(self._memory)
-        memory["memory"] = self._memory.ctypes.data
-        memory["fade"] = memory["seam"] = memory["shown"] = memory["before"] = round(FADE_MS * 1e-3 * sample_rate)
+        loop = np.empty((round(seconds * sample_rate), 2 * channels + 1), np.float32)
+        loop.fill(0.0)  # touches every page, so that none is fetched on the audio thread
+        memory["channels"], memory["capacity"] = channels, len(loop)
+        memory["memory"] = loop.ctypes.data
+        memory["fade"] = memory["seam"] = memory["shown"] = round(FADE_MS * 1e-3 * sample_rate)
         memory["shortest"] = round(SHORTEST_MS * 1e-3 * sample_rate)
         memory["level"] = memory["level_target"] = 1.0
         memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
         super().__init__(loop_block.address, memory, first_words(memory, 0), loop_block)
-
-    @property
-    def buffers(self) -> list[NDArray[np.float32]]:
-        """What the audio thread touches beside the stage's own memory."""
-        return [self._memory]
+        self.buffers = [loop]
 
     @property
     def level_address(self) -> int:
@@ -88,7 +83,7 @@ class Looper(Stage):
         ----------
         action : {'record', 'play', 'undo', 'clear'}
             Record, close the loop, overdub, end the overdub, in turn; stop, or play from the beginning; take the last
-            overdub away, or bring it back, or a loop that was just cleared; clear.
+            overdub away or bring it back, and a loop that was cleared; clear.
         """
         s = self.memory[0]
         given = int(s["given"])
