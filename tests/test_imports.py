@@ -14,8 +14,8 @@ HEAVY = {
     "torch": {"reference.modules", "reference.modules_wavenet", "reference.preset_writer", "reference.torchscript"},
     "sounddevice": set(),
     "rich": {
-        *("cli.bench", "cli.bench_tables", "cli.plain_console", "cli.screen", "cli.screen_meters", "cli.screen_rows"),
-        *("cli.screen_details", "cli.screen_loops", "cli.window"),
+        *("cli.bench", "cli.bench_tables", "cli.capture_screen", "cli.plain_console", "cli.screen", "cli.screen_meters"),
+        *("cli.screen_rows", "cli.screen_details", "cli.screen_loops", "cli.window"),
     },
     "soundfile": {"io.recordings", "io.sound_writing", "rig.notebook", "training"},
 }
@@ -83,7 +83,7 @@ def test_only_the_command_line_knows_the_trainer() -> None:
         for path in (ROOT / "fxhost").rglob("*.py")
         if any(module.split(".")[0] == "train" for module in all_imports(path))
     }
-    assert users == {"cli.train", "cli.train_output", "cli.train_search", "training"}
+    assert users == {"cli.capture", "cli.train", "cli.train_output", "cli.train_search", "training"}
 
 
 def test_nothing_is_printed_but_through_the_one_place_that_escapes_it() -> None:

@@ -15,6 +15,7 @@ HOMES = {
     "export": "captures",
     "rig": "rig",
     **dict.fromkeys(("train", "signal"), "train"),
+    "capture": "capture",
     "bench": "bench",
     "doctor": "doctor",
     **dict.fromkeys(("help", "import"), "dispatch"),

@@ -131,6 +131,19 @@ def add_device(group: Group, two_inputs: bool = False) -> None:
     )
 
 
+def add_connections(group: Group) -> None:
+    """How to appear in a JACK graph."""
+    group.add_argument("--client-name", default="fxhost", metavar="NAME", help="in a JACK graph (default fxhost)")
+    group.add_argument("--no-connect", action="store_true", help="leave the JACK ports unconnected")
+    group.add_argument(
+        "--connect-to",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="connect the output to this JACK port or client instead of the device; repeatable",
+    )
+
+
 def add_sound(group: Group) -> None:
     """How the presets are to sound."""
     for side in ("input", "output"):

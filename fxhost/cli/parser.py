@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from fxhost.cli.file_options import add_export, add_help, add_import, add_info, add_presets, add_signal
-from fxhost.cli.play_options import add_bench, add_devices, add_doctor, add_render, add_rig, add_run
+from fxhost.cli.play_options import add_bench, add_capture, add_devices, add_doctor, add_render, add_rig, add_run
 from fxhost.cli.train_options import add_train
 from fxhost.plain_text import plain_line
 from fxhost.version import __version__
@@ -24,6 +24,7 @@ fxhost – play guitar or voice through learned amps and pedals
  Captures  info FILE                what a preset is
            import, export           .nam .json .aidax
  Learn     signal OUT.wav           write the test signal
+           capture -o PAIR          play it through your pedal, record that
            train DRY WET -o NEW.pt  learn your own pedal
  Measure   bench                    load, dropouts, round trip
            doctor                   what makes live sound drop out here
@@ -187,6 +188,12 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         "OUT.wav [options]",
         add_signal,
         ("signal dry.wav", "signal dry.wav --seconds 60", "signal dry.wav --sample-rate 44100"),
+    ),
+    "capture": (
+        "Play the test signal through a device between an output and an input, and record the pair for train.",
+        "-o FOLDER [options]",
+        add_capture,
+        ("capture -o pair", "capture -o pair --level -12 --input-channel 2", "capture -o pair --signal dry.wav"),
     ),
     "bench": (
         "Measure how long blocks take, what jitter a device has, and the round trip from output to input.",

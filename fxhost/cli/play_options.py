@@ -1,10 +1,11 @@
-"""The options of the commands that play: run, render, bench, devices, doctor."""
+"""The options of the commands that play: run, render, capture, bench, devices, doctor."""
 
 import argparse
 from pathlib import Path
 
 from fxhost.cli.options import (
     Group,
+    add_connections,
     add_device,
     add_engine,
     add_force,
@@ -84,15 +85,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
     advanced = command.add_argument_group("advanced")
     add_engine(advanced)
     add_json(advanced)
-    advanced.add_argument("--client-name", default="fxhost", metavar="NAME", help="in a JACK graph (default fxhost)")
-    advanced.add_argument("--no-connect", action="store_true", help="leave the JACK ports unconnected")
-    advanced.add_argument(
-        "--connect-to",
-        action="append",
-        default=[],
-        metavar="PORT",
-        help="connect the output to this JACK port or client instead of the device; repeatable",
-    )
+    add_connections(advanced)
 
 
 def add_beside(group: Group) -> None:
@@ -150,6 +143,37 @@ def add_render(command: argparse.ArgumentParser) -> None:
     advanced = command.add_argument_group("advanced")
     add_engine(advanced)
     add_json(advanced)
+
+
+def add_capture(capture: argparse.ArgumentParser) -> None:
+    """Options of `fxhost capture`."""
+    capture.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for dry.wav and wet.wav")
+    signal = capture.add_argument_group("signal")
+    signal.add_argument("--signal", type=Path, metavar="DRY.wav", help="play this instead of that of `fxhost signal`")
+    signal.add_argument(
+        "--signal-channel", type=channel, metavar="left|right|N", help="of that file (default: what carries the signal)"
+    )
+    signal.add_argument(
+        "--seconds", "--duration", type=number(5, 1200), metavar="S", help="how much to play (default 180, or the file)"
+    )
+    signal.add_argument(
+        "--level", type=number(-60, 0), metavar="DB", help="its peak in dB of full scale (default: as it is, −1)"
+    )
+    signal.add_argument("--no-check", action="store_true", help="record at once, without the level check of 5 seconds")
+    device = capture.add_argument_group("device")
+    add_device(device)
+    device.add_argument(
+        "--block-frames",
+        type=number(1, 65536, int),
+        default=0,
+        metavar="N",
+        help="default: 1024, or what a JACK server runs at",
+    )
+    add_sample_rate(device, "the file's, or 48000 where the device takes it")
+    advanced = capture.add_argument_group("advanced")
+    add_force(advanced)
+    add_json(advanced)
+    add_connections(advanced)
 
 
 def add_bench(bench: argparse.ArgumentParser) -> None:

@@ -2,19 +2,33 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.live import Live
 
 from fxhost.cli.keys import reading_keys
-from fxhost.cli.screen import Screen
 from fxhost.control.commands import Command, Quit
 from fxhost.io.suspension import is_in_background
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 SUSPEND_KEY = "\x1a"
+
+
+class Shown(Protocol):
+    """What a window shows, and what its keys mean."""
+
+    has_keys: bool
+
+    def note(self, text: str) -> None:
+        """Show a line for some seconds."""
+
+    def type(self, typed: str) -> list[Command]:
+        """The commands that are meant by all that was typed since the last call."""
+
+    def draw(self) -> "RenderableType":
+        """The whole screen, for any window."""
 
 
 class Window:
@@ -23,10 +37,10 @@ class Window:
     Parameters
     ----------
     console : Console
-    screen : Screen
+    screen : Shown
     """
 
-    def __init__(self, console: "Console", screen: Screen) -> None:
+    def __init__(self, console: "Console", screen: Shown) -> None:
         self._console, self._screen = console, screen
         self._stack: ExitStack | None = None
         self._live: Live | None = None

@@ -57,6 +57,11 @@ class Loopback(Stage):
         super().__init__(loop_block.address, memory, first_words(memory, offset_of(STATE, "frames")), loop_block)
 
     @property
+    def position(self) -> int:
+        """How many frames of the signal have been played."""
+        return int(self.memory["position"][0])
+
+    @property
     def has_finished(self) -> bool:
         """Whether the whole signal has been played."""
         return bool(self.memory["position"][0] == self.memory["frames"][0])
@@ -64,4 +69,8 @@ class Loopback(Stage):
     @property
     def recorded(self) -> NDArray[np.float32]:
         """What came in so far, float32 (frames,)."""
-        return self._recorded[: self.memory["position"][0]].copy()
+        return self.recorded_between(0, self.position)
+
+    def recorded_between(self, first: int, last: int) -> NDArray[np.float32]:
+        """What came in from one frame up to another, of those so far; float32 (frames,)."""
+        return self._recorded[max(0, first) : min(last, self.position)].copy()
