@@ -39,6 +39,7 @@ ALONE = {  # files whose tests are live, count page faults, or measure memory or
         "io/test_jack_clients.py",
         "io/test_pipewire.py",
         "io/test_watching.py",
+        "capture/test_live.py",
         "measure/test_soak.py",
     ),
     *("native/test_realtime.py",),

@@ -119,6 +119,8 @@ class CapturedPair:
         """How well the device repeats itself, for people."""
         if self.self_esr is None:
             return "repetition: not measured, there was a dropout"
+        if self.self_esr == 0.0:
+            return f"repetition: played twice, {self.stretch_s:.1f} s came back equal to the bit"
         told = f"repetition: played twice, {self.stretch_s:.1f} s differ by an ESR of {self.self_esr:.1e}"
         floor = f"no preset can get below {self.esr_floor:.1e}"
         if self.self_esr <= CONSTANT:
