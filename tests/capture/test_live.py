@@ -19,6 +19,7 @@ import soundfile
 from fxhost.arrays import Float32Array
 from tests.cli.test_screen import read_until
 from tests.conftest import RATE, ROOT, assert_one_line, jack_server, without_waits
+from tests.measure.capture_device import compare, is_installed
 from train.pairs.delay import find_delay
 
 PERIOD = 1024  # the devices are Python: give them time
@@ -232,3 +233,14 @@ def test_in_a_terminal_the_user_checks_again_and_then_records(server: dict[str, 
 def test_without_a_server_there_is_one_line(tmp_path: Path) -> None:
     env = {**os.environ, "JACK_DEFAULT_SERVER": "none-of-this-name", "JACK_NO_START_SERVER": "1"}
     assert_one_line(finish(start_capture(env, tmp_path / "pair", "--device", "pedal")), "no output device")
+
+
+@pytest.mark.skipif(
+    not is_installed(), reason="needs an effect of another program: apt install guitarix-lv2 jalv lv2file"
+)
+def test_a_plugin_of_another_program_is_learned_live_as_from_file_to_file(tmp_path: Path) -> None:
+    found = compare("ts9", tmp_path, seconds=10, epochs=8, period=256)
+    assert (found.delay_frames, found.latency_frames) == (256, 0)
+    assert max(found.self_esr, found.esr_between) < 1e-9
+    assert 1 / 1.5 < found.live / found.offline < 1.5
+    assert found.live < 1.0
