@@ -1,7 +1,7 @@
 """From what was recorded to a pair: the delay is taken out, the repetition is compared, and three files are written."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,13 +195,14 @@ def make_pair(take: Take, session: CaptureSession, find_lag: FindLag) -> Capture
     )
 
 
-def check_pair_folder(folder: Path, *, overwrite: bool) -> None:
+def check_pair_folder(folder: Path, *, overwrite: bool, inputs: Sequence[Path | None] = ()) -> None:
     """Refuse a folder in which the pair could not be written, before anything is played.
 
     Raises
     ------
     FileError
-        If it is a file, holds one of the three files and may not be changed, or cannot be made or written to.
+        If it is a file, holds one of the three files and may not be changed or one of the inputs, or cannot be made or
+        written to.
     """
     if folder.exists() and not folder.is_dir():
         raise FileError(f"{folder} is a file; give a folder for {DRY}, {WET} and {DESCRIPTION}")
@@ -211,7 +212,7 @@ def check_pair_folder(folder: Path, *, overwrite: bool) -> None:
         check_folder(folder.parent, folder)
         return
     for name in (DRY, WET, DESCRIPTION):
-        check_output(folder / name, overwrite=overwrite)
+        check_output(folder / name, overwrite=overwrite, inputs=inputs)
 
 
 def write_pair(pair: CapturedPair, folder: Path, *, overwrite: bool, about: dict[str, Any]) -> None:

@@ -13,12 +13,13 @@ from fxhost.capture.pair import DRY, WET, CapturedPair, Lag, check_pair_folder, 
 from fxhost.capture.session import CaptureSession, Take
 from fxhost.cli.capture_screen import CaptureLines, CaptureScreen
 from fxhost.cli.console import end_like_ctrl_c, keeping_errors, make_console, print_error, print_json, say
-from fxhost.cli.keys import reading_keys
+from fxhost.cli.keys import has_terminal
 from fxhost.cli.window import Window
 from fxhost.errors import AudioError, DeviceError, FxhostError
 from fxhost.io.devices import choose_device, name_jack_client, takes_rate
 from fxhost.io.jack import HOST_API, speaks_pipewire
 from fxhost.io.jack_client import Connections
+from fxhost.io.sound_writing import SUBTYPES
 from fxhost.io.sources import convert_source, read_source
 from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL
@@ -33,14 +34,15 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 USUAL_RATE = 48_000
 BLOCK_FRAMES = 1024  # nobody waits for the sound: long blocks drop out less
+NO_FOLDERS = {*SUBTYPES, ".pt", ".json"}  # what someone means to be a file
 SHORTEST_S, LONGEST_S = 2.0, 1200.0  # of a signal
 
 
 def run_capture(options: argparse.Namespace) -> int:
     """`fxhost capture`."""
-    if options.output.suffix:
+    if options.output.suffix.lower() in NO_FOLDERS:
         raise FxhostError(f"-o {options.output}: give a folder, for {DRY}, {WET} and what was measured")
-    check_pair_folder(options.output, overwrite=options.force)
+    check_pair_folder(options.output, overwrite=options.force, inputs=[options.signal])
     end_like_ctrl_c()
     try:
         with listening_for_suspension():
@@ -64,9 +66,9 @@ def _capture(options: argparse.Namespace) -> int:
     signal = _set_level(signal, rate, options)
     console = make_console()
     has_screen = console.is_terminal and not console.is_dumb_terminal and not options.json
-    with reading_keys() as read_keys:
-        has_keys = read_keys is not None
-    session = CaptureSession(signal, chosen, print_error, checks=not options.no_check, asks=has_screen and has_keys)
+    session = CaptureSession(
+        signal, chosen, print_error, checks=not options.no_check, asks=has_screen and has_terminal()
+    )
     take = _play(session, console, has_screen=has_screen, quiet=options.json)
     pair = make_pair(take, session, _find_lag)
     about = {

@@ -149,7 +149,7 @@ class Presses:
 @contextmanager
 def reading_keys() -> Iterator[Callable[[], str] | None]:
     """Yield a function that returns all keys typed since its last call; None where there is no terminal to type in."""
-    if not _has_terminal():
+    if not has_terminal():
         yield None
     elif sys.platform == "win32":
         import msvcrt
@@ -182,7 +182,7 @@ def reading_keys() -> Iterator[Callable[[], str] | None]:
                 termios.tcsetattr(terminal, termios.TCSAFLUSH, before)  # what is still unread was meant for us
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
     """Whether keys can be read: standard input is a terminal and the process is in the foreground."""
     try:
         if not sys.stdin or not sys.stdin.isatty():
