@@ -91,8 +91,11 @@ def test_a_device_is_captured_aligned_and_its_repetition_is_measured(server: dic
         return np.asarray(fuzz(x, begun) + noise * rng.standard_normal(len(x)), np.float32)
 
     with device(server, "pedal", fuzz), device(server, "noisy", noisy):
-        runs = [start_capture(server, tmp_path / name, "--device", name) for name in ("pedal", "noisy")]
-        done = [finish(run) for run in runs]
+        for _ in range(3):  # a hiccup of this machine that JACK itself reports is not the host's: record again
+            runs = [start_capture(server, tmp_path / name, "--device", name, "--force") for name in ("pedal", "noisy")]
+            done = [finish(run) for run in runs]
+            if not any("frames were lost" in run.stderr or "not measured" in run.stdout for run in done):
+                break
     for name, run in zip(("pedal", "noisy"), done, strict=True):
         assert (run.returncode, without_waits(run.stderr)) == (0, ""), run.stdout
         folder = tmp_path / name
