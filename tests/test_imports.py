@@ -14,7 +14,14 @@ HEAVY = {
     "torch": {"reference.modules", "reference.modules_wavenet", "reference.preset_writer", "reference.torchscript"},
     "sounddevice": set(),
     "rich": {
-        *("cli.bench", "cli.bench_tables", "cli.capture_screen", "cli.plain_console", "cli.screen", "cli.screen_meters"),
+        *(
+            "cli.bench",
+            "cli.bench_tables",
+            "cli.capture_screen",
+            "cli.plain_console",
+            "cli.screen",
+            "cli.screen_meters",
+        ),
         *("cli.screen_rows", "cli.screen_details", "cli.screen_loops", "cli.window"),
     },
     "soundfile": {"io.recordings", "io.sound_writing", "rig.notebook", "training"},
