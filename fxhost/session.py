@@ -25,6 +25,7 @@ from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain
+from fxhost.rig.overrun_guard import OverrunGuard
 from fxhost.rig.playing import Playing
 from fxhost.rig.recordings import Recordings
 from fxhost.rig.rig import Rig
@@ -104,6 +105,7 @@ class Session:
         self.recordings = Recordings(self.rack, self.playing, options, notice)
         self.controls = Controls(self.rack, self.knobs, len(rig))
         self.tuner = Tuner(self.rack)
+        self._guards = [OverrunGuard(self.rack, self.playing, notice)] if options.guards_overruns else []
         self._follow_playing()
         self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream
@@ -228,6 +230,8 @@ class Session:
                 self.controls.apply(command)
             if self.controls.wants_quit:
                 return
+            for guard in self._guards:
+                guard.look(time.perf_counter())
             self._change()
             played_s = time.perf_counter() - started - watch.away_s
             if self.options.duration_s is not None and self._is_over(played_s):

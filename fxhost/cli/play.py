@@ -63,6 +63,7 @@ def run_run(options: argparse.Namespace) -> int:
         sample_rate=options.sample_rate,
         client_name=options.client_name,
         patience_s=options.patience,
+        guards_overruns=not options.no_overrun_guard,
         connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
     if options.input_file is not None and options.input_device is not None:

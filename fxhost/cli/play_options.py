@@ -85,6 +85,9 @@ def add_run(command: argparse.ArgumentParser) -> None:
     advanced = command.add_argument_group("advanced")
     add_engine(advanced)
     add_json(advanced)
+    advanced.add_argument(
+        "--no-overrun-guard", action="store_true", help="do not bypass a slot that takes longer than its blocks last"
+    )
     add_connections(advanced)
 
 

@@ -40,8 +40,8 @@ def percentiles(histogram: NDArray[np.int64], fractions: tuple[float, ...]) -> l
     return [_upper_edge(int(bucket)) for bucket in buckets]
 
 
-def share_from(histogram: NDArray[np.int64], value: float) -> float:
-    """The share of what a histogram counted that is at least a value, to the width of a bucket; 0 if it is empty.
+def count_from(histogram: NDArray[np.int64], value: float) -> int:
+    """How much of what a histogram counted is at least a value, to the width of a bucket.
 
     Parameters
     ----------
@@ -50,8 +50,7 @@ def share_from(histogram: NDArray[np.int64], value: float) -> float:
     value : float
         In its unit.
     """
-    total = int(histogram.sum())
-    return float(histogram[value < _UPPER_EDGES].sum() / total) if total else 0.0
+    return int(histogram[value < _UPPER_EDGES].sum())
 
 
 def _upper_edge(bucket: int) -> float:

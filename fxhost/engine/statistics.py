@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxhost.arrays import to_db
-from fxhost.engine.histogram import percentiles, share_from
+from fxhost.engine.histogram import count_from, percentiles
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class MeterReading:
 class Statistics:
     """What the callback has counted since the start. Times are those of `time.perf_counter_ns`; 0 where none was.
 
-    `blocks_at_once` is how many blocks come one right after the other, 1 where they come evenly: a device with longer
-    periods calls for several at the end of each.
+    `overruns` is how many blocks took longer to compute than they last. `blocks_at_once` is how many blocks come one
+    right after the other, 1 where they come evenly: a device with longer periods calls for several at the end of each.
     """
 
     blocks: int
@@ -60,6 +60,7 @@ class Statistics:
     last_block_ns: int
     xruns: Xruns
     load: Load
+    overruns: int
     interval_p50_us: float
     interval_p99_us: float
     blocks_at_once: float
@@ -88,6 +89,7 @@ def read_statistics(
     p50, p99, p999 = (value * 1e-6 for value in percentiles(loads, (0.5, 0.99, 0.999)))
     longest = float(c["max_load"])
     intervals = percentiles(intervals_us, (0.5, 0.99))
+    counted = int(intervals_us.sum())
     half_block_us = 0.5e6 * float(c["frames"]) / (max(1, int(c["blocks"])) * sample_rate)
     return Statistics(
         blocks=int(c["blocks"]),
@@ -99,9 +101,10 @@ def read_statistics(
             *(int(c[f"{side}_{kind}"]) for side in ("input", "output") for kind in ("underflows", "overflows"))
         ),
         load=Load(min(p50, longest), min(p99, longest), min(p999, longest), longest),
+        overruns=count_from(loads, 1e6),
         interval_p50_us=intervals[0],
         interval_p99_us=intervals[1],
-        blocks_at_once=1.0 / apart if (apart := share_from(intervals_us, half_block_us)) else 1.0,
+        blocks_at_once=counted / apart if (apart := count_from(intervals_us, half_block_us)) else 1.0,
         input_peak_db=to_db(float(c["input_peak"])),
         output_peak_db=to_db(float(c["output_peak"])),
         bad_samples=int(c["bad_samples"]),

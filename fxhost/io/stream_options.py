@@ -30,3 +30,4 @@ class Options:
     client_name: str = CLIENT_NAME  # in a JACK graph
     connections: Connections = USUAL  # of the ports in a JACK graph
     patience_s: float = PATIENCE_S  # how long to wait for a device that went away
+    guards_overruns: bool = True  # switch off a slot that is too slow for its blocks

@@ -116,6 +116,7 @@ class Summary:
             "xruns": s.xruns.total,
             "xruns_by_kind": asdict(s.xruns),
             "load": asdict(s.load),
+            "overruns": s.overruns,
             "input_peak_db": s.input_peak_db,
             "output_peak_db": s.output_peak_db,
             "interval_p50_us": s.interval_p50_us,

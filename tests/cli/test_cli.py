@@ -99,7 +99,7 @@ def test_the_summary_of_a_run_has_every_field(make_preset: MakePreset) -> None:
     expected = {
         "presets", "engine", "device", "host_api", "sample_rate", "block_frames", "stream_latency_s", "seconds",
         "blocks", "blocks_due", "xruns", "load", "input_peak_db", "output_peak_db", "bad_samples", "first_block_s",
-        "scheduling", "scheduling_advice", "locked_bytes", "wanted_bytes",
+        "scheduling", "scheduling_advice", "locked_bytes", "wanted_bytes", "overruns",
     }  # fmt: skip
     assert expected <= set(result)
     assert set(result["load"]) == {"p50", "p99", "p999", "max"}
