@@ -25,6 +25,7 @@ from fxhost.io.streams import VIRTUAL, Stream, VirtualStream
 from fxhost.io.suspension import listening_for_suspension
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain
+from fxhost.rig.howl_guard import HowlGuard
 from fxhost.rig.overrun_guard import OverrunGuard
 from fxhost.rig.playing import Playing
 from fxhost.rig.recordings import Recordings
@@ -105,7 +106,11 @@ class Session:
         self.recordings = Recordings(self.rack, self.playing, options, notice)
         self.controls = Controls(self.rack, self.knobs, len(rig))
         self.tuner = Tuner(self.rack)
-        self._guards = [OverrunGuard(self.rack, self.playing, notice)] if options.guards_overruns else []
+        self._guards: list[OverrunGuard | HowlGuard] = []
+        if options.guards_overruns:
+            self._guards.append(OverrunGuard(self.rack, self.playing, notice))
+        if options.guards_howl:
+            self._guards.append(HowlGuard(self.rack, notice))
         self._follow_playing()
         self.locked_memory = lock_memory(self.rack.arrays)
         self.stream: Stream

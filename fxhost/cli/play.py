@@ -64,6 +64,7 @@ def run_run(options: argparse.Namespace) -> int:
         client_name=options.client_name,
         patience_s=options.patience,
         guards_overruns=not options.no_overrun_guard,
+        guards_howl=options.howl_guard,
         connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
     if options.input_file is not None and options.input_device is not None:

@@ -27,6 +27,9 @@ def add_run(command: argparse.ArgumentParser) -> None:
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
+    sound.add_argument(
+        "--howl-guard", action="store_true", help="turn the output down while a loudspeaker feeds back into the input"
+    )
     device = command.add_argument_group("device")
     add_device(device, two_inputs=True)
     device.add_argument(

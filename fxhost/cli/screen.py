@@ -193,7 +193,8 @@ class Screen:
     def _chain_row(self, width: int, now: float) -> Row:
         status = Text()
         mute = "TUNER" if self.is_tuning else "MUTE"
-        for word, is_on in (("BYPASS", self.rack.is_bypassed), (mute, self.rack.is_muted)):
+        rack = self.rack
+        for word, is_on in (("BYPASS", rack.is_bypassed), (mute, rack.is_muted), ("HOWL", rack.is_cut)):
             if is_on:
                 status.append("  ").append(f" {word} ", style="reverse")
         room = max(1, width - status.cell_len)

@@ -24,6 +24,7 @@ from fxhost.engine.control_block import (
     AT_CHANGES_WRITTEN,
     AT_HEARD,
     AT_RELEASED,
+    AT_SENT,
     AT_TABLE,
     CHANGE_WORDS,
     CHANGES,
@@ -131,19 +132,22 @@ def mix_bypass(s: Any, dry: Block, wet: Block, frames: int) -> None:
 
 
 @inlined
-def finish_output(s: Any, wet: Block, frames: int) -> None:
-    """Fade in after a start, and measure."""
+def finish_output(s: Any, rack: int, wet: Block, frames: int) -> None:
+    """Fade in after a start, measure, and keep what leaves the rack."""
     if s.faded_in < s.fade_in_frames:
         for n in range(frames):
             rise = np.float32(min(1.0, (s.faded_in + n) / s.fade_in_frames))
             wet[n] *= rise
             wet[MAX_BLOCK + n] *= rise
         s.faded_in += frames
+    sent = carray(floats_at(s.sent), (s.heard_size,))
     peak, energy = np.float32(0.0), np.float32(0.0)
     for n in range(frames):
         left, right = wet[n], wet[MAX_BLOCK + n]
+        sent[(s.sent_frames + n) & (s.heard_size - 1)] = np.float32(0.5) * (left + right)
         peak = max(peak, max(abs(left), abs(right)))
         energy += np.float32(0.5) * (left * left + right * right)
+    store_release(rack + AT_SENT, s.sent_frames + frames)
     s.output_peak = max(s.output_peak, peak)
     s.meter[1] = max(s.meter[1], peak)
     s.meter[3] += energy
@@ -240,7 +244,7 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         mix_bypass(s, dry, wet, n_frames)
         s.bad_samples += bad
         run_chain(s.tail, s.scratch + 8 * MAX_BLOCK, n_frames)
-        finish_output(s, wet, n_frames)
+        finish_output(s, rack, wet, n_frames)
         if records:
             record_wet(s, rack, wet, n_frames)
         write_output(s, wet, out, done, n_frames)

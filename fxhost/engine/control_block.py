@@ -36,6 +36,7 @@ CONTROL = np.dtype(
         ("source_loops", "i8"),
         ("heard", "i8"),  # address of float32 (2, heard_size): what went into the chain last
         ("heard_size", "i8"),  # a power of two
+        ("sent", "i8"),  # address of float32 (heard_size,): what left the rack last, the mean of both channels
         ("changes", "i8"),  # address of int64 (CHANGES, CHANGE_WORDS)
         ("load_histogram", "i8"),  # addresses of int64 (BUCKETS,)
         ("interval_histogram", "i8"),
@@ -59,6 +60,7 @@ CONTROL = np.dtype(
         ("released", "i8"),  # crossfades completed: as many old chains may be freed
         ("changes_read", "i8"),
         ("heard_frames", "i8"),  # so many frames have gone into the chain
+        ("sent_frames", "i8"),  # so many have left the rack
         ("faded_in", "i8"),
         ("bypass", "f4"),
         ("source_position", "i8"),
@@ -103,6 +105,8 @@ AT_TABLE, AT_RELEASED, AT_RING, AT_RING_READ, AT_RING_WRITTEN, AT_CHANGES_WRITTE
 AT_STATE_REQUEST, AT_STATE_ANSWERED, AT_BYPASSED = (
     offset_of(CONTROL, field) for field in ("state_request", "state_answered", "bypassed")
 )
+
+AT_SENT = offset_of(CONTROL, "sent_frames")
 
 Block = np.ndarray[Any, np.dtype[np.float32]]  # (2 × MAX_BLOCK,): left, right; the first `frames` of each count
 

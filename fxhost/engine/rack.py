@@ -262,6 +262,10 @@ class Rack(RackLevels):
         """What went into the chain from one frame to another, which are among the last: (2, frames)."""
         return self._data.heard_between(first, end)
 
+    def last_sent(self, frames: int) -> Float32Array:
+        """What left the rack last, the mean of both channels, at most as many frames as of `last_heard`: (frames,)."""
+        return self._data.last_sent(frames)
+
     @property
     def crossfade_frames(self) -> int:
         """How many frames a crossfade takes."""

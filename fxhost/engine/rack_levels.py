@@ -6,6 +6,8 @@ from fxhost.engine.rack_memory import RackMemory
 from fxhost.stages.gain import Gain
 from fxhost.stages.play_along import PlayAlong
 
+CUT_DB = -40.0
+
 
 class RackLevels:
     """The levels of a rack; they glide. A rack inherits them.
@@ -27,7 +29,7 @@ class RackLevels:
         self._input_gain = Gain(input_gain_db, sample_rate, inputs)
         self._output_gain = Gain(output_gain_db, sample_rate, channels=2)
         self._input_gain_db, self._output_gain_db = input_gain_db, output_gain_db
-        self._is_muted = self._is_bypassed = False
+        self._is_muted = self._is_bypassed = self._is_cut = False
 
     def set_parameter(self, address: int, value: float) -> None:
         """Set a float32 of a stage of the rack at the beginning of the next block; before the first one, at once."""
@@ -65,8 +67,19 @@ class RackLevels:
         if self.play_along is not None:
             self.set_parameter(self.play_along.address("is_muted"), float(value))
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the output is turned down to −40 dB, or below that by as much as the output gain is below 0 dB."""
+        return self._is_cut
+
+    @is_cut.setter
+    def is_cut(self, value: bool) -> None:
+        self._is_cut = value
+        self._set_output_gain()
+
     def _set_output_gain(self) -> None:
-        gain = 0.0 if self._is_muted else from_db(self._output_gain_db)
+        gain_db = min(self._output_gain_db, 0.0) + CUT_DB if self._is_cut else self._output_gain_db
+        gain = 0.0 if self._is_muted else from_db(gain_db)
         self._data.set_parameter(self._output_gain.target_address, gain)
 
     @property

@@ -26,7 +26,7 @@ FADE_IN_MS = 20.0
 CROSSFADE_MS = 30.0
 BYPASS_SMOOTHING_MS = 5.0
 RING_FRAMES = 1 << 20  # 22 s at 48 kHz: how long the writer of the recording may be held up
-HEARD_FRAMES = 1 << 16  # of what went into the chain last
+HEARD_FRAMES = 1 << 16  # of what went into the chain last, and of what left the rack
 STATE_WORDS = 64  # of the stages around the chain
 
 
@@ -78,13 +78,14 @@ class RackMemory:
         self._ring = np.zeros((0, channels + inputs), np.float32)
         self._kept = np.zeros(STATE_WORDS, np.int64)
         self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
+        self._sent = np.zeros(HEARD_FRAMES, np.float32)
         self._changes = np.zeros((CHANGES, CHANGE_WORDS), np.int64)
         self._left: list[NDArray[Any]] = []  # control blocks that a dead server may still hold
         self._late: dict[int, float] = {}  # what has to wait until the audio thread has read more
         self._settings: list[Setting] | None = None  # that the audio thread has made, where somebody wants to know
         self._noted = 0  # of them
         self._lock = threading.RLock()  # of the threads that set parameters and take what was recorded
-        for array in (self.load, self.intervals, self._heard, self._changes):
+        for array in (self.load, self.intervals, self._heard, self._sent, self._changes):
             array.fill(0)  # touches every page, so that none is fetched on the audio thread
         self.memory = aligned_zeros(1, CONTROL)
         c = self.control = self.memory[0]
@@ -92,6 +93,7 @@ class RackMemory:
         c["sample_rate"] = sample_rate
         c["scratch"] = self.scratch.ctypes.data
         c["heard"], c["heard_size"], c["changes"] = self._heard.ctypes.data, HEARD_FRAMES, self._changes.ctypes.data
+        c["sent"] = self._sent.ctypes.data
         c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
         c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
         c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, rate)
@@ -110,7 +112,8 @@ class RackMemory:
     @property
     def arrays(self) -> list[NDArray[Any]]:
         """All of it."""
-        own = [self.memory, self.scratch, self.load, self.intervals, self._ring, self._heard, self._changes, self._kept]
+        rings: list[NDArray[Any]] = [self._ring, self._heard, self._sent, self._changes]
+        own = [self.memory, self.scratch, self.load, self.intervals, *rings, self._kept]
         return own if self._source is None else [*own, self._source]
 
     def leave_control(self, empty: int) -> None:
@@ -131,6 +134,7 @@ class RackMemory:
             for field in ("coming", "ring", "source", "in_channels", "changes_written", "changes_read"):
                 left[field] = 0
             left["scratch"], left["heard"], left["heard_size"] = idle.ctypes.data, idle.ctypes.data, 1
+            left["sent"] = idle.ctypes.data
             self._left += [old, idle]
             self.memory = copy
             self.control = copy[0]
@@ -212,3 +216,10 @@ class RackMemory:
         """Which frames went into the chain last, at most so many: the first, and the one after them."""
         end = int(self.control["heard_frames"])
         return max(0, end - min(frames, HEARD_FRAMES // 2)), end
+
+    def last_sent(self, frames: int) -> Float32Array:
+        """What left the rack last, at most so many frames: float32 (frames,)."""
+        end = int(self.control["sent_frames"])
+        start = max(0, end - min(frames, HEARD_FRAMES // 2))
+        sent: Float32Array = self._sent[np.arange(start, end) & (HEARD_FRAMES - 1)]
+        return sent

@@ -31,3 +31,4 @@ class Options:
     connections: Connections = USUAL  # of the ports in a JACK graph
     patience_s: float = PATIENCE_S  # how long to wait for a device that went away
     guards_overruns: bool = True  # switch off a slot that is too slow for its blocks
+    guards_howl: bool = False  # turn the output down while it feeds back into the input
