@@ -23,11 +23,12 @@ WINDOW_S = 0.043  # of a spectrum; of as many frames as the power of two nearest
 HOP_S = 0.05  # from one spectrum to the next
 HOPS = 6  # over which a partial is followed
 LOWEST_HZ = 60.0
-LOBE = 3  # bins on each side that belong to a partial: those of the window, and one more for its drift
+LOBE = 3  # bins on each side that belong to a partial, at least: those of the window, and one more for its drift
+WIDTH = 0.08  # of its frequency: modes of a room that lie so near to each other howl in turn
 
 LEAST_DB = -18.0  # of a partial in the output, for it to be a howl
 LEAST_GROWTH_DB = 3.0  # within `MEMORY_HOPS`
-LEAST_STEP_DB, GROWING_EXCESS_DB = 0.5, 13.0  # at every hop, and over all the rest, of a partial that grows
+LEAST_STEP_DB, GROWING_EXCESS_DB = 0.5, 15.0  # at every hop, and over all the rest, of a partial that grows
 STEADY_EXCESS_DB = 21.0  # over all the rest, of a partial that stays
 MOST_FALL_DB = 2.0  # of it, from any spectrum to a later one
 MOST_FADE_DB = 0.15  # of it, in two hops: a string fades faster
@@ -137,7 +138,8 @@ class HowlGuard:
             self._past.clear()
 
     def _lobe(self, powers: Powers) -> float:
-        return float(powers[max(0, self._bin - LOBE) : self._bin + LOBE + 1].sum())
+        width = max(LOBE, round(WIDTH * self._bin))
+        return float(powers[max(0, self._bin - width) : self._bin + width + 1].sum())
 
     def _level_of(self, powers: Powers) -> float:
         return to_db(np.sqrt(self._lobe(powers)))

@@ -81,6 +81,7 @@ def small_signal_gain(rig: Rig, frequency_hz: float) -> float:
         (700.0, 12.0, 0.01, 1.15, ""),
         (2540.0, 15.0, 0.006, 2.2, ""),
         (3000.0, 8.0, 0.015, 1.3, ""),
+        (3670.0, 9.1, 0.0061, 1.2, ""),  # two modes that howl in turn
         (398.0, 4.4, 0.026, 2.1, "ts-overdrive"),
         (475.0, 19.0, 0.0115, 2.3, "ts-overdrive"),
     ],
