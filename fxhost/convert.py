@@ -27,6 +27,7 @@ from fxhost.riff import synthesise_riff
 
 FORMATS = {"nam": nam, "proteus": coreaudioml, "aidax": aidax}
 FORMAT_OF_ENDING = {".nam": "nam", ".json": "proteus", ".aidax": "aidax"}
+ENDINGS_OF_FORMAT = {"nam": (".nam",), "proteus": (".json",), "aidax": (".aidax", ".json")}
 
 
 def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, overwrite: bool = False) -> Preset:
@@ -160,9 +161,11 @@ def import_folder(
     Raises
     ------
     FileError
-        If there is no such folder, no file to import, or nothing can be written into `target`; a DiskFullError as soon
-        as a file says so.
+        If there is no such folder, no file to import, `target` is named as a file, or nothing can be written into it; a
+        DiskFullError as soon as a file says so.
     """
+    if target.suffix.lower() == ".pt" and not target.is_dir():
+        raise FileError(f"{target} is named as one preset; give the folder that the presets go into, such as {target.stem}")
     paths = find_captures(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -242,7 +245,10 @@ def export_preset(
     """
     chosen = file_format or FORMAT_OF_ENDING.get(output.suffix.lower())
     if chosen is None:
-        raise FileError(f"{output} ends in none of {', '.join(FORMAT_OF_ENDING)}; name it so, or give --format")
+        raise FileError(f"{output} ends in none of {', '.join(FORMAT_OF_ENDING)}, which say the format; end it in one")
+    if output.suffix.lower() not in (endings := ENDINGS_OF_FORMAT[chosen]):
+        named = output.with_suffix(endings[0])
+        raise FileError(f"{output} does not end in {' or '.join(endings)}, as {chosen} files do; give {named}")
     module: ModuleType = FORMATS[chosen]
     data, notes = module.write(preset)
     text = json.dumps(data, allow_nan=False)

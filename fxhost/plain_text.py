@@ -5,6 +5,7 @@ Everything that fxhost tells goes through here: errors when they are made, all e
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 LONGEST_WORD = 256  # characters without a space: the name of a file has no more
@@ -58,6 +59,11 @@ def plain_line(text: str) -> str:
     if len(text) > LONGEST_WORD:
         text = _LONG_WORD.sub(lambda found: shorten(found[0], LONGEST_WORD), text)
     return shorten(text, LONGEST_LINE)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: 'run, render and bench'."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def json_ready(value: Any) -> Any:

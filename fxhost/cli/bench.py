@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.live import Live
 from rich.text import Text
@@ -27,7 +27,7 @@ from fxhost.cli.bench_tables import (
     tabulate_trials,
 )
 from fxhost.cli.console import listening_for_ctrl_c, make_console, print_error, print_json
-from fxhost.errors import FxhostError
+from fxhost.cli.idle_options import tell_idle_on_device
 from fxhost.io.stream_options import Options
 from fxhost.io.streams import VIRTUAL_BLOCK_FRAMES
 from fxhost.preset.archive import read_preset
@@ -39,20 +39,6 @@ from fxhost.rig.slot import EffectSlot
 
 ROW_S, TRIAL_S, STREAM_S = 1.0, 3.0, 10.0
 
-# An option's default, and the modes in which it means anything; "" is the one without a device.
-MEANINGS: dict[str, tuple[Any, set[str]]] = {
-    "block_frames": (None, {"", "stream", "loopback", "largest_hidden"}),
-    "engine": (["compiled"], {"", "stream"}),
-    "seconds": (None, {"", "largest_hidden", "smallest_block"}),
-    "duration": (None, {"stream"}),
-    "stress": (0, {"stream"}),
-    "device": (None, {"stream", "loopback"}),
-    "input_device": (None, {"stream", "loopback"}),
-    "output_device": (None, {"stream", "loopback"}),
-    "input_channel": (None, {"stream", "loopback"}),
-    "latency": ("low", {"stream", "loopback"}),
-}
-
 Show = Callable[[str], None]
 Row = TypeVar("Row")
 
@@ -60,7 +46,6 @@ Row = TypeVar("Row")
 def run_bench(options: argparse.Namespace) -> int:
     """`fxhost bench`."""
     presets = [read_preset(find_preset(name)) for name in options.presets]
-    check_meanings(options)
     with listening_for_ctrl_c() as stopped:
         if options.stream:
             return run_stream(options, presets, stopped)
@@ -71,28 +56,9 @@ def run_bench(options: argparse.Namespace) -> int:
         return run_blocks(options, presets, stopped)
 
 
-def check_meanings(options: argparse.Namespace) -> None:
-    """Refuse options that the chosen mode would ignore."""
-    modes = "stream", "loopback", "largest_hidden", "smallest_block"
-    mode = next((mode for mode in modes if getattr(options, mode)), "")
-    for name, (default, meant) in MEANINGS.items():
-        value = getattr(options, name)
-        if value != default and mode not in meant:
-            words = " ".join(map(str, value)) if isinstance(value, list) else value
-            if name == "input_channel":
-                words = value + 1  # users count from 1
-            where = f"with {as_option(mode)}" if mode else f"without {' or '.join(map(as_option, sorted(meant)))}"
-            raise FxhostError(f"{as_option(name)} {words} means nothing {where}; leave it out")
-
-
 def bench_rate(options: argparse.Namespace, presets: Sequence[Preset]) -> int:
     """What to measure at without a device, in Hz."""
     return int(options.sample_rate or presets[0].sample_rate)
-
-
-def as_option(name: str) -> str:
-    """The name of an argument as it is typed."""
-    return "--" + name.replace("_", "-")
 
 
 def collect(measure: Callable[[Show], Iterable[Row]], options: argparse.Namespace, stopped: Stopped) -> list[Row]:
@@ -175,6 +141,7 @@ def run_stream(options: argparse.Namespace, presets: Sequence[Preset], stopped: 
                 return
 
     jitters = collect(measure, options, stopped)
+    tell_idle_on_device(options.given, jitters[0].summary.stream.host_api)
     if options.json:
         print_json([jitter.as_dict() for jitter in jitters])
     else:
@@ -203,6 +170,7 @@ def run_loopback(options: argparse.Namespace, presets: Sequence[Preset], stopped
             yield measure_round_trip(presets, device_options(options, frames), stopped=stopped)
 
     trips = collect(measure, options, stopped)
+    tell_idle_on_device(options.given, trips[0].host_api)
     if options.json:
         print_json([trip.as_dict() for trip in trips])
         return 0

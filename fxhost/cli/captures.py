@@ -37,8 +37,6 @@ def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
     """A whole folder, with a table of what failed; it ends at Ctrl-C, and where the disk is full."""
     from rich.progress import Progress
 
-    if options.sample_rate is not None:
-        raise FxhostError("--sample-rate goes with one FILE; a collection may hold files of several rates")
     results: list[Imported] = []
     full = ""
     console = make_console(stderr=True)

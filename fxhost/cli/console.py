@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST_LIST = 300  # characters of JSON in a table
 MOST_PIECES = 1000  # of text, the last ones, that are kept for later
+_stdout_is_kept = False
 
 
 def end_like_ctrl_c() -> None:
@@ -55,20 +56,31 @@ def listening_for_ctrl_c() -> Iterator[Callable[[], bool]]:
             signal.signal(number, before[number])
 
 
+@contextmanager
+def keeping_stdout(for_json: bool) -> Iterator[None]:
+    """Let all that is said for people go to stderr, so that stdout holds JSON alone."""
+    global _stdout_is_kept
+    before, _stdout_is_kept = _stdout_is_kept, for_json
+    try:
+        yield
+    finally:
+        _stdout_is_kept = before
+
+
 def say(text: str, *, error: bool = False, at_once: bool = False) -> None:
-    """One line on stdout or stderr.
+    """One line on stdout, or on stderr where stdout is kept for JSON.
 
     Parameters
     ----------
     text : str
         May hold what a stranger's file says.
     error : bool
-        Whether it goes to stderr.
+        Whether it goes to stderr in any case.
     at_once : bool
         Whether it shall be seen before anything else is done.
     """
     line = plain_line(text) + "\n"  # in one piece, for threads speak at the same time
-    print(line, end="", file=sys.stderr if error else sys.stdout, flush=at_once)
+    print(line, end="", file=sys.stderr if error or _stdout_is_kept else sys.stdout, flush=at_once)
 
 
 def print_error(message: str) -> None:
@@ -171,7 +183,7 @@ def make_console(*, stderr: bool = False) -> "Console":
     """The console that everything for people goes to."""
     from fxhost.cli.plain_console import PlainConsole
 
-    return PlainConsole(stderr=stderr)
+    return PlainConsole(stderr=stderr or _stdout_is_kept)
 
 
 def make_table(*columns: str, header: bool = True) -> Any:
@@ -206,7 +218,7 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         ]
     text = value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, list) and len(text) > LONGEST_LIST:
-        text = f"{len(value)} entries"
+        text = f"{len(value)} entries" if len(value) != 1 else "1 entry"
     return [(prefix, text)]
 
 

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from fxhost.cli.console import end_like_ctrl_c, print_error, say, showing_slow_steps, showing_warnings
-from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, guess, parse
+from fxhost.cli.console import end_like_ctrl_c, keeping_stdout, print_error, say, showing_slow_steps, showing_warnings
+from fxhost.cli.idle_options import refuse_idle_options
+from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, guess_command, parse
 from fxhost.io.environment import check_surroundings
 
 HOMES = {
@@ -25,8 +26,9 @@ HOMES = {
 def run_command(words: Sequence[str] | None) -> int:
     """Run the command that the words after `fxhost` ask for; return its exit code, or raise what it failed of."""
     options = parse(words)
+    refuse_idle_options(options)
     check_surroundings(options)
-    with showing_warnings(), showing_slow_steps():
+    with keeping_stdout(getattr(options, "json", False)), showing_warnings(), showing_slow_steps():
         return find_command(options.command)(options)
 
 
@@ -44,7 +46,7 @@ def run_help(options: argparse.Namespace) -> int:
         return 0
     parser, commands = build_parser()
     if options.topic not in COMMANDS:
-        parser.error(f"no command {options.topic!r}{guess(options.topic, list(COMMANDS))}")
+        parser.error(f"no command {options.topic!r}{guess_command(options.topic, list(COMMANDS))}")
     commands[options.topic].print_help()
     return 0
 

@@ -146,7 +146,9 @@ def run_info(options: argparse.Namespace) -> int:
             table.add_row(key, value)
         make_console().print(table)
         if not options.all:
-            say(f"`fxhost info {options.preset} --all` tells {len(rows)} entries, --rates how it plays at other rates")
+            say(
+                f"`fxhost info {options.preset} --all` tells all {len(rows)} entries, --rates how it plays at others"
+            )
         if plans:
             make_console().print(tabulate_plans(plans))
     if options.check and not result["check"]["passed"]:

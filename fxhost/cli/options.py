@@ -6,33 +6,62 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+BENCH_PRESETS = ["ts-overdrive"]  # the default of bench
 Group = argparse._ArgumentGroup | argparse.ArgumentParser
+# The names of the options that say how presets sound, for which a rig file has keys.
+SOUND = (
+    *("input_gain_db", "output_gain_db", "knob", "gate", "cab", "eq", "level", "interface_dbu", "oversample"),
+    "engine",
+)
 
 
-def number(lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
-    """An argument type: a number within a range."""
+def number(
+    lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float, unit: str = ""
+) -> Callable[[str], Any]:
+    """An argument type: a number within a range, with − or - as its sign."""
+    above = f" to {highest:,.10g}" if math.isfinite(highest) else " or more"
+    expected = f"{lowest:,.10g}{above} {unit}".rstrip().replace("-", "−")
 
     def parse(text: str) -> float:
         try:
-            value = kind(text)
+            value = kind(text.replace("−", "-"))
         except (ValueError, OverflowError):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
+            point = text.replace(",", ".", 1) if text.count(",") == 1 else ""
+            what = f"{'a whole' if kind is int else 'a'} number"
+            hint = f"; write it with a point: {point}" if _is_number(point) else f"; give {what} of {expected}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}{hint}") from None
         if not lowest <= value <= highest:
-            above = f" to {highest:g}" if math.isfinite(highest) else " or more"
-            raise argparse.ArgumentTypeError(f"{text} is out of range: expected {lowest:g}{above}")
+            raise argparse.ArgumentTypeError(f"{text} is out of range; give {expected}")
         return value
 
     return parse
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def latency(text: str) -> str | float:
     """An argument type: 'low', 'high', or seconds."""
-    return text if text in ("low", "high") else float(number(0.0, 10.0)(text))
+    return text if text in ("low", "high") else float(_number_or("low, high", number(0.0, 10.0, unit="s"), text))
 
 
 def delay(text: str) -> str | float:
     """An argument type: 'auto', or frames."""
-    return text if text == "auto" else float(number(-10_000_000, 10_000_000)(text))
+    parse = number(-10_000_000, 10_000_000, unit="frames")
+    return text if text == "auto" else float(_number_or("auto", parse, text))
+
+
+def _number_or(words: str, parse: Callable[[str], Any], text: str) -> Any:
+    """A number; the message for what is none names the words that could have been given instead."""
+    try:
+        return parse(text)
+    except argparse.ArgumentTypeError as err:
+        raise argparse.ArgumentTypeError(str(err).replace("; give ", f"; give {words} or ", 1)) from None
 
 
 def channel(text: str) -> int | None:
@@ -66,7 +95,7 @@ def knob(text: str) -> tuple[str, float]:
     """An argument type: a knob and its value, NAME=0.7."""
     name, separator, value = text.rpartition("=")
     if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as gain=0.7")
+        raise argparse.ArgumentTypeError(f"{text!r} does not set a knob; give NAME=VALUE, such as gain=0.7")
     return name, float(number(0.0, 1.0)(value))
 
 
@@ -78,9 +107,12 @@ def setting(text: str) -> dict[str, float]:
         try:
             if not separator:
                 raise ValueError
-            settings[name] = float(value)
+            settings[name] = float(value.replace("−", "-"))
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE, such as bass=+2") from None
+            told = f"{word!r} does not set a tone control; give NAME=VALUE, such as bass=+2"
+            raise argparse.ArgumentTypeError(told) from None
+    if not settings:
+        raise argparse.ArgumentTypeError(f"{text!r} sets no tone control; give NAME=VALUE, such as bass=+2")
     return settings
 
 

@@ -2,14 +2,14 @@
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from fxhost.cli.file_options import add_export, add_help, add_import, add_info, add_presets, add_signal
 from fxhost.cli.play_options import add_bench, add_capture, add_devices, add_doctor, add_render, add_rig, add_run
 from fxhost.cli.train_options import add_train
-from fxhost.plain_text import plain_line
+from fxhost.nearest import find_nearest
+from fxhost.plain_text import join_words, plain_line
 from fxhost.version import __version__
 
 OVERVIEW = """\
@@ -34,12 +34,53 @@ fxhost – play guitar or voice through learned amps and pedals
 """
 
 
+# What argparse says of wrong usage, and how it is said here.
+SAID = (
+    (r"^argument (\S+?)(?:/\S+)?: not allowed with argument (\S+)$", r"\1 and \2 exclude each other; give one of them"),
+    (r"^argument (\S+?)(?:/\S+)?: expected one argument$", r"\1 needs a value after it"),
+    (r"^argument (\S+?)(?:/\S+)?: expected (\d+) arguments$", r"\1 needs \2 values after it"),
+    (r"^argument (\S+?)(?:/\S+)?: expected at least one argument$", r"\1 needs one value or more after it"),
+    (r"^argument (\S+?)(?:/\S+)?: ignored explicit argument (.*)$", r"\1 takes no value, but got \2"),
+    (r"^ambiguous option: (\S+) could match (.*)$", r"\1 is the beginning of several options: \2; write more of it"),
+    (r"^the following arguments are required: (.*), -o/--output$", r"\1 and -o are missing"),
+    (r"^the following arguments are required: -o/--output$", "-o and the file to write are missing"),
+    (r"^the following arguments are required: (.*)$", r"\1 is missing"),
+    (r"^argument (\S+?)(?:/\S+)?: ", r"\1: "),
+    (r"^argument ", ""),
+)
+
+
+PLAYED = (".pt", ".nam", ".json", ".aidax", ".gz", ".toml")  # endings of what run takes
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are two lines."""
+    """An argument parser whose errors are two lines.
+
+    Attributes
+    ----------
+    given : dict of str to str
+        The options that were given, by their names in the namespace, as they are typed: 'duration': '--duration 5'.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.given: dict[str, str] = {}
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Take note of an option that is given, even if its value is the default."""
+        if action.option_strings:
+            self.given[action.dest] = " ".join([action.option_strings[0], *arg_strings])
+        return super()._get_values(action, arg_strings)
+
+    @property
+    def option_names(self) -> list[str]:
+        """All its options, such as '--json'."""
+        return [name for action in self._actions for name in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong and where help is, and end with 2."""
-        message = re.sub(r"^argument ", "", message)
+        for pattern, said in SAID:
+            message = re.sub(pattern, said, message)
         self.exit(2, f"{plain_line(f'{self.prog}: {message}')}\n{_where_help_is(self.prog)}\n")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
@@ -47,8 +88,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
             if action.dest == "command":
-                self.error(f"no command {value!r}{guess(str(value), choices)}")
-            name = "/".join(action.option_strings) or str(action.metavar or action.dest)
+                self.error(f"no command {value!r}{guess_command(str(value), choices)}")
+            name = action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
             self.error(f"{name}: {value!r} is none of {', '.join(choices)}{guess(str(value), choices)}")
 
 
@@ -63,33 +104,45 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser, commands = build_parser()
     options, unknown = parser.parse_known_args(words)
     if options.command is None and unknown and not options.help:
-        parser.error(describe_unknown(unknown, parser))
+        parser.error(describe_unknown(unknown, parser, commands))
     if options.help or options.command is None:
         options.command, options.topic = "help", None
     elif hasattr(options, "words") and not any(word.startswith("-") for word in unknown):
         options.words += unknown  # argparse takes only the first run of words between options
     elif unknown:
-        commands[options.command].error(describe_unknown(unknown, commands[options.command]))
+        commands[options.command].error(describe_unknown(unknown, commands[options.command], commands))
     if options.command == "render" and options.output_folder is None:
         least = 2 if options.words[0].endswith(".take") else 3
         if len(options.words) < least:
             commands["render"].error("expected PRESET… IN.wav OUT.wav, PRESET… -o FOLDER IN.wav…, or TAKE.take OUT.wav")
+    options.given = {} if options.command == "help" else commands[options.command].given
     return options
 
 
-def describe_unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
-    """The message for an unknown argument, with the nearest known option."""
+def describe_unknown(words: Sequence[str], parser: "Parser", commands: "Mapping[str, Parser]") -> str:
+    """The message for an unknown argument, with the nearest known option, or the commands that have it."""
     word = words[0]
     if not word.startswith("-"):
-        return f"what is {word!r} for? There is an argument too many"
-    known = [option for action in parser._actions for option in action.option_strings]
-    return f"no option {word.partition('=')[0]}{guess(word.partition('=')[0], known)}"
+        return f"{word!r} is an argument too many; leave it out"
+    word = word.partition("=")[0]
+    owners = [f"fxhost {name}" for name, command in commands.items() if word in command.option_names]
+    if owners:
+        return f"no option {word} here: it belongs to {join_words(owners)}"
+    return f"no option {word}{guess(word, parser.option_names)}"
 
 
 def guess(word: str, known: Sequence[str]) -> str:
     """The nearest of the known words, as the end of a message; nothing if none is near."""
-    near = get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    names = {each.lstrip("-"): each for each in known}
+    near = find_nearest(word.lstrip("-"), names)
+    return f"; did you mean {names[near]}?" if near else ""
+
+
+def guess_command(word: str, known: Sequence[str]) -> str:
+    """The nearest command, how to play what looks like a file, or all commands: the end of a message."""
+    if word.lower().endswith(PLAYED):
+        return f"; to play it: fxhost run {word}"
+    return guess(word, known) or f"; there are {join_words(known)}"
 
 
 def _where_help_is(prog: str) -> str:

@@ -3,6 +3,8 @@
 What rich draws by itself (colours, cursor movements) passes; text passes escaped, and is never read as markup.
 """
 
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,9 +15,13 @@ from rich.text import Text
 
 from fxhost.plain_text import escape, plain_line
 
+SIZES = ("COLUMNS", "LINES")  # environment variables
+
 
 class PlainConsole(Console):
     """A console that shows text as it is: without markup, and escaped where it cannot be seen.
+
+    It moves the cursor and colours on a terminal only, whatever FORCE_COLOR says, and takes no width or height of zero.
 
     Parameters
     ----------
@@ -24,7 +30,16 @@ class PlainConsole(Console):
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+        is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+        super().__init__(
+            stderr=stderr,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_terminal=is_terminal,
+            force_interactive=None if is_terminal else False,
+            _environ={name: text for name, text in os.environ.items() if name not in SIZES or text.strip("0")},
+        )
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Draw something; the ends of lines stay, and what is no text."""

@@ -14,10 +14,10 @@ from fxhost.cli.console import (
     print_plans,
     say,
 )
+from fxhost.cli.idle_options import tell_idle_on_device
 from fxhost.cli.reading_rigs import read_set_list, save_rig
 from fxhost.cli.remotes import open_remotes
 from fxhost.control.commands import Command, Quit
-from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,8 +67,6 @@ def run_run(options: argparse.Namespace) -> int:
         guards_howl=options.howl_guard,
         connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
-    if options.input_file is not None and options.input_device is not None:
-        raise FxhostError("--input-file plays instead of an input; leave out --input-device")
     check_outputs(chosen, rig)
     if options.save is not None:
         from fxhost.cli.rig import check_ending
@@ -80,6 +78,7 @@ def run_run(options: argparse.Namespace) -> int:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error, set_list=set_list)
+        tell_idle_on_device(options.given, session.stream.host_api, is_live=options.input_file is None)
         with closing(open_remotes(options, session)) as remotes:
             end_like_ctrl_c()
             if options.json:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from fxhost.cli.options import (
+    BENCH_PRESETS,
     Group,
     add_connections,
     add_device,
@@ -185,7 +186,7 @@ def add_capture(capture: argparse.ArgumentParser) -> None:
 def add_bench(bench: argparse.ArgumentParser) -> None:
     """Options of `fxhost bench`."""
     bench.add_argument(
-        "presets", nargs="*", default=["ts-overdrive"], metavar="PRESET", help="as for run (default ts-overdrive)"
+        "presets", nargs="*", default=BENCH_PRESETS, metavar="PRESET", help="as for run (default ts-overdrive)"
     )
     modes = bench.add_mutually_exclusive_group()
     modes.add_argument("--stream", action="store_true", help="measure on the device: time between callbacks, and xruns")

@@ -58,8 +58,6 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
 
 def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None, Rig]":
     """What a rig file says: a rig, or a set list and the first of its rigs."""
-    refuse_sound_options(options, path)
-
     from fxhost.rig.file import load_rig, read_rig_file
     from fxhost.rig.set_list import Entry, SetList
 
@@ -70,31 +68,6 @@ def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None,
     return set_list, set_list.current.make()
 
 
-def refuse_sound_options(options: argparse.Namespace, path: Path) -> None:
-    """Refuse options that a rig file has keys for.
-
-    Raises
-    ------
-    FxhostError
-    """
-    defaults: dict[str, object] = {
-        "input_gain_db": 0.0,
-        "output_gain_db": 0.0,
-        "level": "raw",
-        "interface_dbu": None,
-        "oversample": 1,
-        "gate": None,
-        "eq": None,
-        "cab": [],
-        "knob": [],
-        "engine": "compiled",
-    }
-    for name, default in defaults.items():
-        if getattr(options, name) != default:
-            flag = "--" + name.replace("_", "-")
-            raise FxhostError(f"{flag} goes with presets; what a rig file plays is written in {path}")
-
-
 def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
     """The rig of presets and of the options on the command line, or of a rig file."""
     if any(name.endswith(".toml") for name in names):
@@ -102,7 +75,6 @@ def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
             raise FxhostError("a rig file plays alone: give it without other presets")
         from fxhost.rig.file import load_rig
 
-        refuse_sound_options(options, Path(names[0]))
         return load_rig(names[0])
 
     from fxhost.preset.archive import read_preset

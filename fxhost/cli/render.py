@@ -129,8 +129,6 @@ def split_words(options: argparse.Namespace) -> tuple[list[str], list[tuple[Path
     """
     words: list[str] = options.words
     if options.output_folder is None:
-        if options.format is not None:
-            raise FxhostError("--format goes with -o FOLDER; without it the ending of OUT.wav says the format")
         return words[:-2], [(Path(words[-2]), Path(words[-1]))]
     count = next((n for n, word in enumerate(words) if is_recording(word)), len(words))
     if not 0 < count < len(words):

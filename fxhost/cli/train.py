@@ -46,11 +46,6 @@ SETTINGS = (
 def run_train(options: argparse.Namespace) -> int:
     """`fxhost train`."""
     if options.output is not None:
-        if options.output.suffix not in ("", ".pt"):
-            named = options.output.with_suffix(".pt").name
-            raise FxhostError(
-                f"-o {options.output}: a preset is a .pt file; give {named}, or a bare name to keep it in your library"
-            )
         options.output = resolve_output(options.output)
     end_like_ctrl_c()
     interruption, before = Interruption(say=print_error), _find_checkpoint(options)
@@ -83,7 +78,6 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     pairs = _find_recordings(options)
     if options.output is None:
         raise FxhostError("where does the preset go? Add -o PRESET.pt")
-    _refuse_what_no_search_takes(options)
     given = _given_settings(options)
     settings = _choose_settings(options, given)
     start_from = None
@@ -119,13 +113,6 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     if result is not None:
         print_result_and_report(options, result, shown)
     return 0
-
-
-def _refuse_what_no_search_takes(options: argparse.Namespace) -> None:
-    if options.search and (options.resume or options.start_from is not None):
-        raise FxhostError("a search goes on by itself and starts from nothing; leave out --resume and --from")
-    if options.storage is not None and not options.search:
-        raise FxhostError("--storage is where a search keeps its trials; add --search N")
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from fxhost.control.midi_map import ACTIONS, KINDS, VOLUMES, Binding, add_learned, format_binding
 from fxhost.errors import RigError
+from fxhost.nearest import find_nearest
 from fxhost.rig.checked_table import Problem, Problems, Table, refuse
 from fxhost.rig.effect import Effect
 from fxhost.rig.rig import Rig
@@ -123,8 +123,8 @@ def _whole(table: Table, key: str, lowest: int, highest: int) -> int:
 
 def _check_word(table: Table, key: str, word: str, known: Sequence[str]) -> None:
     if word not in known:
-        near = get_close_matches(word, known, 1)
-        guess = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+        near = find_nearest(word, known)
+        guess = f"did you mean {near}?" if near else f"there is {', '.join(known)}"
         table.problems.add((*table.path, key), f"there is no {key} {word!r}: {guess}")
 
 
@@ -132,8 +132,8 @@ def _check_slot(table: Table, key: str, slot: str, names: Names) -> bool:
     if names.is_set_list:
         table.problems.add((*table.path, key), f"a set list has no slots; put this {key} into the file of its rig")
     elif slot not in names.knobs:
-        near = get_close_matches(slot, list(names.knobs), 1)
-        guess = f"did you mean {near[0]}?" if near else f"there is {', '.join(names.knobs)}"
+        near = find_nearest(slot, names.knobs)
+        guess = f"did you mean {near}?" if near else f"there is {', '.join(names.knobs)}"
         table.problems.add((*table.path, key), f"there is no slot {slot!r}: {guess}")
     return slot in names.knobs
 
@@ -146,9 +146,9 @@ def _read_knob(table: Table, names: Names) -> tuple[str, str]:
     if _check_slot(table, "knob", slot, names):
         known = {each.casefold(): each for each in names.knobs[slot]}
         if knob.casefold() not in known:
-            near = [f"{slot}.{known[each]}" for each in get_close_matches(knob.casefold(), list(known), 1)]
+            near = find_nearest(knob, known.values())
             there = f"there is {', '.join(f'{slot}.{each}' for each in known.values())}" if known else "it has none"
-            guess = f"did you mean {near[0]}?" if near else there
+            guess = f"did you mean {slot}.{near}?" if near else there
             table.problems.add((*table.path, "knob"), f"slot {slot!r} has no knob {knob!r}: {guess}")
     return slot, knob
 

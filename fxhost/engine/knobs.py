@@ -4,10 +4,10 @@ while playing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Protocol
 
 from fxhost.errors import PresetError
+from fxhost.nearest import find_nearest
 from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.settled_state import settle_on_silence
 from fxhost.stages.base import Stage
@@ -38,8 +38,8 @@ def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float], first: i
     numbered = {f"{n}.{knob.name}".casefold() for n, preset in enumerate(presets, first) for knob in preset.knobs}
     for name in settings:
         if name.casefold() not in known | numbered:
-            near = get_close_matches(name, names, 1)
-            guess = f"; did you mean {near[0]!r}?" if near else ""
+            near = find_nearest(name, names)
+            guess = f"; did you mean {near!r}?" if near else ""
             listed = f"there is {', '.join(names)}" if names else "these presets have none"
             raise PresetError(f"no knob {name!r}: {listed}{guess}")
     values = {name.casefold(): value for name, value in settings.items()}

@@ -6,6 +6,7 @@ and MKL ends the process that stands in a folder that was removed. So both are c
 
 import argparse
 import mmap
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,13 +25,17 @@ def check_surroundings(options: argparse.Namespace) -> None:
     Raises
     ------
     FxhostError
-        If there is too little room, or the current folder is gone.
+        If there is too little room, the current folder is gone, or numba may not compile.
     """
     needed = NEEDS.get(options.command, 0)
     if "torchscript" in getattr(options, "engine", ()) or getattr(options, "check", False):
         needed = max(needed, TORCH)
+    if getattr(options, "rates", False):
+        needed = max(needed, KERNELS)
     if needed and not has_current_folder():
         raise FxhostError(GONE)
+    if needed and os.environ.get("NUMBA_DISABLE_JIT", "0").strip("0 "):
+        raise FxhostError("NUMBA_DISABLE_JIT is set, but fxhost plays by compiled code only; unset it")
     require_room(needed, f"`fxhost {options.command}`")
 
 

@@ -9,12 +9,12 @@ import ctypes
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 
 from fxhost.errors import DeviceError
 from fxhost.io import jack
 from fxhost.io.time_limit import finishes
+from fxhost.nearest import find_nearest
 
 logger = logging.getLogger(__name__)
 
@@ -158,8 +158,8 @@ def _find_ports(wanted: str, inputs: list[str], client_name: str) -> list[str]:
     foreign = [port for port in inputs if not port.startswith(f"{client_name}:")]
     found = [port for port in foreign if port.startswith(f"{wanted}:")]
     if not found:
-        near = get_close_matches(wanted, [*foreign, *(port.partition(":")[0] for port in foreign)], 1)
-        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        near = find_nearest(wanted, [*foreign, *(port.partition(":")[0] for port in foreign)])
+        guess = f" (did you mean {near!r}?)" if near else ""
         raise DeviceError(f"no JACK input port {wanted!r}{guess}; there are: {', '.join(foreign) or 'none'}")
     return found
 

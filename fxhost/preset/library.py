@@ -8,12 +8,12 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import platformdirs
 
 from fxhost.errors import FileError, PresetError
+from fxhost.nearest import find_nearest
 from fxhost.preset.captures import ENDINGS, PACKED_ENDINGS, refuse_kind
 
 PRESET_ENDINGS = (".pt", *ENDINGS, *PACKED_ENDINGS)
@@ -118,15 +118,20 @@ def find_preset(name: str) -> Path:
 
 
 def resolve_output(path: Path) -> Path:
-    """Where a preset is written: a bare name without an ending means the library.
+    """Where a preset is written: a bare name without an ending means the library, a path without one gets .pt.
 
     Raises
     ------
     FileError
-        If the library cannot be made.
+        If the ending is another than .pt, or the library cannot be made.
     """
-    if path.suffix or len(path.parts) != 1 or path.is_dir():
+    if path.suffix.lower() == ".pt" or path.is_dir() or not path.name:
         return path
+    if path.suffix:
+        named = path.with_suffix(".pt")
+        raise FileError(f"{path} does not end in .pt, as presets do; give {named}, or {path.stem} to keep it in your library")
+    if len(path.parts) != 1:
+        return path.with_suffix(".pt")
     folder = library_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,8 +143,8 @@ def resolve_output(path: Path) -> Path:
 def _describe_missing(name: str, path: Path, names: list[str]) -> str:
     if path.suffix or len(path.parts) > 1:
         return f"no such file: {name}"
-    near = get_close_matches(name, names, 1)
-    guess = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(dict.fromkeys(names))}"
+    near = find_nearest(name, names)
+    guess = f"; did you mean {near}?" if near else f"; there are: {', '.join(dict.fromkeys(names))}"
     return f"no such preset: {name}{guess}"
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from fxhost.errors import FxhostError, RigError
+from fxhost.nearest import find_nearest
 from fxhost.rig.toml_lines import Place, line_of
 
 
@@ -58,8 +58,8 @@ class Table:
         """Note every key that is none of these, with the nearest of them."""
         for key in self.data:
             if key not in known:
-                near = get_close_matches(key, known, 1)
-                guess = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+                near = find_nearest(key, known)
+                guess = f"did you mean {near}?" if near else f"there is {', '.join(known)}"
                 self.problems.add((*self.path, key), f"unknown key {key!r}: {guess}")
 
     def number(self, key: str, default: float, lowest: float, highest: float) -> float:

@@ -6,11 +6,11 @@ A part is a setting, without a rate; in a stream it becomes a slot.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fxhost.errors import RigError
+from fxhost.nearest import find_nearest
 from fxhost.rig.impulse_response import Blend, Response, blend_responses
 from fxhost.rig.slot import Built, Slot
 from fxhost.stages.base import Stage
@@ -40,8 +40,8 @@ def check_setting(part: str, parameters: Sequence[Parameter], name: str, value: 
                 raise RigError(f"{part}: {name} = {value:g} is out of range; expected {parameter.describe_range()}")
             return float(value)
     names = [parameter.name for parameter in parameters]
-    near = get_close_matches(name, names, 1)
-    guess = f"; did you mean {near[0]}?" if near else ""
+    near = find_nearest(name, names)
+    guess = f"; did you mean {near}?" if near else ""
     raise RigError(f"{part} has no {name!r}: there is {', '.join(names)}{guess}")
 
 

@@ -11,6 +11,7 @@ Place = tuple[str | int, ...]
 def find_lines(text: str) -> dict[Place, int]:
     """The line, from 1, of each table and key by its path, such as ('slot', 0, 'preset').
 
+    A path without the number of a table, such as ('slot',), has the line of the first.
     Keys inside an inline table or array have no line of their own: `line_of` gives that of what they stand in.
     """
     lines: dict[Place, int] = {(): 1}
@@ -22,6 +23,7 @@ def find_lines(text: str) -> dict[Place, int]:
             table = ()
             for depth, name in enumerate(names):
                 table = (*table, name)
+                lines.setdefault(table, number)
                 is_array = header[1] is not None and depth == len(names) - 1
                 if is_array:
                     counts[table] = counts.get(table, -1) + 1

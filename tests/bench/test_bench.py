@@ -470,14 +470,14 @@ def test_a_search_that_is_interrupted_tells_its_trials(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--smallest-block --block-frames 64 128", "--block-frames 64 128 means nothing with --smallest-block"),
-        ("--largest-hidden --engine torchscript", "--engine torchscript means nothing with --largest-hidden"),
-        ("--stream --seconds 3", "--seconds 3.0 means nothing with --stream"),
-        ("--loopback --duration 3", "--duration 3.0 means nothing with --loopback"),
-        ("--stress 2", "--stress 2 means nothing without --stream; leave it out"),
-        ("--device virtual", "--device virtual means nothing without --loopback or --stream; leave it out"),
-        ("--input-channel 2", "--input-channel 2 means nothing without"),
-        ("--latency high", "--latency high means nothing without"),
+        ("--smallest-block --block-frames 64 128", "--block-frames 64 128 does nothing with --smallest-block"),
+        ("--largest-hidden --engine torchscript", "--engine torchscript does nothing with --largest-hidden"),
+        ("--stream --seconds 3", "--seconds 3 does nothing with --stream"),
+        ("--loopback --duration 3", "--duration 3 does nothing with --loopback"),
+        ("--stress 2", "--stress 2 does nothing without --stream; leave it out"),
+        ("--device virtual", "--device virtual does nothing without --loopback or --stream; leave it out"),
+        ("--input-channel 2", "--input-channel 2 does nothing without"),
+        ("--latency high", "--latency high does nothing without"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_one_clear_line(arguments: str, message: str, run_here: Run) -> None:

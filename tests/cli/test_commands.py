@@ -76,15 +76,15 @@ def test_the_module_is_the_command() -> None:
         (["--versoin"], "fxhost: no option --versoin; did you mean --version?\nTry: fxhost help\n"),
         (["help", "trian"], "fxhost: no command 'trian'; did you mean train?\nTry: fxhost help\n"),
         (["run", "x", "--duraton", "3"], "fxhost run: no option --duraton; did you mean --duration?\nTry: fxhost help run\n"),
-        (["run"], "fxhost run: the following arguments are required: PRESET\nTry: fxhost help run\n"),
+        (["run"], "fxhost run: PRESET is missing\nTry: fxhost help run\n"),
         (
             ["run", "x", "--level", "nrmal"],
             "fxhost run: --level: 'nrmal' is none of raw, normalized; did you mean normalized?\nTry: fxhost help run\n",
         ),
-        (["signal", "a.wav", "b.wav"], "fxhost signal: what is 'b.wav' for? There is an argument too many\nTry: fxhost help signal\n"),
+        (["signal", "a.wav", "b.wav"], "fxhost signal: 'b.wav' is an argument too many; leave it out\nTry: fxhost help signal\n"),
         (
             ["run", "x", "--duration", "-1"],
-            "fxhost run: --duration: -1 is out of range: expected 0.01 to 1e+09\nTry: fxhost help run\n",
+            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000 s\nTry: fxhost help run\n",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -129,7 +129,7 @@ def test_own_presets_are_found_by_name_and_go_before_shipped_ones(own_folder: Pa
     assert {entry.origin for entry in list_presets()} == {"shipped"}
     assert resolve_output(Path("mine")) == own_folder / "mine.pt"
     assert resolve_output(Path("mine.pt")) == Path("mine.pt")
-    assert resolve_output(Path("here/mine")) == Path("here/mine")
+    assert resolve_output(Path("here/mine")) == Path("here/mine.pt")
     (own_folder / "identity.pt").write_bytes(make_preset(1, 8).read_bytes())
     assert find_preset("identity") == find_preset("Identity") == own_folder / "identity.pt"
     assert [entry.origin for entry in list_presets() if entry.name == "identity"] == [LIBRARY, "shipped"]
@@ -186,5 +186,5 @@ def test_a_preset_is_not_written_as_a_recording(capsys: pytest.CaptureFixture[st
     assert told == (
         1,
         "",
-        "fxhost: -o x.wav: a preset is a .pt file; give x.pt, or a bare name to keep it in your library\n",
+        "fxhost: x.wav does not end in .pt, as presets do; give x.pt, or x to keep it in your library\n",
     )

@@ -85,7 +85,7 @@ def test_a_better_quality_is_a_larger_file(stereo: Path, make_preset: MakePreset
         (["a.flac", "--bits", "32f"], "cannot hold 32f bits; it takes 16, 24"),
         (["a.ogg", "--bits", "16"], "has no bits to choose"),
         (["a.wav", "--quality", "0.5"], "has no quality to choose"),
-        (["a.wav", "--format", "flac"], "--format goes with -o FOLDER"),
+        (["a.wav", "--format", "flac"], "--format flac does nothing without -o FOLDER"),
     ],
 )
 def test_what_a_format_cannot_hold_is_refused(

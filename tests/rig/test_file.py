@@ -253,7 +253,7 @@ def test_what_the_flags_made_is_saved_and_plays_the_same(
 
 def test_options_that_a_rig_file_has_keys_for_are_refused(rig_file: Path) -> None:
     done = call_fxhost("run", rig_file, "--device", "virtual", "--gate", -50)
-    assert_one_line(done, "--gate goes with presets")
+    assert_one_line(done, "--gate -50 does nothing with a rig file; write it into the file")
     assert_one_line(call_fxhost("run", rig_file, "ts-overdrive", "--device", "virtual"), "plays alone")
 
 
