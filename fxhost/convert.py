@@ -165,7 +165,7 @@ def import_folder(
         DiskFullError as soon as a file says so.
     """
     if target.suffix.lower() == ".pt" and not target.is_dir():
-        raise FileError(f"{target} is named as one preset; give the folder that the presets go into, such as {target.stem}")
+        raise FileError(f"{target} is named as one preset; give a folder, such as {target.stem}")
     paths = find_captures(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,12 @@ IDLE = (
     Idle(("rig",), ("force",), lambda o: o.action != "init", "with check and show, which write no file"),
     Idle(("presets",), ("json",), lambda o: o.action != "list", "with add and remove"),
     Idle(("info",), ("all",), lambda o: o.json, "with --json, which tells everything"),
+    Idle(
+        ("export",),
+        ("knob",),
+        lambda o: o.output.suffix.lower() != ".nam",
+        "in a .json or .aidax file, whose knobs can be turned",
+    ),
     Idle(("import",), ("sample_rate",), lambda o: o.all is not None, "with --all", "import that file by itself"),
     Idle(
         ("train",),

@@ -17,6 +17,8 @@ from fxhost.cli.console import (
 )
 from fxhost.errors import DeviceError, FxhostError
 
+LONGEST_NAME = 40  # of a preset, that is kept in one piece
+
 if TYPE_CHECKING:
     from fxhost.engine.rate_plan import Plan
     from fxhost.preset.effect import Preset
@@ -66,37 +68,59 @@ def run_presets(options: argparse.Namespace) -> int:
         return change_folders(options)
     if options.folder is not None:
         raise FxhostError(f"what to do with {options.folder}? Give add or remove before it")
-    entries = list_presets()
-    described = [(entry, *_describe_entry(entry)) for entry in entries]
+    described = [(entry, told) for entry in list_presets() if (told := describe_entry(entry)) is not None]
     if options.json:
         rows = [
             {"preset": entry.name, "path": str(entry.path), "origin": entry.origin, **metadata}
-            for entry, metadata, _ in described
+            for entry, metadata in described
         ]
         print_json(rows)
         return 0
     table = make_table("preset", "what it is", "network", "rate", "held-out ESR", "from")
-    for entry, metadata, network in described:
+    table.columns[0].overflow = "fold"  # it is what one types
+    table.columns[0].no_wrap = all(len(entry.name) <= LONGEST_NAME for entry, _ in described)
+    for entry, metadata in described:
         training = metadata.get("training") or {}
         rate = f"{metadata['sample_rate']} Hz" if "sample_rate" in metadata else "–"
-        name = metadata.get("name") or f"a {entry.path.suffix} capture"
-        table.add_row(entry.name, name, network, rate, format_esr(training.get("esr_test")), entry.origin)
+        name = metadata.get("name") or (
+            "cannot be read; see `fxhost info`" if "error" in metadata else f"a capture of {metadata['program']}"
+        )
+        esr = format_esr(training.get("esr_test"))
+        table.add_row(entry.name, name, _name_network(metadata), rate, esr, entry.origin)
     make_console().print(table)
     return 0
 
 
-def _describe_entry(entry: "Entry") -> tuple[dict[str, Any], str]:
-    """The metadata of a preset and its network in words, without its weights; None for a capture."""
-    from fxhost.preset.archive import read_metadata
+def describe_entry(entry: "Entry") -> dict[str, Any] | None:
+    """What a file that can be named is, without its weights.
 
-    if entry.path.suffix != ".pt":
-        return {}, "–"
+    Returns
+    -------
+    dict or None
+        The metadata of a preset; the `program` of a capture; the `error` of a file that cannot be read. None for JSON
+        that is no model at all, as many programs keep it.
+    """
+    from fxhost.preset.archive import read_metadata
+    from fxhost.preset.captures import recognise_capture
+
     try:
-        metadata = read_metadata(entry.path)
-        sizes = metadata["architecture"]
-        return metadata, f"{str(sizes['type']).upper()} {sizes['layers']}×{sizes['hidden_size']}"
-    except (FxhostError, KeyError, TypeError):
-        return {"name": "cannot be read; see `fxhost info`"}, "–"
+        if entry.path.suffix.lower() == ".pt":
+            return read_metadata(entry.path)
+        program = recognise_capture(entry.path)
+    except FxhostError as err:
+        return {"error": str(err)}
+    if program is None and ".json" in entry.path.name.lower():
+        return None
+    return {"program": program} if program else {"error": f"{entry.path} is no model that fxhost knows"}
+
+
+def _name_network(metadata: dict[str, Any]) -> str:
+    """The network of a preset in words, as far as its metadata is in order."""
+    sizes = metadata.get("architecture")
+    if not isinstance(sizes, dict) or not {"type", "layers", "hidden_size"} <= sizes.keys():
+        return "–"
+    name = "WaveNet" if sizes["type"] == "wavenet" else str(sizes["type"]).upper()
+    return f"{name} {sizes['layers']}×{sizes['hidden_size']}"
 
 
 def change_folders(options: argparse.Namespace) -> int:
@@ -116,8 +140,11 @@ def change_folders(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise FxhostError(f"no such folder: {folder}")
     keep_folders([*(other for other in folders if other != folder), folder])
-    count = sum(entry.origin == str(folder) for entry in list_presets())
-    say(f"{folder}: {count} preset{'s' if count != 1 else ''} can now be named, see `fxhost presets`")
+    found = [describe_entry(entry) for entry in list_presets() if entry.origin == str(folder)]
+    damaged = sum(told is not None and "error" in told for told in found)
+    count = len(found) - found.count(None) - damaged
+    odd = f", {damaged} file{'s' * (damaged != 1)} cannot be read" if damaged else ""
+    say(f"{folder}: {count} preset{'s' * (count != 1)} can now be named{odd}; see `fxhost presets`")
     return 0
 
 
@@ -146,9 +173,7 @@ def run_info(options: argparse.Namespace) -> int:
             table.add_row(key, value)
         make_console().print(table)
         if not options.all:
-            say(
-                f"`fxhost info {options.preset} --all` tells all {len(rows)} entries, --rates how it plays at others"
-            )
+            say(f"`fxhost info {options.preset} --all` tells all {len(rows)} entries, --rates how it plays at others")
         if plans:
             make_console().print(tabulate_plans(plans))
     if options.check and not result["check"]["passed"]:

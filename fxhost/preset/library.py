@@ -129,7 +129,7 @@ def resolve_output(path: Path) -> Path:
         return path
     if path.suffix:
         named = path.with_suffix(".pt")
-        raise FileError(f"{path} does not end in .pt, as presets do; give {named}, or {path.stem} to keep it in your library")
+        raise FileError(f"{path} does not end in .pt, as presets do; give {named}, or {path.stem} for your library")
     if len(path.parts) != 1:
         return path.with_suffix(".pt")
     folder = library_folder()

@@ -84,7 +84,7 @@ def test_the_module_is_the_command() -> None:
         (["signal", "a.wav", "b.wav"], "fxhost signal: 'b.wav' is an argument too many; leave it out\nTry: fxhost help signal\n"),
         (
             ["run", "x", "--duration", "-1"],
-            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000 s\nTry: fxhost help run\n",
+            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000\nTry: fxhost help run\n",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -104,7 +104,7 @@ def test_a_mistyped_preset_or_knob_gets_the_nearest(
     make_preset: MakePreset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tell(capsys, "info", "ts-overdrve")[2] == "fxhost: no such preset: ts-overdrve; did you mean ts-overdrive?\n"
-    done = run_fxhost("export", make_preset(1, 8, 2), "-o", "x.json", "--knob", "knob1=0.5")
+    done = run_fxhost("export", make_preset(1, 8, 2), "-o", "x.nam", "--knob", "knob1=0.5")
     assert_one_line(done, "no knob 'knob1': there is knob 1; did you mean 'knob 1'?")
 
 
@@ -142,8 +142,9 @@ def test_a_folder_of_captures_is_added_named_and_removed(
     (captures / "below").mkdir(parents=True)
     (captures / "below" / "deluxe.pt").write_bytes(make_preset(1, 8).read_bytes())
     (captures / "notes.txt").touch()
+    (captures / "package.json").write_text('{"name": "x"}')
     assert (
-        tell(capsys, "presets", "add", captures)[1] == f"{captures}: 1 preset can now be named, see `fxhost presets`\n"
+        tell(capsys, "presets", "add", captures)[1] == f"{captures}: 1 preset can now be named; see `fxhost presets`\n"
     )
     assert find_preset("deluxe") == captures / "below" / "deluxe.pt"
     rows = json.loads(tell(capsys, "presets", "--json")[1])
@@ -186,5 +187,5 @@ def test_a_preset_is_not_written_as_a_recording(capsys: pytest.CaptureFixture[st
     assert told == (
         1,
         "",
-        "fxhost: x.wav does not end in .pt, as presets do; give x.pt, or x to keep it in your library\n",
+        "fxhost: x.wav does not end in .pt, as presets do; give x.pt, or x for your library\n",
     )

@@ -4,6 +4,7 @@
 content tells which.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,20 @@ from fxhost.preset.captures.strangers import describe_object
 from fxhost.preset.effect import Preset
 from fxhost.preset.json_parsing import parse_object
 
-__all__ = ["ENDINGS", "PACKED_ENDINGS", "aidax", "coreaudioml", "is_capture", "nam", "read_capture", "refuse_kind"]
+__all__ = [
+    "ENDINGS",
+    "PACKED_ENDINGS",
+    "aidax",
+    "coreaudioml",
+    "is_capture",
+    "nam",
+    "read_capture",
+    "recognise_capture",
+    "refuse_kind",
+]
 
-FORMATS = (nam, coreaudioml, aidax)
+PROGRAMS = {nam: "Neural Amp Modeler", coreaudioml: "Proteus or NeuralPi", aidax: "AIDA-X"}
+FORMATS = tuple(PROGRAMS)
 MAX_FILE_SIZE = 64 << 20  # bytes: an LSTM of five layers of 256 units, with numbers of 17 digits
 MAX_ANY_SIZE = 12 << 20  # of what is no long list of numbers; parsed JSON may take 24 times as many
 MAX_NUMBERS, MAX_PIECES = 3 << 20, 1 << 18  # in a larger one: commas, and brackets and texts
@@ -61,6 +73,48 @@ def read_capture(path: Path) -> Preset:
     PresetError
         If the file cannot be read, is damaged, or is nothing that fxhost plays.
     """
+    content = read_content(path)
+    data = parse_object(str(path), content)
+    claiming = [module for module in FORMATS if module.claims(data)]
+    if len(claiming) != 1:
+        raise PresetError(
+            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {describe_object(data)}"
+        )
+    preset: Preset = claiming[0].read(path, data)
+    notes = ["zeros after its end"] if content.endswith(b"\x00") else []
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        notes.append("letters that are not UTF-8")
+    return replace(preset, notes=(*preset.notes, *notes))
+
+
+def recognise_capture(path: Path) -> str | None:
+    """The program whose model a JSON file is, such as 'Neural Amp Modeler'; None of other JSON. No weight is checked.
+
+    Raises
+    ------
+    PresetError
+        If the file cannot be read, is no JSON, or is damaged.
+    """
+    content = read_content(path)
+    if not is_object(content[:HEAD]):
+        raise refuse_kind(path)
+    try:
+        data = json.loads(content.decode("utf-8-sig", errors="replace").rstrip("\x00"))
+    except (ValueError, RecursionError):
+        data = parse_object(str(path), content)
+    return next((name for module, name in PROGRAMS.items() if module.claims(data)), None)
+
+
+def read_content(path: Path) -> bytes:
+    """The JSON of a file, unpacked; of no more than is allowed.
+
+    Raises
+    ------
+    PresetError
+        If the file cannot be read, is too large, or is damaged.
+    """
     try:
         with open(path, "rb") as file:
             if (size := file.seek(0, 2)) > MAX_FILE_SIZE:
@@ -75,19 +129,7 @@ def read_capture(path: Path) -> Preset:
             raise PresetError(f"{path} is gzip, and what it holds {describe_kind(content[:HEAD], len(content))}")
     if len(content) > MAX_ANY_SIZE:
         check_pieces(path, content)
-    data = parse_object(str(path), content)
-    claiming = [module for module in FORMATS if module.claims(data)]
-    if len(claiming) != 1:
-        raise PresetError(
-            f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {describe_object(data)}"
-        )
-    preset: Preset = claiming[0].read(path, data)
-    notes = ["zeros after its end"] if content.endswith(b"\x00") else []
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        notes.append("letters that are not UTF-8")
-    return replace(preset, notes=(*preset.notes, *notes))
+    return content
 
 
 def check_pieces(path: Path, content: bytes) -> None:
