@@ -57,20 +57,30 @@ def _plays_rig(options: argparse.Namespace) -> bool:
     return len(words) == 1 and words[0].endswith(".toml")
 
 
+def _plays_take(options: argparse.Namespace) -> bool:
+    return len(options.words) == 2 and bool(options.words[0].endswith(".take"))
+
+
 IDLE = (
     Idle(("run", "render"), SOUND, _plays_rig, "with a rig file", "write it into the file"),
     Idle(("run",), ("input_device",), lambda o: o.input_file is not None, "with --input-file, which plays instead"),
     Idle(
         ("run",),
         ("force",),
-        lambda o: o.output_file is None and o.save is None,
-        "without --output-file or --save",
+        lambda o: o.output_file is None and o.record is None and o.save is None,
+        "without --output-file, --record or --save",
     ),
     Idle(
         ("run", "bench"),
         ("device",),
         lambda o: o.input_device is not None and o.output_device is not None,
         "beside --input-device and --output-device",
+    ),
+    Idle(
+        ("render",),
+        (*SOUND, "output_folder", "scene", "channel", "sample_rate", "format"),
+        _plays_take,
+        "with a take, which is played as it was recorded",
     ),
     Idle(("render",), ("scene",), lambda o: not _plays_rig(o), "without a rig file, which has the scenes"),
     Idle(

@@ -6,8 +6,6 @@ from pathlib import Path
 from fxhost.cli.console import end_like_ctrl_c, make_console, print_json, say
 from fxhost.errors import FxhostError
 
-OWN = {"output_folder": None, "scene": None, "channel": None, "sample_rate": None, "format": None}  # a take's own
-
 
 def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
     """Play a take again into a file.
@@ -15,18 +13,13 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
     Raises
     ------
     FxhostError
-        If an option asks for what the take decides, or the take cannot be played again.
+        If the take cannot be played again.
     """
-    from fxhost.cli.reading_rigs import refuse_sound_options
     from fxhost.io.files import check_output
     from fxhost.io.sound_writing import BITS, check_encoding, check_format, writing
     from fxhost.rig.replay import Replay
     from fxhost.rig.take_file import read_take
 
-    refuse_sound_options(options, path)
-    for name, default in OWN.items():
-        if getattr(options, name) != default:
-            raise FxhostError(f"--{name.replace('_', '-')} goes with presets; {path} is played as it was recorded")
     take = read_take(path)
     if take.lost_frames:
         raise FxhostError(

@@ -19,13 +19,14 @@ VIRTUAL = ("--device", "virtual", "--duration", 0.1)
     [
         ("run a.toml --level raw", "--level raw does nothing with a rig file; write it into the file"),
         ("run a --input-file b.wav --input-device 3", "--input-device 3 does nothing with --input-file"),
-        ("run a --force", "--force does nothing without --output-file or --save"),
+        ("run a --force", "--force does nothing without --output-file, --record or --save"),
         (
             "run a --device 1 --input-device 2 --output-device 3",
             "--device 1 does nothing beside --input-device and --output-device",
         ),
         ("render a b.wav c.wav --scene Lead", "--scene Lead does nothing without a rig file"),
         ("render a.toml b.wav c.wav --input-gain-db 0", "--input-gain-db 0 does nothing with a rig file"),
+        ("render a.take b.wav --sample-rate 48000", "--sample-rate 48000 does nothing with a take"),
         ("rig check --force", "--force does nothing with check and show"),
         ("presets add . --json", "--json does nothing with add and remove"),
         ("info a --all --json", "--all does nothing with --json"),
