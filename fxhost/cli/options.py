@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+RATES_HZ = 8000, 384_000  # that a stream may have
+PRESET = "a name from `fxhost presets`, or a .pt, .nam, .json or .aidax file"
 BENCH_PRESETS = ["ts-overdrive"]  # the default of bench
 Group = argparse._ArgumentGroup | argparse.ArgumentParser
 # The names of the options that say how presets sound, for which a rig file has keys.
@@ -118,22 +120,25 @@ def setting(text: str) -> dict[str, float]:
 
 def add_json(group: Group) -> None:
     """The option for machines."""
-    group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    group.add_argument("--json", action="store_true", help="print the result as JSON on stdout, all else on stderr")
 
 
 def add_force(group: Group, also: str = "") -> None:
     """The option that lets a command replace files."""
-    group.add_argument("--force", action="store_true", help="replace an existing output file" + also)
+    group.add_argument("--force", action="store_true", help="replace a file that exists" + also)
 
 
 def add_sample_rate(group: Group, default: str) -> None:
     """The rate of the stream."""
     group.add_argument(
-        "--sample-rate", type=number(8000, 384_000, int), metavar="HZ", help=f"of the stream (default: {default})"
+        "--sample-rate",
+        type=number(*RATES_HZ, int, "Hz"),
+        metavar="HZ",
+        help=f"sample rate, 8000 to 384000 Hz (default: {default})",
     )
 
 
-def add_knob(group: Group) -> None:
+def add_knob(group: Group, which: str = "; 2.NAME=V means the second preset alone") -> None:
     """The positions of knobs."""
     group.add_argument(
         "--knob",
@@ -141,38 +146,48 @@ def add_knob(group: Group) -> None:
         action="append",
         default=[],
         metavar="NAME=V",
-        help="set a knob, 0 to 1; of the second preset alone: 2.NAME=V; repeatable",
+        help=f"set a knob to V, 0 to 1{which}; may be repeated",
     )
 
 
 def add_device(group: Group, two_inputs: bool = False) -> None:
     """Where to play."""
-    two = "two of them, such as 1,2, for two instruments, each on a side of its own; " if two_inputs else ""
-    group.add_argument("--device", metavar="D", help="number or part of the name for input and output, or 'virtual'")
-    group.add_argument("--input-device", metavar="D", help="number or name of the input device")
-    group.add_argument("--output-device", metavar="D", help="number or name of the output device")
+    default = "the first of a device, of a file the one with the signal" if two_inputs else "the first"
+    two = "; 1,2 plays two instruments, each on a side" if two_inputs else ""
+    group.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="device for input and output: its number or part of its name from `fxhost devices`, or virtual for none "
+        "(default: the system's)",
+    )
+    group.add_argument("--input-device", metavar="DEVICE", help="device for the input (default: that of --device)")
+    group.add_argument("--output-device", metavar="DEVICE", help="device for the output (default: that of --device)")
     group.add_argument(
         "--input-channel",
         "--channel",
         type=input_channels if two_inputs else channel,
-        metavar="left|right|N|N,N" if two_inputs else "left|right|N",
-        help=two + "from 1 (default: the device's first, or the one of a file that carries the signal)",
+        metavar="CHANNEL",
+        help=f"channel of the input: left, right, or a number from 1 (default: {default}){two}",
     )
     group.add_argument(
-        "--latency", type=latency, default="low", metavar="low|high|S", help="what to ask the driver for (default low)"
+        "--latency",
+        type=latency,
+        default="low",
+        metavar="low|high|S",
+        help="latency to ask the driver for, each way: low, high, or 0 to 10 s (default low)",
     )
 
 
 def add_connections(group: Group) -> None:
     """How to appear in a JACK graph."""
-    group.add_argument("--client-name", default="fxhost", metavar="NAME", help="in a JACK graph (default fxhost)")
-    group.add_argument("--no-connect", action="store_true", help="leave the JACK ports unconnected")
+    group.add_argument("--client-name", default="fxhost", metavar="NAME", help="name in the JACK graph (default fxhost)")
+    group.add_argument("--no-connect", action="store_true", help="connect no port in the JACK graph")
     group.add_argument(
         "--connect-to",
         action="append",
         default=[],
         metavar="PORT",
-        help="connect the output to this JACK port or client instead of the device; repeatable",
+        help="connect the output to this JACK port or client instead of the device; may be repeated",
     )
 
 
@@ -180,14 +195,18 @@ def add_sound(group: Group) -> None:
     """How the presets are to sound."""
     for side in ("input", "output"):
         group.add_argument(
-            f"--{side}-gain-db", type=number(-60, 60), default=0.0, metavar="X", help=f"{side} gain in dB (default 0)"
+            f"--{side}-gain-db",
+            type=number(-60, 60, unit="dB"),
+            default=0.0,
+            metavar="DB",
+            help=f"{side} gain, −60 to 60 dB (default 0)",
         )
     add_knob(group)
     group.add_argument(
         "--gate",
-        type=number(-90, 0),
+        type=number(-90, 0, unit="dB"),
         metavar="DB",
-        help="a noise gate that listens to the dry signal and opens at this level, −90 to 0 dB",
+        help="noise gate, which opens when the dry signal is above this level, −90 to 0 dB (default: none)",
     )
     group.add_argument(
         "--cab",
@@ -195,25 +214,27 @@ def add_sound(group: Group) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a cabinet: an impulse response in a sound file, mono or stereo; several are aligned and blended",
+        help="cabinet: an impulse response in a sound file, mono or stereo (default: none); may be repeated, then "
+        "they are aligned and blended",
     )
     group.add_argument(
         "--eq",
         type=setting,
-        metavar='"bass=+2 mid=-1"',
-        help="tone controls: bass, mid, treble in dB, low_cut and high_cut in Hz, band1_freq, band1_gain, band1_q, …",
+        metavar="SETTINGS",
+        help='tone controls, such as "bass=+2 mid=-1": bass, mid and treble, −15 to 15 dB; low_cut and high_cut in Hz; '
+        "band1_freq in Hz, band1_gain in dB, band1_q, and the same of band2 (default: flat)",
     )
     group.add_argument(
         "--level",
         choices=("raw", "normalized"),
         default="raw",
-        help="as the last preset has it (default), or at −18 dB if the preset tells its loudness",
+        help="loudness: raw, as the last preset is (default), or normalized to −18 dB if its file tells it",
     )
     group.add_argument(
         "--interface-dbu",
-        type=number(-60, 60),
-        metavar="X",
-        help="level of full scale at the interface's input: calibrates captures that tell theirs",
+        type=number(-60, 60, unit="dBu"),
+        metavar="DBU",
+        help="input level of your interface that gives full scale, −60 to 60 dBu; calibrates captures that tell theirs",
     )
 
 
@@ -224,11 +245,11 @@ def add_engine(group: Group) -> None:
         type=int,
         choices=(1, 2, 4),
         default=1,
-        help="run the networks at 2 or 4 times the rate, against aliasing (default 1)",
+        help="run the networks at 2 or 4 times the sample rate, which reduces aliasing (default 1)",
     )
     group.add_argument(
         "--engine",
         choices=("compiled", "torchscript"),
         default="compiled",
-        help="the compiled kernel (default), or the preset's own TorchScript module: this runs code from the file",
+        help="what computes: compiled, fxhost's own (default), or torchscript, which runs code from the preset's file",
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -50,6 +51,7 @@ SAID = (
 )
 
 
+LINE = 79  # characters of a line of help
 PLAYED = (".pt", ".nam", ".json", ".aidax", ".gz", ".toml")  # endings of what run takes
 
 
@@ -160,10 +162,11 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         command = commands.add_parser(
             name,
             usage=f"fxhost {name} {words}".rstrip(),
-            description=text,
+            description=textwrap.fill(text, LINE),
             epilog="examples:\n" + "\n".join(f"  fxhost {example}" for example in examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        command._positionals.title = "arguments"
         add(command)
     return parser, dict(commands.choices)
 
@@ -171,7 +174,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 # name → what it does, what it is called with, its options, and examples
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Sequence[str]]] = {
     "run": (
-        "Play presets live, one after the other, from the input to the output; a rig file; or a folder, step by step.",
+        "Play live, from the input to the output: presets in a row, a rig file, or a folder to step through.",
         "PRESET… | RIG.toml | FOLDER [options]",
         add_run,
         (
@@ -181,7 +184,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ),
     ),
     "render": (
-        "Play a recording through presets into a file, as fast as it goes; equal to live playing to the bit.",
+        "Play a recording through presets or a rig into a file, faster than live; every sample equals live playing.",
         "PRESET… IN.wav OUT.wav | PRESET… -o FOLDER IN.wav… | TAKE.take OUT.wav",
         add_render,
         (
@@ -191,13 +194,13 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ),
     ),
     "rig": (
-        "Write a commented rig file that plays at once, find every mistake in one, or draw the path of its signal.",
+        "Write a rig file with comments that plays at once, find every mistake in one, or draw the path of its signal.",
         "init|check|show [FILE.toml] [--force]",
         add_rig,
         ("rig init", "rig check rig.toml", "run rig.toml"),
     ),
     "devices": (
-        "List the sound devices, and those that run would take; or the MIDI ports.",
+        "List the sound devices, and which of them run takes; or the MIDI ports.",
         "[--midi] [--json]",
         add_devices,
         ("devices", "devices --midi", "run ts-overdrive --device 0"),
@@ -209,7 +212,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ("presets", "presets add captures", "presets remove captures"),
     ),
     "info": (
-        "Tell what a preset or capture is.",
+        "Show what a preset or capture is: network, sample rate, knobs, levels, how close it is to what it learned.",
         "PRESET [options]",
         add_info,
         ("info ts-overdrive", "info ts-overdrive --rates", "info ts-overdrive --all"),
@@ -237,7 +240,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ),
     ),
     "signal": (
-        "Write a test signal to be played through a device and recorded.",
+        "Write a test signal, which you play through your device and record, so that train can learn from both.",
         "OUT.wav [options]",
         add_signal,
         ("signal dry.wav", "signal dry.wav --seconds 60", "signal dry.wav --sample-rate 44100"),
@@ -249,7 +252,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ("capture -o pair", "capture -o pair --level -12 --input-channel 2", "capture -o pair --signal dry.wav"),
     ),
     "bench": (
-        "Measure how long blocks take, what jitter a device has, and the round trip from output to input.",
+        "Measure how long blocks take to compute; or how evenly a device calls, or the latency from output to input.",
         "[PRESET…] [options]",
         add_bench,
         ("bench", "bench ts-overdrive --block-frames 64 128", "bench --stream --duration 5 --device virtual"),
@@ -261,7 +264,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ("doctor", "doctor --json", "bench --stream --duration 60"),
     ),
     "help": (
-        "Show what there is, or the options of a command.",
+        "Show all commands, or the options of one.",
         "[COMMAND]",
         add_help,
         ("help", "help run", "help train"),

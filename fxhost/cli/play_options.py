@@ -6,6 +6,7 @@ from pathlib import Path
 from fxhost.cli.options import (
     BENCH_PRESETS,
     Group,
+    PRESET,
     add_connections,
     add_device,
     add_engine,
@@ -24,7 +25,7 @@ def add_run(command: argparse.ArgumentParser) -> None:
         "presets",
         nargs="+",
         metavar="PRESET",
-        help="a .pt, .nam, .json or .aidax file, or a name from `fxhost presets`; or one rig file or folder",
+        help=f"{PRESET}; or instead one rig file or one folder",
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
@@ -35,18 +36,18 @@ def add_run(command: argparse.ArgumentParser) -> None:
     add_device(device, two_inputs=True)
     device.add_argument(
         "--block-frames",
-        type=number(1, 65536, int),
+        type=number(1, 65536, int, "frames"),
         default=0,
-        metavar="N",
-        help="default: 64, or what a JACK server runs at",
+        metavar="FRAMES",
+        help="length of a block, 1 to 65536 frames (default: 64, or that of the JACK server)",
     )
     add_sample_rate(device, "the input file's, the presets', or the device's")
     device.add_argument(
         "--patience",
-        type=number(0, 1e6),
+        type=number(0, 1e6, unit="s"),
         default=60.0,
         metavar="S",
-        help="how long to wait for a device or server that went away while playing (default 60)",
+        help="how long to wait for a device or sound server that goes away while playing, 0 to 1000000 s (default 60)",
     )
     control = command.add_argument_group("control")
     control.add_argument(
@@ -54,36 +55,41 @@ def add_run(command: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="PORT",
-        help="listen to MIDI ports with this in their names (default: all); what [[midi]] in the rig file leaves free: "
-        "programs choose scenes (in a folder, or a set list of rigs without scenes: rigs), controller 7 is the output "
-        "volume, 11 that of the input, 64 the bypass, 20-27 the first knobs, 80-83 record, play, undo and clear the "
-        "loop, 85 starts and stops the song, 102-110 switch slots",
+        help="listen to the MIDI ports with PORT in their names (default: to all). A rig file says what they control; "
+        "apart from that, programs choose scenes (in a folder, or a set list of rigs without scenes: rigs), "
+        "controller 7 is the output volume, 11 the input volume, 64 the bypass, 20 to 27 turn the first knobs, 80 to "
+        "83 record, play, undo and clear the loop, 85 starts and stops the song, 102 to 110 switch slots",
     )
     control.add_argument(
         "--web",
         nargs="?",
         const="",
         metavar="HOST:PORT",
-        help="serve a page for a phone that controls the rig, and print its address (default 127.0.0.1:8765, for this "
-        "machine alone; 0.0.0.0:8765 lets others in who know the address)",
+        help="serve a page that controls the rig from a browser, and print its address (default: 127.0.0.1:8765, for "
+        "this machine alone; 0.0.0.0:8765 lets a phone in the same network in)",
     )
     add_beside(command.add_argument_group("beside the rig"))
     recording = command.add_argument_group("recording")
     recording.add_argument(
         "--input-file", type=Path, metavar="DRY.wav", help="play this recording once instead of the input"
     )
-    recording.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record what is played")
+    recording.add_argument("--output-file", type=Path, metavar="OUT.wav", help="record the output into this file")
     recording.add_argument(
         "--record",
         type=Path,
         metavar="TAKE.wav",
-        help="record a take: the output, beside it the input and all that is done, so that `fxhost render TAKE.take "
-        "OUT.wav` plays it again to the bit; the key R begins and ends takes too",
+        help="record a take: the output, and beside it the input and all that is done, so that `fxhost render "
+        "TAKE.take OUT.wav` plays it again to the bit; the key R begins and ends takes too",
     )
     recording.add_argument(
-        "--bits", choices=("16", "24", "32f"), help="of a recorded sample (default: 32f, or 24 in .flac)"
+        "--bits", choices=("16", "24", "32f"), help="bits of a written sample (default: 32f, in .flac 24)"
     )
-    recording.add_argument("--duration", type=number(0.01, 1e9), metavar="S", help="stop after so many seconds")
+    recording.add_argument(
+        "--duration",
+        type=number(0.01, 1e9, unit="s"),
+        metavar="S",
+        help="stop after this time, 0.01 s or more (default: never, or at the end of --input-file)",
+    )
     recording.add_argument("--save", type=Path, metavar="RIG.toml", help="write the rig as it stands at the end")
     add_force(recording)
     advanced = command.add_argument_group("advanced")
@@ -121,30 +127,38 @@ def add_render(command: argparse.ArgumentParser) -> None:
         "words",
         nargs="+",
         metavar="PRESET… IN.wav OUT.wav",
-        help="presets as for run, a dry recording, and the file to write (.wav, .flac, .ogg, .mp3 and others); "
-        "with -o, presets and any number of recordings",
+        help="presets or one rig file as for run, a dry recording, and the file to write (.wav, .flac, .ogg, .mp3 and "
+        "others); with -o, presets and any number of recordings",
     )
     command.add_argument(
-        "-o", "--output-folder", type=Path, metavar="FOLDER", help="write each recording into this folder, by its name"
+        "-o",
+        "--output-folder",
+        type=Path,
+        metavar="FOLDER",
+        help="write each recording into this folder under its name",
     )
     sound = command.add_argument_group("sound")
     add_sound(sound)
-    sound.add_argument("--scene", metavar="NAME|N", help="of a rig file (default: its first)")
+    sound.add_argument(
+        "--scene", metavar="NAME|N", help="scene of the rig file, by name or number (default: the first)"
+    )
     sound.add_argument(
         "--channel",
         "--input-channel",
         type=channel,
-        metavar="left|right|N",
-        help="one of a file with several (default: all that differ, each by itself)",
+        metavar="CHANNEL",
+        help="channel of the recording: left, right, or a number from 1 (default: all that differ, each by itself)",
     )
     files = command.add_argument_group("files")
-    files.add_argument("--bits", choices=("16", "24", "32f"), help="of a sample (default: 32f, or 24 in .flac)")
     files.add_argument(
-        "--quality", type=number(0.0, 1.0), metavar="Q", help="of .ogg and .mp3, 0 to 1 (default: the format's own)"
+        "--bits", choices=("16", "24", "32f"), help="bits of a written sample (default: 32f, in .flac 24)"
+    )
+    files.add_argument(
+        "--quality", type=number(0.0, 1.0), metavar="Q", help="quality of .ogg and .mp3, 0 to 1 (default: the format's)"
     )
     add_sample_rate(files, "that of the recording")
     files.add_argument(
-        "--format", metavar="ENDING", help="with -o: write .flac, .wav, … instead of the recording's own"
+        "--format", metavar="ENDING", help="with -o: write .flac, .wav or others (default: as each recording)"
     )
     add_force(files)
     advanced = command.add_argument_group("advanced")
@@ -186,19 +200,22 @@ def add_capture(capture: argparse.ArgumentParser) -> None:
 def add_bench(bench: argparse.ArgumentParser) -> None:
     """Options of `fxhost bench`."""
     bench.add_argument(
-        "presets", nargs="*", default=BENCH_PRESETS, metavar="PRESET", help="as for run (default ts-overdrive)"
+        "presets", nargs="*", default=BENCH_PRESETS, metavar="PRESET", help=f"{PRESET} (default ts-overdrive)"
     )
     modes = bench.add_mutually_exclusive_group()
-    modes.add_argument("--stream", action="store_true", help="measure on the device: time between callbacks, and xruns")
-    modes.add_argument("--loopback", action="store_true", help="measure the round trip by a cable from output to input")
+    modes.add_argument("--stream", action="store_true", help="play on the device: time between blocks, and dropouts")
+    modes.add_argument(
+        "--loopback", action="store_true", help="measure the latency through a cable from output to input"
+    )
     modes.add_argument("--largest-hidden", action="store_true", help="find the largest network that this machine plays")
     modes.add_argument("--smallest-block", action="store_true", help="find the smallest block that this machine plays")
     bench.add_argument(
         "--block-frames",
-        type=number(1, 65536, int),
+        type=number(1, 65536, int, "frames"),
         nargs="+",
-        metavar="N",
-        help="default 16 to 1024; 64 for --largest-hidden; as for run with --stream and --loopback",
+        metavar="FRAMES",
+        help="length of a block, 1 to 65536 frames, or several (default: 16 to 1024; for --largest-hidden 64; for --stream "
+        "and --loopback as run)",
     )
     add_sample_rate(bench, "the presets' own")
     bench.add_argument(
@@ -206,21 +223,27 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=("compiled", "torchscript"),
         default=["compiled"],
-        help="one or both (default compiled); torchscript runs code from the file",
+        help="what computes: compiled, fxhost's own (default), torchscript, which runs code from the preset's file, "
+        "or both",
     )
     bench.add_argument(
         "--seconds",
-        type=number(0.01, 3600),
+        type=number(0.01, 3600, unit="s"),
         metavar="S",
-        help="for each row (default 1; 3 for the limits)",
+        help="time for each row, 0.01 to 3600 s (default 1; for --largest-hidden and --smallest-block 3)",
     )
-    bench.add_argument("--duration", type=number(0.01, 86_400), metavar="S", help="of --stream (default 10)")
+    bench.add_argument(
+        "--duration",
+        type=number(0.01, 86_400, unit="s"),
+        metavar="S",
+        help="with --stream: stop after this time, 0.01 to 86400 s (default 10)",
+    )
     bench.add_argument(
         "--stress",
         type=number(1, 256, int),
         default=0,
         metavar="N",
-        help="with --stream: so many busy Python threads beside it, which take and free memory",
+        help="with --stream: let N Python threads compute beside it, 1 to 256 (default: none)",
     )
     add_device(bench)
     add_json(bench)
@@ -228,8 +251,13 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
 
 def add_rig(command: argparse.ArgumentParser) -> None:
     """Options of `fxhost rig`."""
-    command.add_argument("action", choices=("init", "check", "show"), metavar="init|check|show")
-    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="default rig.toml")
+    command.add_argument(
+        "action",
+        choices=("init", "check", "show"),
+        metavar="init|check|show",
+        help="init writes a rig file to start from, check finds all mistakes in one, show draws the path of the signal",
+    )
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a rig file (default rig.toml)")
     add_force(command)
 
 

@@ -13,70 +13,105 @@ def add_train(train: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="DRY.wav WET.wav",
-        help="the two recordings, one with dry left and wet right, or a folder of X-dry.wav and X-wet.wav",
+        help="the two recordings; or one with dry left and wet right; or a folder of X-dry.wav and X-wet.wav",
     )
     train.add_argument(
         "--channel",
         type=channels,
-        metavar="left|right|N[,…]",
-        help="of recordings with several; those of dry and wet with a comma between (default: what carries the signal)",
+        metavar="CHANNEL",
+        help="channel of the recordings: left, right, or a number from 1 (default: the one with the signal); 1,2 takes "
+        "1 of dry and 2 of wet",
     )
     train.add_argument(
-        "--pair", nargs=2, type=Path, action="append", default=[], metavar=("DRY", "WET"), help="a further pair"
+        "--pair",
+        nargs=2,
+        type=Path,
+        action="append",
+        default=[],
+        metavar=("DRY.wav", "WET.wav"),
+        help="a further pair; may be repeated",
     )
-    train.add_argument("-o", "--output", type=Path, metavar="PRESET.pt")
-    train.add_argument("--hidden-size", type=number(1, 128, int), metavar="H", help="units in a layer")
-    train.add_argument("--layers", type=number(1, 3, int), metavar="L")
+    train.add_argument(
+        "-o", "--output", type=Path, metavar="PRESET.pt", help="the preset to write, or a bare name for your library"
+    )
+    train.add_argument(
+        "--hidden-size", type=number(1, 128, int), metavar="N", help="units in a layer, 1 to 128 (default 32)"
+    )
+    train.add_argument("--layers", type=number(1, 3, int), metavar="N", help="LSTM layers, 1 to 3 (default 1)")
     train.add_argument(
         "--residual",
         action=argparse.BooleanOptionalAction,
-        help="learn only the difference from the dry signal (default: where that is small)",
+        help="learn only the difference from the dry signal (default: if that is small)",
     )
     budget = train.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="how long to train (default 10)")
     budget.add_argument(
-        "--epochs", type=number(1, 1_000_000, int), metavar="E", help="how often to go through the recording"
+        "--minutes",
+        type=number(0.01, 100_000, unit="minutes"),
+        metavar="M",
+        help="how long to train, 0.01 to 100000 minutes (default 10)",
+    )
+    budget.add_argument(
+        "--epochs",
+        type=number(1, 1_000_000, int),
+        metavar="N",
+        help="instead of --minutes: how often to go through the recordings, 1 to 1000000",
     )
     train.add_argument(
-        "--seed", type=number(0, 2**32 - 1, int), metavar="N", help="with --epochs, the same seed gives the same preset"
+        "--seed",
+        type=number(0, 2**32 - 1, int),
+        metavar="N",
+        help="of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
     )
-    train.add_argument("--device", choices=("cpu", "cuda"))
+    train.add_argument("--device", choices=("cpu", "cuda"), help="what computes: the CPU or a GPU (default cpu)")
     train.add_argument(
-        "--resume", action="store_true", help="go on with a training that was cut off, as if it had not been"
+        "--resume", action="store_true", help="go on with a training that was cut off, by the same command"
     )
-    train.add_argument("--from", dest="start_from", metavar="PRESET", help="start from the weights of this preset")
+    train.add_argument(
+        "--from", dest="start_from", metavar="PRESET", help="start from this preset instead of from nothing"
+    )
     train.add_argument(
         "--augment",
         nargs="+",
         choices=("gain", "polarity", "noise"),
         metavar="gain|polarity|noise",
-        help="for short recordings: vary them in ways that leave the effect true; refused where it would not be",
+        help="for short recordings: learn from changed copies too; refused where the effect treats them differently",
     )
     train.add_argument(
         "--delay",
         type=delay,
         metavar="FRAMES|auto",
-        help="how late the wet recordings are, in frames (negative: early; 0: leave them alone); default: as is found",
+        help="how late the wet recordings are, −10000000 to 10000000 frames, 0 for not at all (default auto: measured)",
     )
-    train.add_argument("--report", type=Path, metavar="DIR", help="write a page with figures and players into DIR")
+    train.add_argument(
+        "--report",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page with figures and players into this folder, a new one",
+    )
     train.add_argument(
         "--search",
         type=number(1, 100_000, int),
         metavar="N",
-        help="try N short trainings with other sizes and rates, then train with the best",
+        help="try N short trainings with other sizes and learning rates, 1 to 100000, then train with the best",
     )
     train.add_argument(
         "--storage",
         metavar="URL",
-        help="where the trials are kept: a file or a shared database, postgresql://… (default: beside -o)",
+        help="with --search: where its trials are kept, a file or a database, postgresql://… (default: beside -o)",
     )
     train.add_argument(
-        "--selftest", action="store_true", help="learn three known effects in two minutes, to see that it works here"
+        "--selftest",
+        action="store_true",
+        help="learn three known effects in two minutes, to see whether training works here",
     )
     train.add_argument(
-        "--test", nargs=2, type=Path, metavar=("DRY.wav", "WET.wav"), help="measure the ESR on this pair"
+        "--test",
+        nargs=2,
+        type=Path,
+        metavar=("DRY.wav", "WET.wav"),
+        help="measure the error on this pair (default: on a tenth of each recording)",
     )
     for word in ("name", "author", "licence"):
-        train.add_argument(f"--{word}", metavar=word.upper(), help="for the preset's description")
-    add_force(train, "; train on recordings that look swapped")
+        train.add_argument(f"--{word}", metavar="TEXT", help=f"{word} that the preset tells")
+    add_force(train, ", and train on recordings that look swapped")
     add_json(train)

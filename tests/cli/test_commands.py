@@ -1,5 +1,6 @@
 """The commands as a new user meets them: help, mistakes, and presets by name."""
 
+import argparse
 import json
 import shlex
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fxhost.cli import main
-from fxhost.cli.parser import COMMANDS, OVERVIEW, parse
+from fxhost.cli.parser import COMMANDS, OVERVIEW, build_parser, parse
 from fxhost.errors import FileError, PresetError
 from fxhost.preset.library import LIBRARY, find_preset, list_presets, resolve_output
 from tests.conftest import ROOT, assert_one_line, run_fxhost
@@ -84,7 +85,7 @@ def test_the_module_is_the_command() -> None:
         (["signal", "a.wav", "b.wav"], "fxhost signal: 'b.wav' is an argument too many; leave it out\nTry: fxhost help signal\n"),
         (
             ["run", "x", "--duration", "-1"],
-            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000\nTry: fxhost help run\n",
+            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000 s\nTry: fxhost help run\n",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -189,3 +190,23 @@ def test_a_preset_is_not_written_as_a_recording(capsys: pytest.CaptureFixture[st
         "",
         "fxhost: x.wav does not end in .pt, as presets do; give x.pt, or x for your library\n",
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_tells_of_every_option_in_lines_that_fit(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = build_parser()[1][name]
+    told = [action for action in command._actions if action.help is not argparse.SUPPRESS]
+    assert [action.dest for action in told if not action.help] == []
+    lines = tell(capsys, "help", name)[1].splitlines()
+    assert max(len(line) for line in lines if not line.startswith("usage: ")) <= 79
+
+
+def test_an_option_of_several_commands_is_described_alike() -> None:
+    other = {"-o", "--output", "--all", "--format", "--seconds", "--midi"}  # share their names alone
+    words: dict[str, set[str]] = {}
+    for name, command in build_parser()[1].items():
+        for action in command._actions:
+            for option in set(action.option_strings) - other - ({"--device"} if name == "train" else set()):
+                said = str(action.help).removeprefix("with --stream: ").partition(" (")[0]
+                words.setdefault(option, set()).add(" ".join(said.split()[:2]))
+    assert {option: said for option, said in words.items() if len(said) > 1} == {}
