@@ -214,8 +214,8 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
         type=number(1, 65536, int, "frames"),
         nargs="+",
         metavar="FRAMES",
-        help="length of a block, 1 to 65536 frames, or several (default: 16 to 1024; for --largest-hidden 64; for --stream "
-        "and --loopback as run)",
+        help="length of a block, 1 to 65536 frames, or several (default: 16 to 1024; for --largest-hidden 64; for "
+        "--stream and --loopback as run)",
     )
     add_sample_rate(bench, "the presets' own")
     bench.add_argument(
