@@ -78,7 +78,7 @@ class Levels:
         if self.rms_db - self.noise_db < NOISY_DB:
             return (
                 f"the level is good, but noise lies only {self.rms_db - self.noise_db:.0f} dB below: raise the output "
-                "of the interface (or --level) if that does not change the sound, and look for hum"
+                "of the interface (or --peak) if that does not change the sound, and look for hum"
             )
         return "the level is good"
 

@@ -119,10 +119,10 @@ def _set_level(signal: Float32Array, rate: int, options: argparse.Namespace) -> 
         raise AudioError(f"{what} lasts {seconds:.1f} s, expected {SHORTEST_S:g} to {LONGEST_S:g} s; see --seconds")
     if not peak:
         raise AudioError(f"{what} is silent; give one with sound")
-    if options.level is not None:
-        return (signal * np.float32(from_db(options.level) / peak)).astype(np.float32)
+    if options.peak is not None:
+        return (signal * np.float32(from_db(options.peak) / peak)).astype(np.float32)
     if peak > 1.0:
-        raise AudioError(f"{what} reaches {to_db(peak):+.1f} dB of full scale, which no output plays; give --level -1")
+        raise AudioError(f"{what} reaches {to_db(peak):+.1f} dB of full scale, which no output plays; give --peak -1")
     return np.ascontiguousarray(signal, np.float32)
 
 

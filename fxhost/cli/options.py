@@ -180,7 +180,9 @@ def add_device(group: Group, two_inputs: bool = False) -> None:
 
 def add_connections(group: Group) -> None:
     """How to appear in a JACK graph."""
-    group.add_argument("--client-name", default="fxhost", metavar="NAME", help="name in the JACK graph (default fxhost)")
+    group.add_argument(
+        "--client-name", default="fxhost", metavar="NAME", help="name in the JACK graph (default fxhost)"
+    )
     group.add_argument("--no-connect", action="store_true", help="connect no port in the JACK graph")
     group.add_argument(
         "--connect-to",

@@ -249,7 +249,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         "Play the test signal through a device between an output and an input, and record the pair for train.",
         "-o FOLDER [options]",
         add_capture,
-        ("capture -o pair", "capture -o pair --level -12 --input-channel 2", "capture -o pair --signal dry.wav"),
+        ("capture -o pair", "capture -o pair --peak -12 --input-channel 2", "capture -o pair --signal dry.wav"),
     ),
     "bench": (
         "Measure how long blocks take to compute; or how evenly a device calls, or the latency from output to input.",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fxhost.cli.options import (
     BENCH_PRESETS,
-    Group,
     PRESET,
+    Group,
     add_connections,
     add_device,
     add_engine,
@@ -178,7 +178,7 @@ def add_capture(capture: argparse.ArgumentParser) -> None:
         "--seconds", "--duration", type=number(5, 1200), metavar="S", help="how much to play (default 180, or the file)"
     )
     signal.add_argument(
-        "--level", type=number(-60, 0), metavar="DB", help="its peak in dB of full scale (default: as it is, −1)"
+        "--peak", type=number(-60, 0), metavar="DB", help="its peak in dB of full scale (default: as it is, −1)"
     )
     signal.add_argument("--no-check", action="store_true", help="record at once, without the level check of 5 seconds")
     device = capture.add_argument_group("device")

@@ -34,35 +34,7 @@ def add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "-o", "--output", type=Path, metavar="PRESET.pt", help="the preset to write, or a bare name for your library"
     )
-    train.add_argument(
-        "--hidden-size", type=number(1, 128, int), metavar="N", help="units in a layer, 1 to 128 (default 32)"
-    )
-    train.add_argument("--layers", type=number(1, 3, int), metavar="N", help="LSTM layers, 1 to 3 (default 1)")
-    train.add_argument(
-        "--residual",
-        action=argparse.BooleanOptionalAction,
-        help="learn only the difference from the dry signal (default: if that is small)",
-    )
-    budget = train.add_mutually_exclusive_group()
-    budget.add_argument(
-        "--minutes",
-        type=number(0.01, 100_000, unit="minutes"),
-        metavar="M",
-        help="how long to train, 0.01 to 100000 minutes (default 10)",
-    )
-    budget.add_argument(
-        "--epochs",
-        type=number(1, 1_000_000, int),
-        metavar="N",
-        help="instead of --minutes: how often to go through the recordings, 1 to 1000000",
-    )
-    train.add_argument(
-        "--seed",
-        type=number(0, 2**32 - 1, int),
-        metavar="N",
-        help="of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
-    )
-    train.add_argument("--device", choices=("cpu", "cuda"), help="what computes: the CPU or a GPU (default cpu)")
+    add_training(train)
     train.add_argument(
         "--resume", action="store_true", help="go on with a training that was cut off, by the same command"
     )
@@ -115,3 +87,36 @@ def add_train(train: argparse.ArgumentParser) -> None:
         train.add_argument(f"--{word}", metavar="TEXT", help=f"{word} that the preset tells")
     add_force(train, ", and train on recordings that look swapped")
     add_json(train)
+
+
+def add_training(train: argparse.ArgumentParser) -> None:
+    """The network, and how long and by what it is trained."""
+    train.add_argument(
+        "--hidden-size", type=number(1, 128, int), metavar="N", help="units in a layer, 1 to 128 (default 32)"
+    )
+    train.add_argument("--layers", type=number(1, 3, int), metavar="N", help="LSTM layers, 1 to 3 (default 1)")
+    train.add_argument(
+        "--residual",
+        action=argparse.BooleanOptionalAction,
+        help="learn only the difference from the dry signal (default: if that is small)",
+    )
+    budget = train.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--minutes",
+        type=number(0.01, 100_000, unit="minutes"),
+        metavar="M",
+        help="how long to train, 0.01 to 100000 minutes (default 10)",
+    )
+    budget.add_argument(
+        "--epochs",
+        type=number(1, 1_000_000, int),
+        metavar="N",
+        help="instead of --minutes: how often to go through the recordings, 1 to 1000000",
+    )
+    train.add_argument(
+        "--seed",
+        type=number(0, 2**32 - 1, int),
+        metavar="N",
+        help="of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
+    )
+    train.add_argument("--device", choices=("cpu", "cuda"), help="what computes: the CPU or a GPU (default cpu)")

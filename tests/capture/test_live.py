@@ -145,7 +145,7 @@ def test_a_cable_that_comes_loose_is_said_before_the_end(server: dict[str, str],
         with device(server, "pulled", pulled):
             began = time.monotonic()
             run = start_capture(
-                server, tmp_path / "pair", "--device", "pulled", "--no-check", "--seconds", 100, "--level", -12
+                server, tmp_path / "pair", "--device", "pulled", "--no-check", "--seconds", 100, "--peak", -12
             )
             done = finish(run)
         if "frames were lost" not in done.stderr:
