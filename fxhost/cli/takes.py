@@ -25,6 +25,11 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
         raise FxhostError(
             f"{path} lacks {take.lost_frames} frames, for which the disk was too slow; render its {take.dry}"
         )
+    if take.has_old_loop:
+        raise FxhostError(
+            f"{path} has a loop in it from before its beginning, or from its first second, which cannot be made again; "
+            f"render its {take.dry}"
+        )
     inputs = [path, path.parent / take.dry, path.parent / take.wet, *(path.parent / name for name in take.rigs)]
     check_format(output)
     check_encoding(output, options.bits, options.quality)

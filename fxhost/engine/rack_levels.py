@@ -4,6 +4,7 @@ from fxhost.arrays import from_db
 from fxhost.engine.control_block import AT_BYPASSED
 from fxhost.engine.rack_memory import RackMemory
 from fxhost.stages.gain import Gain
+from fxhost.stages.looper.stage import Looper
 from fxhost.stages.play_along import PlayAlong
 
 CUT_DB = -40.0
@@ -23,6 +24,7 @@ class RackLevels:
     """
 
     _data: RackMemory
+    looper: Looper | None
     play_along: PlayAlong | None
 
     def __init__(self, input_gain_db: float, output_gain_db: float, sample_rate: int, inputs: int) -> None:
@@ -95,7 +97,8 @@ class RackLevels:
     @property
     def addresses(self) -> dict[str, int]:
         """Where the settings around the chain stand, each a float32: the gains (factors), and 1 for the bypass."""
-        return {
+        loop = {} if self.looper is None else {"loop": self.looper.level_address}
+        return loop | {
             "input_gain": self._input_gain.target_address,
             "output_gain": self._output_gain.target_address,
             "bypass": self._data.address + AT_BYPASSED,

@@ -143,8 +143,10 @@ class Recordings:
         self.takes.append(take.path)
         seconds = written.frames / written.sample_rate
         lost = f"; {written.lost_frames} frames are missing" if written.lost_frames else ""
-        again = name_file(take.path, "take")
-        self._notice(f"recorded {take.path}, {seconds:.1f} s{lost}; fxhost render {again} OUT.wav plays it again")
+        again = f"fxhost render {name_file(take.path, 'take')} OUT.wav plays it again"
+        if written.has_old_loop:
+            again = "it cannot be played again: its loop is from before its beginning, or from its first second"
+        self._notice(f"recorded {take.path}, {seconds:.1f} s{lost}; {again}")
 
     def poll(self) -> None:
         """Note what has happened since the last call; end a take that cannot be written on."""

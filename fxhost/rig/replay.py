@@ -14,8 +14,9 @@ from fxhost.rig.build import Chain
 from fxhost.rig.file import load_rig
 from fxhost.rig.playing import Sound
 from fxhost.rig.rig import Rig
-from fxhost.rig.take_file import ChainEvent, Event, KnobEvent, LevelEvent, Take
+from fxhost.rig.take_file import ChainEvent, Event, KnobEvent, LevelEvent, LoopEvent, Take
 from fxhost.rig.warm_up import play_through
+from fxhost.stages.looper.stage import Looper
 
 
 class Replay:
@@ -44,6 +45,7 @@ class Replay:
             output_gain_db=to_db(take.levels["output_gain"]),
             inputs=take.inputs,
             channels=take.channels,
+            looper=Looper(take.sample_rate, take.channels) if "loop" in take.levels else None,
         )
         for level, address in self.rack.addresses.items():
             self.rack.set_parameter(address, take.levels[level])
@@ -127,5 +129,9 @@ class Replay:
                 self.rack.set_parameter(self.rack.addresses[level], value)
             case LevelEvent(level=level):
                 raise FileError(f"{self._path}: there is no level {level!r}")
+            case LoopEvent(action=action) if self.rack.looper is not None:
+                self.rack.looper.give(action)
+            case LoopEvent():
+                raise FileError(f"{self._path}: there is no looper at frame {event.frame}")
             case _:
                 self.rack.fade_in()

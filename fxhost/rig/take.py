@@ -14,7 +14,17 @@ from fxhost.io.sound_writing import LOSSY, Writer, check_encoding, check_format,
 from fxhost.rig.file_writing import format_scenes
 from fxhost.rig.playing import Change, Playing
 from fxhost.rig.rig import Rig
-from fxhost.rig.take_file import ENDING, ChainEvent, Event, KnobEvent, LevelEvent, StartEvent, Take, write_take
+from fxhost.rig.take_file import (
+    ENDING,
+    ChainEvent,
+    Event,
+    KnobEvent,
+    LevelEvent,
+    LoopEvent,
+    StartEvent,
+    Take,
+    write_take,
+)
 
 HEARD_S = 0.25  # of the take that a fresh chain hears before it comes in
 
@@ -76,6 +86,8 @@ class TakeRecording:
         self._levels = {name: ctypes.c_float.from_address(at).value for name, at in rack.addresses.items()}
         rack.tape.take_settings()  # from now on they are noted
         self._starts = len(rack.tape.starts)
+        self._loop_commands = 0 if rack.looper is None else rack.looper.commands_taken
+        self._old_loop = "nothing" if rack.looper is None else rack.looper.holds
         self._first = self._describe(playing.change, 0)
         self._number_stages(playing.change)
         playing.on_change = self._note_change
@@ -121,6 +133,7 @@ class TakeRecording:
             self._note_setting(max(0, setting.frame - begin), setting.frame <= begin, setting.address, setting.value)
         self._events += [StartEvent(max(0, frame - begin)) for frame in rack.tape.starts[self._starts :]]
         self._starts = len(rack.tape.starts)
+        self._note_loop(begin)
         has_chain = self._waiting is not None or len(self._chains) > 1
         if not self._is_from_start and not has_chain and rack.frames - begin > HEARD_S * rack.sample_rate:
             self._playing.wants_fresh = True
@@ -137,6 +150,17 @@ class TakeRecording:
             if address in self._chains[chain]:
                 self._events.append(KnobEvent(frame, chain, *self._chains[chain][address], value))
                 return
+
+    def _note_loop(self, begin: int) -> None:
+        looper = self._rack.looper
+        commands = [] if looper is None else looper.taken_from(self._loop_commands)
+        self._loop_commands += len(commands)
+        for frame, action in commands:
+            if frame < begin or (self._old_loop == "a cleared loop" and action == "undo"):
+                self._old_loop = "a loop"
+            elif self._old_loop == "a cleared loop" and action == "record":
+                self._old_loop = "nothing"
+            self._events.append(LoopEvent(max(0, frame - begin), action))
 
     def _note_change(self, change: Change) -> None:
         self._see_change()
@@ -209,12 +233,15 @@ class TakeRecording:
         events = sorted(self._events, key=lambda event: (event.frame, not isinstance(event, ChainEvent)))
         fades = [event.frame for event in events if isinstance(event, ChainEvent)]
         exact_from = 0 if self._is_from_start else fades[0] + self._rack.crossfade_frames if fades else frames
+        loops = [event.frame for event in events if isinstance(event, LoopEvent) and event.action == "record"]
+        is_looped_before = any(frame < exact_from for frame in loops)
         return Take(
             sample_rate=rate,
             inputs=self._rack.inputs,
             channels=self._rack.channels,
             frames=frames,
             lost_frames=self._rack.statistics().lost_frames - self._lost_frames,
+            has_old_loop=self._old_loop == "a loop" or is_looped_before,
             exact_from=min(exact_from, frames),
             dry=name_file(self.path, "dry").name,
             wet=self.path.name,

@@ -13,6 +13,7 @@ from typing import Any
 from fxhost.engine.tape import RackState
 from fxhost.errors import FileError
 from fxhost.io.files import explain_refusal, replacing
+from fxhost.stages.looper.stage import ACTIONS
 
 FORMAT = 1
 ENDING = ".take"
@@ -69,7 +70,7 @@ class KnobEvent:
 
 @dataclass(frozen=True)
 class LevelEvent:
-    """A level around the chain that is set: 'input_gain' or 'output_gain' (factors), or 'bypass' (0 or 1)."""
+    """A level around the chain that is set: 'input_gain', 'output_gain' or 'loop' (factors), or 'bypass' (0 or 1)."""
 
     frame: int
     level: str
@@ -83,8 +84,22 @@ class StartEvent:
     frame: int
 
 
-Event = ChainEvent | KnobEvent | LevelEvent | StartEvent
-KINDS: dict[str, type[Event]] = {"chain": ChainEvent, "knob": KnobEvent, "level": LevelEvent, "start": StartEvent}
+@dataclass(frozen=True)
+class LoopEvent:
+    """A command of the looper: 'record', 'play', 'undo' or 'clear'."""
+
+    frame: int
+    action: str
+
+
+Event = ChainEvent | KnobEvent | LevelEvent | StartEvent | LoopEvent
+KINDS: dict[str, type[Event]] = {
+    "chain": ChainEvent,
+    "knob": KnobEvent,
+    "level": LevelEvent,
+    "start": StartEvent,
+    "loop": LoopEvent,
+}
 NAMES = {kind: name for name, kind in KINDS.items()}
 
 
@@ -101,6 +116,8 @@ class Take:
     frames : int
     lost_frames : int
         That were not recorded because the disk was too slow. Where some were, the take cannot be played again.
+    has_old_loop : bool
+        Whether a loop is heard that was recorded before `exact_from`. Then it cannot be played again.
     exact_from : int
         The frame from which on it can be played again to the bit.
     dry, wet : str
@@ -122,6 +139,7 @@ class Take:
     channels: int
     frames: int
     lost_frames: int
+    has_old_loop: bool
     exact_from: int
     dry: str
     wet: str
@@ -190,7 +208,8 @@ def _make_take(content: dict[str, Any]) -> Take:
         raise ValueError("a whole number is none")
     if take.inputs not in (1, 2) or take.channels not in (1, 2) or not 1000 <= take.sample_rate <= 1_000_000:
         raise ValueError("numbers out of range")
-    if set(take.levels) != {"input_gain", "output_gain", "bypass"} or not all(map(_is_number, take.levels.values())):
+    needed = {"input_gain", "output_gain", "bypass"}
+    if set(take.levels) | {"loop"} != needed | {"loop"} or not all(map(_is_number, take.levels.values())):
         raise ValueError(f"levels {take.levels}")
     frames = [0, *(event.frame for event in events), take.frames]
     if frames != sorted(frames):
@@ -207,6 +226,8 @@ def _make_event(name: str, values: list[Any]) -> Event:
     if name == "chain":
         return _make_chain(values)
     event = KINDS[name](*values)
+    if isinstance(event, LoopEvent) and event.action not in ACTIONS:
+        raise ValueError(f"{name} event {values}")
     if not _is_number(getattr(event, "value", 0.0)):
         raise ValueError(f"{name} event {values}")
     whole = [getattr(event, key) for key in ("frame", "chain", "slot", "stage", "knob") if hasattr(event, key)]

@@ -14,6 +14,7 @@ from fxhost.cli import main
 from fxhost.control.commands import (
     Command,
     Controls,
+    Loop,
     Reset,
     SetGain,
     SetKnob,
@@ -35,6 +36,7 @@ from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
 from fxhost.rig.take import TakeRecording
 from fxhost.session import Session
+from fxhost.stages.looper.stage import Looper
 from tests.conftest import RATE
 
 MakePreset = Callable[..., Path]
@@ -43,7 +45,7 @@ MakePreset = Callable[..., Path]
 class Stage:
     """A rig that is fed by hand in blocks of odd sizes, while it is played with at random."""
 
-    def __init__(self, rig: Rig, audio: Float32Array, seed: int) -> None:
+    def __init__(self, rig: Rig, audio: Float32Array, seed: int, *, loops: bool = False) -> None:
         self.random = np.random.default_rng(seed)
         self.inputs = audio.shape[1]
         self.notices: list[str] = []
@@ -56,6 +58,7 @@ class Stage:
             output_gain_db=scene.output_gain_db,
             inputs=self.inputs,
             channels=self.playing.channels,
+            looper=Looper(RATE, max(self.inputs, self.playing.channels)) if loops else None,
         )
         self.playing.start(self.rack)
         self.controls = Controls(self.rack, self.playing.sound.knobs, len(rig))
@@ -112,6 +115,15 @@ def fiddle(stage: Stage) -> None:
     if random.random() < 0.05:  # a device that comes back
         stage.rack.connect(in_channels=stage.inputs, in_channel=0, out_channels=stage.rack.channels,
                            right_in_channel=stage.inputs - 1)  # fmt: skip
+
+
+def fiddle_with_loops(stage: Stage) -> None:
+    """The same, and use the looper."""
+    fiddle(stage)
+    if stage.random.random() < 0.3:
+        action = str(stage.random.choice(["record", "play", "undo", "clear"], p=[0.6, 0.1, 0.25, 0.05]))
+        stage.controls.apply(Loop(action))  # type: ignore[arg-type]
+        stage.controls.apply(SetGain("loop", float(stage.random.uniform(-12, 0))))
 
 
 @pytest.fixture
@@ -175,6 +187,57 @@ def test_a_take_is_played_again_to_the_bit(
     assert np.abs(wet[exact_from:]).max() > 0.05
     kinds = {event[0] for event in json.loads((tmp_path / "gig.take").read_text())["events"]}
     assert {"chain", "knob", "level"} <= kinds
+
+
+@pytest.mark.parametrize(("inputs", "sides", "seed"), [(1, 1, 0), (1, 2, 1), (2, 1, 2)])
+def test_a_take_with_loops_is_played_again_to_the_bit(
+    inputs: int, sides: int, seed: int, dry: Float32Array, make_preset: MakePreset, tmp_path: Path
+) -> None:
+    stage = Stage(make_rig(make_preset, tmp_path, sides), 0.2 * dry[:, :inputs], seed, loops=True)
+    stage.begin(tmp_path / "gig.wav")
+    stage.play(200, fiddle_with_loops)
+    stage.end()
+    wet, again, exact_from = play_again(tmp_path / "gig.wav")
+    assert np.array_equal(wet, again) and exact_from == 0
+    events = json.loads((tmp_path / "gig.take").read_text())["events"]
+    assert {event[2] for event in events if event[0] == "loop"} >= {"record", "undo"}
+    assert any(event[0] == "level" and event[2] == "loop" for event in events)
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "is_refused"),
+    [
+        ("", "record", True),  # what is recorded before the fresh chain is heard
+        ("record record", "", True),
+        ("record record clear", "", False),
+        ("record record clear", "undo", True),
+        ("", "", False),
+    ],
+)
+def test_a_take_with_an_older_loop_says_that_it_cannot_be_played_again(
+    before: str, meanwhile: str, is_refused: bool, dry: Float32Array, make_preset: MakePreset, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    stage = Stage(Rig([make_preset(1, 8)]), dry[:, :1], 0, loops=True)
+    stage.play(3)
+    for action in before.split():
+        stage.controls.apply(Loop(action))  # type: ignore[arg-type]
+        stage.play(12)
+    stage.begin(tmp_path / "gig.wav")
+    stage.play(2)
+    for action in meanwhile.split():
+        stage.controls.apply(Loop(action))  # type: ignore[arg-type]
+    stage.play(100)
+    for action in ("clear", "record", "record"):
+        stage.controls.apply(Loop(action))  # type: ignore[arg-type]
+        stage.play(12)
+    stage.end()
+    if is_refused:
+        assert main(["render", str(tmp_path / "gig.take"), str(tmp_path / "again.wav")]) == 1
+        assert "render its gig.dry.wav" in capsys.readouterr().err
+    else:
+        wet, again, exact_from = play_again(tmp_path / "gig.wav")
+        assert np.array_equal(wet[exact_from:], again[exact_from:])
 
 
 def test_a_take_of_a_set_list_keeps_every_rig(dry: Float32Array, make_preset: MakePreset, tmp_path: Path) -> None:
@@ -241,6 +304,9 @@ def test_a_damaged_take_is_refused_in_a_line(
         json.dumps(good | {"frames": good["frames"] + 1}),
         json.dumps(good | {"events": [["knob", 5, 9, 0, 0, 0, 0.5]]}),
         json.dumps(good | {"events": [["nonsense", 5]]}),
+        json.dumps(good | {"events": [["loop", 5, "record"]]}),
+        json.dumps(good | {"levels": good["levels"] | {"loop": 1.0}, "events": [["loop", 5, "stop"]]}),
+        json.dumps(good | {"has_old_loop": True}),
         json.dumps(good | {"events": [["level", 5, "volume", 1.0]]}),
         json.dumps(good | {"events": [["level", 9, "bypass", 1.0], ["level", 5, "bypass", 1.0]]}),
         json.dumps(good | {"events": [["chain", 5, 3, 0, [True], [[]], []]]}),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
-from fxhost.native.intrinsics import address_of, floats_at, load_acquire
+from fxhost.native.intrinsics import address_of, floats_at, load_acquire, store_release
 from fxhost.stages.base import PLANE, offset_of, stage_function
 
 ARRIVED = 1e-5
@@ -38,7 +38,9 @@ STATE = np.dtype(
         ("dubbed", "i8"),  # fade of what goes into the overdub
         ("shown", "i8"),  # fade of the overdub that is heard
         ("seam", "i8"),  # frames of the loop's beginning that are faded into
+        ("frames", "i8"),  # that have passed
         ("taken", "i8"),  # commands
+        ("taken_at", "i8", COMMANDS),  # of the last ones the frames at which they took effect
         ("level", "f8"),
         ("is_kept", "i1", OVERDUBS),  # which overdubs were not undone when the next one began
         # written by Python
@@ -54,7 +56,7 @@ STATE = np.dtype(
     ],
     align=True,
 )
-AT_GIVEN = offset_of(STATE, "given")
+AT_GIVEN, AT_TAKEN = offset_of(STATE, "given"), offset_of(STATE, "taken")
 
 _inlined = njit(error_model="numpy", forceinline=True)
 
@@ -188,7 +190,8 @@ def loop_block(state: Any, block: Any, frames: int) -> None:
     for n in range(frames):
         while s.taken < given and is_ready(s):
             obey(s, s.commands[s.taken & (COMMANDS - 1)])
-            s.taken += 1
+            s.taken_at[s.taken & (COMMANDS - 1)] = s.frames + n
+            store_release(address_of(state) + AT_TAKEN, s.taken + 1)
         moves = move_fades(s)
         left = x[n] if abs(x[n]) <= LOUDEST else np.float32(0.0)
         right = x[PLANE + n] if abs(x[PLANE + n]) <= LOUDEST else np.float32(0.0)
@@ -214,3 +217,4 @@ def loop_block(state: Any, block: Any, frames: int) -> None:
                 memory[at + channel] = rise * memory[at + channel] + (np.float32(1.0) - rise) * late
             s.seam += 1
         s.position = (s.position + 1) % s.length if moves else 0
+    s.frames += frames

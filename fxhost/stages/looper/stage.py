@@ -91,6 +91,25 @@ class Looper(Stage):
             s["commands"][given & (COMMANDS - 1)] = ACTIONS.index(action)
             publish(int(self.memory.ctypes.data) + AT_GIVEN, given + 1)
 
+    @property
+    def commands_taken(self) -> int:
+        """How many have taken effect."""
+        return int(self.memory["taken"][0])
+
+    def taken_from(self, first: int) -> list[tuple[int, str]]:
+        """The commands from a number on, which is one of the last 64, and the frames at which they took effect."""
+        s = self.memory[0]
+        places = [n & (COMMANDS - 1) for n in range(first, self.commands_taken)]
+        return [(int(s["taken_at"][place]), ACTIONS[s["commands"][place]]) for place in places]
+
+    @property
+    def holds(self) -> str:
+        """What it holds: 'nothing', 'a cleared loop', which an undo brings back, or 'a loop', maybe a part of one."""
+        s = self.memory[0]
+        if s["state"] != EMPTY:
+            return "a loop"
+        return "a cleared loop" if s["length"] else "nothing"
+
     def status(self) -> LoopStatus:
         """How it stands."""
         s = self.memory[0]
