@@ -175,7 +175,10 @@ def add_capture(capture: argparse.ArgumentParser) -> None:
         "--signal-channel", type=channel, metavar="left|right|N", help="of that file (default: what carries the signal)"
     )
     signal.add_argument(
-        "--seconds", "--duration", type=number(5, 1200), metavar="S", help="how much to play (default 180, or the file)"
+        "--seconds",
+        type=number(5, 1200, unit="seconds"),
+        metavar="S",
+        help="how much to play, 5 to 1200 seconds (default: 180, or the file)",
     )
     signal.add_argument(
         "--peak", type=number(-60, 0), metavar="DB", help="its peak in dB of full scale (default: as it is, −1)"
@@ -185,10 +188,10 @@ def add_capture(capture: argparse.ArgumentParser) -> None:
     add_device(device)
     device.add_argument(
         "--block-frames",
-        type=number(1, 65536, int),
+        type=number(1, 65536, int, "frames"),
         default=0,
-        metavar="N",
-        help="default: 1024, or what a JACK server runs at",
+        metavar="FRAMES",
+        help="length of a block, 1 to 65536 frames (default: 1024, or that of the JACK server)",
     )
     add_sample_rate(device, "the file's, or 48000 where the device takes it")
     advanced = capture.add_argument_group("advanced")
