@@ -156,6 +156,8 @@ class KnobBoard:
             n, k = self.places[self.chosen]
             parameter = self.slots[n].parameters[k]
             position = round(parameter.position_of(self.values[n][k]) / STEP + steps) * STEP
+            if parameter.taper == "switch":
+                position = float(steps > 0)
             self.values[n][k] = parameter.value_at(position)
             self._set(n, k)
 

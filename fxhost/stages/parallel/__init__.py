@@ -1,0 +1,1 @@
+"""Chains in parallel: a block goes through several branches, whose outputs are added."""
