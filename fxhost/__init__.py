@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     )
     from fxhost.io.devices import Device, devices
     from fxhost.live import Live, play
+    from fxhost.rig.blend import Blend, Branch
     from fxhost.rig.effect import Effect, load
     from fxhost.rig.file import load_rig
     from fxhost.rig.impulse_response import Response
     from fxhost.rig.knobs import Knobs
-    from fxhost.rig.parts import Cabinet, Gate, Tone
+    from fxhost.rig.parts import Cabinet, Gate, Tone, Volume
     from fxhost.rig.rig import Rig
     from fxhost.rig.stream import Stream
     from fxhost.training import Trained, train
@@ -39,11 +40,12 @@ _HOMES = {
     **dict.fromkeys(_ERRORS, "fxhost.errors"),
     **dict.fromkeys(("Device", "devices"), "fxhost.io.devices"),
     **dict.fromkeys(("Live", "play"), "fxhost.live"),
+    **dict.fromkeys(("Blend", "Branch"), "fxhost.rig.blend"),
     **dict.fromkeys(("Effect", "load"), "fxhost.rig.effect"),
     "Knobs": "fxhost.rig.knobs",
     "load_rig": "fxhost.rig.file",
     "Response": "fxhost.rig.impulse_response",
-    **dict.fromkeys(("Cabinet", "Gate", "Tone"), "fxhost.rig.parts"),
+    **dict.fromkeys(("Cabinet", "Gate", "Tone", "Volume"), "fxhost.rig.parts"),
     "Rig": "fxhost.rig.rig",
     "Stream": "fxhost.rig.stream",
     **dict.fromkeys(("Trained", "train"), "fxhost.training"),
@@ -51,6 +53,8 @@ _HOMES = {
 
 __all__ = [
     "AudioError",
+    "Blend",
+    "Branch",
     "Cabinet",
     "Device",
     "DeviceError",
@@ -70,6 +74,7 @@ __all__ = [
     "Tone",
     "Trained",
     "TrainingError",
+    "Volume",
     "__version__",
     "devices",
     "load",

@@ -117,7 +117,7 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
 def play_with_screen(session: "Session", console: "Console", remotes: "Remotes") -> Any:
     """Play a session with the live screen, or with a status line now and then where there is no terminal."""
     from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
-    from fxhost.rig.slot import EffectSlot
+    from fxhost.rig.slot import list_effects
 
     names = [slot.name for slot in session.slots]
     if console.is_terminal and not console.is_dumb_terminal:
@@ -138,7 +138,7 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
-        print_plans([slot.plan for slot in session.slots if isinstance(slot, EffectSlot)])
+        print_plans([effect.plan for effect in list_effects(session.slots)])
         summary = session.play(on_poll, on_look=remotes.take_commands)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)

@@ -88,7 +88,8 @@ def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
 
         presets = set_knobs(presets, dict(options.knob), first=1 if options.gate is None else 2)
 
-    from fxhost.rig.parts import Cabinet, Gate, Part, Tone
+    from fxhost.rig.part import Part
+    from fxhost.rig.parts import Cabinet, Gate, Tone
     from fxhost.rig.rig import Rig
 
     gates: list[Part] = [] if options.gate is None else [Gate(threshold=options.gate)]

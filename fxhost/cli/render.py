@@ -168,7 +168,7 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
     from fxhost.io.channels import choose_channels
     from fxhost.io.recordings import Recording
     from fxhost.render import Encoding, render
-    from fxhost.rig.slot import EffectSlot
+    from fxhost.rig.slot import list_effects
 
     channels, note = choose_channels(source, options.channel)
     with Recording(source, channel=channels[0] if len(channels) == 1 else None) as recording:
@@ -188,7 +188,7 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
             encoding=Encoding(options.bits, options.quality),
             report=lambda frames: progress.update(task, completed=frames),
         )
-    plans = [slot.plan for slot in slots if isinstance(slot, EffectSlot)]
+    plans = [effect.plan for effect in list_effects(slots)]
     written = max(len(racks), racks[0].channels)
     return Rendered(source, output, rate, plans, written, statistics, time.perf_counter() - started)
 

@@ -1,6 +1,7 @@
 """`fxhost rig`: write, check and draw rig files."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,14 @@ from fxhost.cli.console import print_error, say
 from fxhost.errors import FileError, FxhostError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fxhost.rig.effect import Effect
     from fxhost.rig.file_reading import RigFile
+    from fxhost.rig.part import Part
     from fxhost.rig.rig import Rig
     from fxhost.rig.scenes import Scene
+    from fxhost.stages.parameter import Parameter
 
 DEFAULT_NAME = Path("rig.toml")
 
@@ -83,22 +89,56 @@ def show_rig(options: argparse.Namespace) -> int:
 
 def draw_scene(rig: "Rig", scene: "Scene", ids: tuple[str, ...]) -> list[str]:
     """The path of the signal through a scene, a line for each slot; what is off stands in brackets."""
-    from fxhost.rig.effect import Effect
-
-    width = max(map(len, ids))
     lines = [f"  input {scene.input_gain_db:+.1f} dB".replace("-", "−")]
     for name, part, is_on in zip(ids, scene.parts, scene.is_on, strict=True):
-        parameters = part.preset.parameters if isinstance(part, Effect) else part.parameters
-        declared = {} if isinstance(part, Effect) else {each.name: each.default for each in part.PARAMETERS}
-        settings = [
-            f"{each.name} {each.format(each.default)}" for each in parameters if each.default != declared.get(each.name)
-        ]
-        title = part.name if isinstance(part, Effect) or part.name != part.KIND else ""
-        what = ", ".join(filter(None, [title, *settings]))
-        line = f"{name:{width}}  {what}".rstrip()
+        line = f"{name:{max(map(len, ids))}}  {describe_part(part)}".rstrip()
         lines += ["    │", f"    ▼ {line}" if is_on else f"    │ ({line})"]
+        if is_on:
+            lines += [f"    {each}" for each in draw_branches(part)]
     lines += ["    │", f"  output {scene.output_gain_db:+.1f} dB".replace("-", "−")]
     return lines
+
+
+def describe_part(part: "Effect | Part") -> str:
+    """What a slot plays, and what it is set to; of a blend not what belongs to its branches."""
+    from fxhost.rig.blend import Blend
+    from fxhost.rig.effect import Effect
+
+    if isinstance(part, Blend):
+        return ", ".join(["blend", *([] if part.mix is None else format_settings(part.parameters[-1:], {}))])
+    declared = {} if isinstance(part, Effect) else {each.name: each.default for each in part.PARAMETERS}
+    title = part.name if isinstance(part, Effect) or part.name != part.KIND else ""
+    return ", ".join(filter(None, [title, *format_settings(part.parameters, declared)]))
+
+
+def format_settings(parameters: "Sequence[Parameter]", declared: "Mapping[str, float]") -> list[str]:
+    """What parameters are set to, but for those that stand where they are declared to."""
+    return [
+        f"{each.name} {each.format(each.default)}" for each in parameters if each.default != declared.get(each.name)
+    ]
+
+
+def draw_branches(part: "Effect | Part") -> list[str]:
+    """The parallel branches of a blend, one below the other; nothing for other parts."""
+    from fxhost.rig.blend import Blend
+    from fxhost.stages.parallel.stages import BRANCH
+
+    if not isinstance(part, Blend):
+        return []
+    lines, declared = [], {each.name: each.default for each in BRANCH}
+    for number, branch in enumerate(part.branches, 1):
+        own = [replace(each, default=branch.settings[each.name]) for each in BRANCH]
+        told = format_settings(own, declared)
+        told += [f"polarity {branch.polarity:+d}".replace("-", "−")] if branch.polarity != 1 else []
+        told += [f"delay {branch.delay_ms:g} ms"] if branch.delay_ms else []
+        lines.append(f"├─┬ {branch.id or number}  {', '.join(told)}".rstrip())
+        if not branch.parts:
+            lines.append("│ │ the dry signal")
+        width = max(map(len, branch.ids), default=0)
+        for name, inner in zip(branch.ids, branch.parts, strict=True):
+            lines.append(f"│ ▼ {name:{width}}  {describe_part(inner)}".rstrip())
+            lines += [f"│ {each}" for each in draw_branches(inner)]
+    return [*lines, "├─┘"]
 
 
 def check_ending(path: Path) -> None:

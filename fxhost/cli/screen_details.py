@@ -11,7 +11,7 @@ from fxhost.cli.screen_words import describe_blocks, format_grants, format_load
 from fxhost.engine.statistics import Statistics
 from fxhost.io.realtime import LockedMemory, Scheduling
 from fxhost.io.streams import Stream
-from fxhost.rig.slot import EffectSlot, Slot
+from fxhost.rig.slot import Slot, list_effects
 
 
 def detail_rows(
@@ -34,9 +34,9 @@ def detail_rows(
         info("load", format_load(statistics).split("  "), width, 74),
         info("health", health, width, 76),
         *(
-            info("rate", [slot.plan.describe()], width, 80)
-            for slot in slots
-            if isinstance(slot, EffectSlot) and not slot.plan.is_own
+            info("rate", [effect.plan.describe()], width, 80)
+            for effect in list_effects(slots)
+            if not effect.plan.is_own
         ),
         info("thread", thread, width, 90),
     ]

@@ -8,7 +8,6 @@ from fxhost.control.midi_map import ACTIONS, KINDS, VOLUMES, Binding, add_learne
 from fxhost.errors import RigError
 from fxhost.nearest import find_nearest
 from fxhost.rig.checked_table import Problem, Problems, Table, refuse
-from fxhost.rig.effect import Effect
 from fxhost.rig.rig import Rig
 from fxhost.rig.toml_lines import find_lines
 
@@ -36,8 +35,7 @@ def _list_knobs(rig: Rig) -> dict[str, list[str]]:
     knobs: dict[str, list[str]] = {name: [] for name in rig.ids}
     for parts in (rig.parts, *(scene.parts for scene in rig.scenes)):
         for name, part in zip(rig.ids, parts, strict=True):
-            parameters = part.preset.parameters if isinstance(part, Effect) else part.parameters
-            knobs[name] += [each.name for each in parameters if each.name not in knobs[name]]
+            knobs[name] += [each.name for each in part.parameters if each.name not in knobs[name]]
     return knobs
 
 

@@ -22,7 +22,7 @@ from fxhost.arrays import Float32Array
 WHITENING = 0.5  # the share of the magnitude that is taken out, so that the lowest notes alone do not decide
 BAND_HZ = (80.0, 8000.0)
 REACH_S = 10e-3
-LEAST_LIKENESS = 0.3
+LEAST_LIKENESS = 0.2  # below it two captures of different amplifiers may agree by chance
 STEPS = 8  # of Newton's method
 
 

@@ -56,11 +56,23 @@ def choose_gains(presets: Sequence[Preset], level: str = "raw", interface_dbu: f
     return gains
 
 
-def describe_unknown_levels(presets: Sequence[Preset], level: str, interface_dbu: float | None) -> list[str]:
-    """What was asked for but cannot be done, a line each."""
+def describe_unknown_levels(
+    first: Sequence[Preset], last: Sequence[Preset], level: str, interface_dbu: float | None
+) -> list[str]:
+    """What was asked for but cannot be done, a line each.
+
+    Parameters
+    ----------
+    first, last : sequence of Preset
+        Those that hear the input, and those that are heard at the end.
+    level, interface_dbu
+        As for `choose_gains`.
+    """
     notes = []
-    if interface_dbu is not None and presets[0].levels.input_dbu is None:
-        notes.append(f"{presets[0].name} does not tell its input level; it is played uncalibrated")
-    if level == "normalized" and presets[-1].levels.loudness_db is None:
-        notes.append(f"{presets[-1].name} does not tell its loudness; it is played as it is")
+    if interface_dbu is not None:
+        unknown = (preset.name for preset in first if preset.levels.input_dbu is None)
+        notes += [f"{name} does not tell its input level; it is played uncalibrated" for name in unknown]
+    if level == "normalized":
+        unknown = (preset.name for preset in last if preset.levels.loudness_db is None)
+        notes += [f"{name} does not tell its loudness; it is played as it is" for name in unknown]
     return notes

@@ -10,7 +10,6 @@ from fxhost.errors import PresetError
 from fxhost.nearest import find_nearest
 from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.settled_state import settle_on_silence
-from fxhost.stages.base import Stage
 from fxhost.stages.parameter import Parameter
 
 STEP = 0.05  # of a knob, at a key
@@ -63,6 +62,16 @@ class Turnable(Protocol):
         """In order; the defaults are where they stand at first."""
 
 
+class Settable(Protocol):
+    """What a parameter is set in: a stage, or a part of one."""
+
+    def set_parameter(self, index: int, value: float) -> None:
+        """Set a parameter; one that it does not have is left alone."""
+
+    def parameter_address(self, index: int) -> int | None:
+        """Where the value of a parameter stands, a float32; None where only `set_parameter` can set it."""
+
+
 @dataclass
 class KnobBoard:
     """The parameters of a chain that can be changed while it plays. One of them is selected.
@@ -86,7 +95,7 @@ class KnobBoard:
     first: int = 1
     chosen: int = 0
     values: list[list[float]] = field(init=False)
-    _stages: dict[int, Sequence[Stage]] = field(default_factory=dict, init=False)
+    _stages: dict[int, Sequence[Settable]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.values = [[parameter.default for parameter in slot.parameters] for slot in self.slots]
@@ -123,13 +132,13 @@ class KnobBoard:
             self.values[slot][knob] = self.slots[slot].parameters[knob].value_at(position)
             self._set(slot, knob)
 
-    def attach(self, turned: Sequence[Sequence[Stage]], is_on: Sequence[bool] | None = None) -> None:
+    def attach(self, turned: Sequence[Sequence[Settable]], is_on: Sequence[bool] | None = None) -> None:
         """Turn these stages from now on, and set them to where the knobs are.
 
         Parameters
         ----------
-        turned : sequence of sequence of Stage
-            For each slot of the chain those with its parameters, as `fxhost.rig.build.Chain` has them.
+        turned : sequence of sequence of Settable
+            For each slot of the chain the stages with its parameters, as `fxhost.rig.build.Chain` has them.
         is_on : sequence of bool, optional
             For each slot whether it is in the chain. By default all are.
         """

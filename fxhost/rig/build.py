@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from fxhost.engine.knobs import Settable
+from fxhost.rig.built import count_channels
 from fxhost.rig.slot import Slot
 from fxhost.stages.base import Stage
 
@@ -12,11 +14,11 @@ class Chain(list[Stage]):
     Parameters
     ----------
     stages : sequence of Stage
-    turned : sequence of sequence of Stage
-        For each slot the stages whose parameters are its own.
+    turned : sequence of sequence of Settable
+        For each slot what has its parameters.
     """
 
-    def __init__(self, stages: Sequence[Stage], turned: Sequence[Sequence[Stage]] = ()) -> None:
+    def __init__(self, stages: Sequence[Stage], turned: Sequence[Sequence[Settable]] = ()) -> None:
         super().__init__(stages)
         self.turned = turned
 
@@ -35,7 +37,7 @@ def build_chain(slots: Sequence[Slot], engine: str = "compiled", inputs: int = 1
     head: list[Stage] = []
     body: list[Stage] = []
     waiting: list[Stage] = []  # for the last effect to be over
-    last_effect = max((n for n, slot in enumerate(slots) if slot.kind == "effect"), default=-1)
+    last_effect = max((n for n, slot in enumerate(slots) if slot.effects), default=-1)
     turned = []
     channels = inputs
     for n, slot in enumerate(slots):
@@ -43,8 +45,7 @@ def build_chain(slots: Sequence[Slot], engine: str = "compiled", inputs: int = 1
         head += built.head
         (waiting if built.after_effects and n < last_effect else body).extend(built.stages)
         turned.append(built.turned)
-        if any(stage.makes_stereo for stage in built.stages):
-            channels = 2
+        channels = count_channels(built.stages, channels)
         if n == last_effect:
             body += waiting
     return Chain([*head, *body], turned)

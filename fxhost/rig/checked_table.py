@@ -1,6 +1,6 @@
 """Tables of a rig file, read with checks that collect every mistake with its line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,13 +54,21 @@ class Table:
         if not isinstance(data, dict):
             problems.add(path, f"{name_of(path)} is {describe(data)}; expected a table")
 
-    def refuse_unknown(self, known: Sequence[str]) -> None:
-        """Note every key that is none of these, with the nearest of them."""
+    def refuse_unknown(self, known: Sequence[str], places: Mapping[str, Place] | None = None) -> None:
+        """Note every key that is none of these, with the nearest of them.
+
+        Parameters
+        ----------
+        known : sequence of str
+        places : mapping of str to Place, optional
+            Where keys stand in the table that are not plain.
+        """
         for key in self.data:
             if key not in known:
                 near = find_nearest(key, known)
                 guess = f"did you mean {near}?" if near else f"there is {', '.join(known)}"
-                self.problems.add((*self.path, key), f"unknown key {key!r}: {guess}")
+                place = (key,) if places is None else places[key]
+                self.problems.add((*self.path, *place), f"unknown key {key!r}: {guess}")
 
     def number(self, key: str, default: float, lowest: float, highest: float) -> float:
         """A number within a range."""

@@ -1,13 +1,14 @@
 """A learned effect to play with: its knobs, and its sound at any sample rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fxhost.engine.knobs import set_knobs
 from fxhost.engine.rack import Rack
-from fxhost.errors import PresetError
+from fxhost.errors import PresetError, RigError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.library import find_preset
@@ -16,8 +17,11 @@ from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.knobs import Knobs
 from fxhost.rig.notebook import format_page
-from fxhost.rig.slot import Slot, plan_slots
+from fxhost.rig.part import check_mix
+from fxhost.rig.slot import PLAIN, Planning, Slot, plan_effect
 from fxhost.rig.stream import Playable
+from fxhost.stages.parallel.stages import MIX
+from fxhost.stages.parameter import Parameter
 
 
 class Effect(Playable):
@@ -27,11 +31,19 @@ class Effect(Playable):
     ----------
     preset : Preset
         As `fxhost.load` reads it.
+    mix : float, optional
+        How much of what is heard went through it, 0 (dry) to 1 (wet). The dry signal is as late as the effect is. With
+        a mix, `"mix"` is one of the knobs of a stream, and glides; without one, all is wet.
 
     Attributes
     ----------
     knobs : Knobs
         Its knobs by name, 0 to 1. A turned knob counts for calls and streams that begin afterwards.
+
+    Raises
+    ------
+    RigError
+        If the mix is out of range, or the preset has a knob of that name.
 
     Examples
     --------
@@ -44,8 +56,11 @@ class Effect(Playable):
     ((480,), dtype('float32'))
     """
 
-    def __init__(self, preset: Preset) -> None:
+    KIND = "effect"
+
+    def __init__(self, preset: Preset, mix: float | None = None) -> None:
         self._preset = preset
+        self.mix = mix
         self._values = [knob.default for knob in preset.knobs]
         names = [knob.name for knob in preset.knobs]
         self.knobs = Knobs(names, preset.parameters, self._values, lambda index, value: None)
@@ -57,6 +72,17 @@ class Effect(Playable):
         if knobs != self._preset.knobs:
             self._preset = settle_on_silence(replace(self._preset, knobs=knobs))
         return self._preset
+
+    @property
+    def mix(self) -> float | None:
+        """How much of what is heard went through it; None where that cannot be turned and is all."""
+        return self._mix
+
+    @mix.setter
+    def mix(self, value: float | None) -> None:
+        if value is not None and any(knob.name.casefold() == MIX.name for knob in self._preset.knobs):
+            raise RigError(f"{self.name} has a knob 'mix' of its own; for a dry signal beside it use a blend")
+        self._mix = check_mix(self.name, value)
 
     @property
     def name(self) -> str:
@@ -95,9 +121,35 @@ class Effect(Playable):
         esr = training.get("esr_test") if isinstance(training, dict) else None
         return float(esr) if isinstance(esr, int | float) else None
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What can be turned: its knobs, and the mix where it has one. The defaults are where they stand."""
+        return self.preset.parameters + (() if self.mix is None else (replace(MIX, default=self.mix),))
+
+    @property
+    def effects(self) -> "tuple[Effect, ...]":
+        """Itself."""
+        return (self,)
+
+    def set_to(self, values: Mapping[str, float]) -> "Effect":
+        """The same effect with some of its parameters set, by their names.
+
+        Raises
+        ------
+        PresetError, RigError
+            If there is no such parameter, or the mix is out of range.
+        """
+        knobs = {name: value for name, value in values.items() if self.mix is None or name != MIX.name}
+        preset = set_knobs([self.preset], knobs)[0] if knobs else self.preset
+        return Effect(preset, values.get(MIX.name, self.mix))
+
+    def slot_at(self, sample_rate: int, planning: Planning = PLAIN) -> Slot:
+        """Its place in a stream of this rate, in Hz, among effects that play as planned."""
+        return plan_effect(self.preset, sample_rate, planning, self.mix)
+
     def slots_at(self, sample_rate: int) -> tuple[Slot, ...]:
         """Its place in a stream of this rate, in Hz."""
-        return plan_slots([self.preset], sample_rate)
+        return (self.slot_at(sample_rate),)
 
     def rack_of(self, slots: Sequence[Slot], inputs: int = 1) -> tuple[Rack, Chain]:
         """A fresh rack without a device that plays this slot, and its chain."""
@@ -116,7 +168,7 @@ class Effect(Playable):
         return format_page(self.name, facts, self(riff, self.sample_rate), self.sample_rate)
 
 
-def load(preset: str | Path) -> Effect:
+def load(preset: str | Path, mix: float | None = None) -> Effect:
     """Load a preset or a capture.
 
     Parameters
@@ -124,11 +176,15 @@ def load(preset: str | Path) -> Effect:
     preset : str or Path
         A `.pt`, `.nam`, `.json` or `.aidax` file, or the name of a preset that `fxhost presets` lists. Nothing in the
         file is executed.
+    mix : float, optional
+        How much of what is heard went through it, 0 (dry) to 1 (wet).
 
     Raises
     ------
     PresetError
         If there is no such file or preset, or it is damaged or of another kind.
+    RigError
+        If the mix is out of range.
 
     Examples
     --------
@@ -136,7 +192,7 @@ def load(preset: str | Path) -> Effect:
     >>> fxhost.load("ts-overdrive").architecture
     'LSTM 1×24'
     """
-    return Effect(read_preset(find_preset(str(preset))))
+    return Effect(read_preset(find_preset(str(preset))), mix)
 
 
 def as_effect(given: str | Path | Preset | Effect) -> Effect:

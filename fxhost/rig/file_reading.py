@@ -1,31 +1,20 @@
 """What the tables of a rig file mean: slots become parts, scenes what differs from them."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fxhost.engine.knobs import set_knobs
-from fxhost.preset.archive import read_preset
-from fxhost.preset.library import find_preset
+from fxhost.rig.blend import Blend
 from fxhost.rig.checked_table import Table
 from fxhost.rig.effect import Effect
-from fxhost.rig.impulse_response import Response
-from fxhost.rig.parts import Cabinet, Gate, Part, Tone, check_setting
+from fxhost.rig.part import Part
+from fxhost.rig.part_reading import GAIN_DB, MOST_SLOTS, SLOT_KEYS, PartReader, flatten, kind_of
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
 
-MOST_SLOTS, MOST_SCENES = 64, 128
-GAIN_DB = 60.0
+MOST_SCENES = 128
 KEYS = ("name", "input_gain_db", "output_gain_db", "level", "interface_dbu", "oversample", "slot", "scene", "rigs")
 SCENE_KEYS = ("name", "on", "off", "input_gain_db", "output_gain_db", "slots")
-PARTS: dict[str, type[Part]] = {"gate": Gate, "tone": Tone}
-RESPONSE_KEYS = ("file", "level_db", "pan", "polarity", "delay_ms")
-SLOT_KEYS = {
-    "effect": ("preset", "knobs"),
-    "cabinet": ("files", "levels", "trims", "aligns"),
-    **{kind: tuple(parameter.name for parameter in part.PARAMETERS) for kind, part in PARTS.items()},
-}
 
 
 @dataclass(frozen=True)
@@ -57,6 +46,7 @@ class Reader:
 
     def __init__(self, path: Path, top: Table) -> None:
         self.path, self.top, self.problems = path, top, top.problems
+        self.parts = PartReader(path.parent, top.problems)
         self.tables: dict[str, Table] = {}  # of the slots, by their ids
         self.kinds: dict[str, str] = {}
 
@@ -66,7 +56,7 @@ class Reader:
         top.refuse_unknown([*KEYS, "midi"])
         name = top.text("name", self.path.stem)
         if "rigs" in top.data:
-            rigs = tuple(self._place(each) for each in top.texts("rigs"))
+            rigs = tuple(self.parts.place(each) for each in top.texts("rigs"))
             for missing in rigs:
                 if not missing.is_file():
                     self.problems.add(("rigs",), f"no such file: {missing}")
@@ -94,15 +84,11 @@ class Reader:
         )
         return RigFile(self.path, name, rig, tuple(base))
 
-    def _place(self, name: str) -> Path:
-        return self.path.parent / Path(name).expanduser()
-
     def _read_slots(self) -> "dict[str, Effect | Part]":
         """The parts by their ids; what has a mistake is left out."""
         base: dict[str, Effect | Part] = {}
         for n, table in enumerate(self.top.tables("slot")[:MOST_SLOTS]):
-            default = "effect" if "preset" in table.data or "type" not in table.data else table.data["type"]
-            kind = table.one_of("type", default, tuple(SLOT_KEYS))
+            kind = kind_of(table)
             name = table.text("id", f"{kind}{n + 1}")
             if name in self.tables:
                 self.problems.add((*table.path, "id"), f"two slots have the id {name!r}; give each its own")
@@ -110,75 +96,27 @@ class Reader:
                 continue
             table.refuse_unknown(("id", "type", "on", *SLOT_KEYS[kind]))
             self.tables[name], self.kinds[name] = table, kind
-            part = self._make_part(kind, table, table.data)
+            table.data = self._offered(kind, name) | table.data
+            part = self.parts.read(kind, table)
             if part is not None:
                 base[name] = part
         return base
 
-    def _make_part(self, kind: str, table: Table, data: dict[str, Any]) -> "Effect | Part | None":
-        """The part of a slot, from its own keys or from those that a scene has changed."""
-        merged = Table(data, table.path, self.problems)
-        if kind == "effect":
-            return self._make_effect(merged)
-        if kind == "cabinet":
-            return self._make_cabinet(merged)
-        part = PARTS[kind]
-        settings = {key: value for key, value in data.items() if key in SLOT_KEYS[kind]}
-        checked = [
-            self.problems.attempt((*table.path, key), partial(check_setting, kind, part.PARAMETERS, key, value))
-            for key, value in settings.items()
+    def _offered(self, kind: str, name: str) -> dict[str, Any]:
+        """The keys that a slot has in every scene because one of them needs them."""
+        scenes = self.top.data.get("scene")
+        changes: list[Any] = [
+            scene["slots"].get(name)
+            for scene in (scenes if isinstance(scenes, list) else [])
+            if isinstance(scene, dict) and isinstance(scene.get("slots"), dict)
         ]
-        if None in checked:
-            return None
-        return part(**settings)
-
-    def _make_effect(self, table: Table) -> Effect | None:
-        name = table.text("preset")
-        if "preset" not in table.data:
-            self.problems.add(table.path, 'a slot of an effect needs its preset: preset = "NAME or FILE"')
-            return None
-        if not name:
-            return None
-        knobs = table.table("knobs")
-        values = {knob: knobs.number(knob, 0.5, 0.0, 1.0) for knob in knobs.data}
-
-        def make() -> Effect:
-            here = self._place(name)
-            preset = read_preset(here if here.is_file() else find_preset(name))
-            return Effect(set_knobs([preset], values)[0] if values else preset)
-
-        effect: Effect | None = self.problems.attempt((*table.path, "preset"), make)
-        return effect
-
-    def _make_cabinet(self, table: Table) -> Cabinet | None:
-        files = table.data.get("files", [])
-        files = [files] if isinstance(files, str | dict) else files
-        if not isinstance(files, list) or not files:
-            self.problems.add((*table.path, "files"), 'a cabinet needs the files of its responses: files = ["v30.wav"]')
-            return None
-        responses = [self._read_response(each, table) for each in files]
-        flags = {
-            key: table.flag(key, default) for key, default in (("levels", True), ("trims", False), ("aligns", False))
-        }
-        if not all(responses):
-            return None
-        return Cabinet(*filter(None, responses), **flags)
-
-    def _read_response(self, given: object, table: Table) -> Response | None:
-        path = (*table.path, "files")
-        inner = Table({"file": given} if isinstance(given, str) else given, path, self.problems)
-        inner.refuse_unknown(RESPONSE_KEYS)
-        file = self._place(inner.text("file", "none"))
-        if not file.is_file():
-            self.problems.add(path, f"no such file: {file}")
-            return None
-        return Response(
-            file,
-            level_db=inner.number("level_db", 0.0, -GAIN_DB, GAIN_DB),
-            pan=inner.number("pan", 0.0, -1.0, 1.0),
-            polarity=inner.one_of("polarity", 1, (1, -1)),
-            delay_ms=inner.number("delay_ms", 0.0, 0.0, 100.0),
-        )
+        turned = [each for change in changes if isinstance(change, dict) for each in flatten(change)]
+        offered: dict[str, Any] = {}
+        if "mix" in SLOT_KEYS[kind] and any(path == ("mix",) for path, _ in turned):
+            offered["mix"] = 1.0
+        if kind == "blend" and any(path[-1].rstrip("0123456789") == "pan" and value for path, value in turned):
+            offered["stereo"] = True
+        return offered
 
     def _read_scene(
         self, table: Table, base: "dict[str, Effect | Part]", on: dict[str, bool], gains: list[float]
@@ -198,12 +136,8 @@ class Reader:
                 self.problems.add(change.path, self._no_slot(name))
                 continue
             kind = self.kinds[name]
-            change.refuse_unknown(("on", *SLOT_KEYS[kind]))
             is_on[name] = change.flag("on", is_on[name])
-            data = self.tables[name].data | change.data
-            if kind == "effect" and "preset" not in change.data:
-                data["knobs"] = {**self.tables[name].table("knobs").data, **change.table("knobs").data}
-            if set(change.data) - {"on"} and (part := self._make_part(kind, change, data)) is not None:
+            if (part := self._change(kind, name, change, base.get(name))) is not None:
                 parts[name] = part
         scene_gains = [
             table.number(f"{side}_gain_db", gain, -GAIN_DB, GAIN_DB)
@@ -213,6 +147,17 @@ class Reader:
         return Scene(
             table.text("name"), tuple(parts[name] for name in ids), tuple(is_on[name] for name in ids), *scene_gains
         )
+
+    def _change(self, kind: str, name: str, change: Table, base: "Effect | Part | None") -> "Effect | Part | None":
+        """The part of a slot in a scene; None where it is that of the slot, or there is a mistake."""
+        data = self.tables[name].data | change.data
+        if kind == "blend":
+            blend = base if isinstance(base, Blend) else None
+            return self.parts.change_blend(blend, change, data) if set(change.data) - {"on"} else None
+        change.refuse_unknown(("on", *SLOT_KEYS[kind]))
+        if kind == "effect" and "preset" not in change.data:
+            data["knobs"] = {**self.tables[name].table("knobs").data, **change.table("knobs").data}
+        return self.parts.read(kind, change, data) if set(change.data) - {"on"} else None
 
     def _no_slot(self, name: str) -> str:
         return f"there is no slot {name!r}: there is {', '.join(self.tables)}"

@@ -2,15 +2,24 @@
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import SHIPPED, list_presets
+from fxhost.rig.blend import Blend, Branch
 from fxhost.rig.effect import Effect
-from fxhost.rig.parts import Cabinet, Part
+from fxhost.rig.part import Part
+from fxhost.rig.parts import Cabinet
+from fxhost.rig.planning import name_parts
 from fxhost.rig.rig import Rig
+from fxhost.stages.parallel.stages import BRANCH
 from fxhost.stages.parameter import Parameter
+
+TABLES = ("branch", "slot")  # what is written in tables of its own rather than in a line
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 EXAMPLE = """\
 # A rig: what `fxhost run {name}` plays. `fxhost rig check {name}` finds mistakes, `fxhost rig show {name}` draws it.
@@ -30,6 +39,20 @@ threshold = -60                 # −90 to 0 dB; also hysteresis (dB), hold, att
 id = "drive"
 preset = "ts-overdrive"         # a name from `fxhost presets`, or a .pt, .nam, .json or .aidax file beside this one
 # knobs = {{ drive = 0.7 }}       # of presets that have some, 0 to 1
+# mix = 0.6                     # how much of the sound goes through it, 0 (dry) to 1
+
+# [[slot]]                      # a blend: chains in parallel, which are aligned so that they add up
+# id = "amps"
+# type = "blend"                # also mix
+# branches = [
+#   {{ id = "clean", preset = "deluxe.nam", level = -3, pan = -0.5 }},      # level −60 to 12 dB, pan −1 to 1
+#   {{ slots = [{{ preset = "ts-overdrive" }}, {{ type = "tone", bass = 2 }}] }}, # also polarity, mute, solo, delay_ms
+# ]
+
+# [[slot]]                      # a volume control, as often as you like
+# id = "boost"
+# type = "volume"
+# level = 3                     # −60 to 12 dB; mute = true
 
 # [[slot]]                      # a cabinet: impulse responses in sound files beside this one
 # id = "cab"
@@ -86,10 +109,10 @@ def format_rig(
     """
     lines = _format_top(rig, gains_db)
     for n, (part, name) in enumerate(zip(rig.parts, rig.ids, strict=True)):
-        lines += ["", "[[slot]]", f"id = {json.dumps(name)}", *_format_kind(part)]
-        lines += _format_part(part, values[n], folder)
-        if not is_on[n]:
-            lines.append("on = false")
+        stands = {parameter.name: value for parameter, value in zip(part.parameters, values[n], strict=True)}
+        kind = {} if isinstance(part, Effect) else {"type": part.KIND}
+        off = {} if is_on[n] else {"on": False}
+        lines += _format_table("slot", {"id": name} | kind | _describe_part(part.set_to(stands), folder) | off)
     return "\n".join(lines) + "\n"
 
 
@@ -116,8 +139,7 @@ def format_scenes(rig: Rig, folder: Path) -> str:
             lines.append(f"off = {json.dumps(off)}")
         for name, part, base in zip(rig.ids, scene.parts, rig.parts, strict=True):
             if part is not base:
-                fields = ", ".join(_format_part(part, _defaults(part), folder, every=True))
-                lines.append(f"slots.{json.dumps(name)} = {{ {fields} }}")
+                lines.append(f"slots.{json.dumps(name)} = {_format(_describe_change(part, base, folder))}")
     return "\n".join(lines) + "\n"
 
 
@@ -141,43 +163,105 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def _parameters(part: Effect | Part) -> tuple[Parameter, ...]:
-    return part.preset.parameters if isinstance(part, Effect) else part.parameters
+def _format(value: Any) -> str:
+    """A value in TOML, in one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_format_keys(value))} }}"
+    return f"[{', '.join(map(_format, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+def _format_keys(data: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key if _BARE.fullmatch(key) else json.dumps(key)} = {_format(value)}" for key, value in data.items()
+    ]
+
+
+def _format_table(header: str, data: Mapping[str, Any]) -> list[str]:
+    """A table with the tables in it, a line for each key."""
+    inner = {key: value for key, value in data.items() if key in TABLES}
+    lines = ["", f"[[{header}]]", *_format_keys({key: value for key, value in data.items() if key not in inner})]
+    for key, tables in inner.items():
+        for table in tables:
+            lines += _format_table(f"{header}.{key}", table)
+    return lines
 
 
 def _defaults(part: Effect | Part) -> list[float]:
-    return [parameter.default for parameter in _parameters(part)]
+    return [parameter.default for parameter in part.parameters]
 
 
-def _format_kind(part: Effect | Part) -> list[str]:
-    return [] if isinstance(part, Effect) else [f'type = "{part.KIND}"']
-
-
-def _format_part(part: Effect | Part, values: Sequence[float], folder: Path, *, every: bool = False) -> list[str]:
-    """The keys of a slot but for its id and type, a line each; those at their defaults only on request."""
-    stands = {parameter.name: value for parameter, value in zip(_parameters(part), values, strict=True)}
+def _describe_part(part: Effect | Part, folder: Path, *, every: bool = False) -> dict[str, Any]:
+    """The keys of a slot but for its id and type; those at their defaults only on request."""
+    mix = {} if part.mix is None else {"mix": part.mix}
     if isinstance(part, Effect):
-        lines = [f"preset = {json.dumps(_name_preset(part.preset, folder))}"]
-        if stands:
-            pairs = ", ".join(f"{json.dumps(key)} = {_number(value)}" for key, value in stands.items())
-            lines.append(f"knobs = {{ {pairs} }}")
-        return lines
-    declared = {parameter.name: parameter.default for parameter in part.PARAMETERS}
-    lines = [f"{key} = {_number(value)}" for key, value in stands.items() if every or value != declared[key]]
+        knobs = {"knobs": {knob.name: knob.default for knob in part.preset.knobs}} if part.preset.knobs else {}
+        return {"preset": _name_preset(part.preset, folder)} | knobs | mix
+    if isinstance(part, Blend):
+        is_panned = any(branch.settings["pan"] for branch in part.branches)
+        flags = {"aligns": (part.aligns, True), "stereo": (part.stereo, is_panned)}
+        branches = {"branch": [_describe_branch(branch, folder) for branch in part.branches]}
+        return _without_defaults(flags, every) | mix | branches
+    settings = _describe_settings(part.settings, part.PARAMETERS, every)
     if isinstance(part, Cabinet):
-        files = []
-        for response in part.responses:
-            fields = [f"file = {json.dumps(_relative(Path(response.file), folder))}"]
-            for key, default in (("level_db", 0.0), ("pan", 0.0), ("polarity", 1), ("delay_ms", 0.0)):
-                if (value := getattr(response, key)) != default:
-                    fields.append(f"{key} = {_number(value)}")
-            files.append(f"{{ {', '.join(fields)} }}")
-        lines.append(f"files = [{', '.join(files)}]")
-        flags = {"levels": (part.levels, True), "trims": (part.trims, False), "aligns": (part.aligns, False)}
-        lines += [
-            f"{key} = {str(value).lower()}" for key, (value, default) in flags.items() if every or value != default
+        settings["files"] = [
+            {"file": _relative(Path(response.file), folder)}
+            | _without_defaults(
+                {
+                    key: (getattr(response, key), default)
+                    for key, default in (("level_db", 0.0), ("pan", 0.0), ("polarity", 1), ("delay_ms", 0.0))
+                }
+            )
+            for response in part.responses
         ]
-    return lines
+        flags = {"levels": (part.levels, True), "trims": (part.trims, False), "aligns": (part.aligns, False)}
+        settings |= _without_defaults(flags, every)
+    return settings | mix
+
+
+def _describe_branch(branch: Branch, folder: Path) -> dict[str, Any]:
+    fields = {"id": (branch.id, ""), "polarity": (branch.polarity, 1), "delay_ms": (branch.delay_ms, 0.0)}
+    data = _without_defaults(fields) | _describe_settings(branch.settings, BRANCH)
+    has_default_ids = branch.ids == name_parts(branch.parts)
+    if has_default_ids and len(branch.parts) == 1 and isinstance(branch.parts[0], Effect):
+        return data | _describe_part(branch.parts[0], folder)
+    slots = [
+        ({} if has_default_ids else {"id": name})
+        | ({} if isinstance(part, Effect) else {"type": part.KIND})
+        | _describe_part(part, folder)
+        for name, part in zip(branch.ids, branch.parts, strict=True)
+    ]
+    return data | ({"slot": slots} if slots else {"slots": []})
+
+
+def _describe_change(part: Effect | Part, base: Effect | Part, folder: Path) -> dict[str, Any]:
+    """What a scene changes of a slot."""
+    mix = {"mix": 1.0} if part.mix is None and base.mix is not None else {}
+    if not isinstance(part, Blend):
+        return _describe_part(part, folder, every=True) | mix
+    is_turned = isinstance(base, Blend) and part.aligned_as is base.aligned_as
+    made = {} if is_turned else _describe_part(part.aligned_as, folder, every=True)
+    return made | mix | _describe_settings({}, part.parameters, every=True)
+
+
+def _describe_settings(
+    settings: Mapping[str, float], parameters: Sequence[Parameter], every: bool = False
+) -> dict[str, Any]:
+    values = {
+        parameter.name: (settings.get(parameter.name, parameter.default), parameter.default)
+        for parameter in parameters
+    }
+    switches = {parameter.name for parameter in parameters if parameter.taper == "switch"}
+    kept = _without_defaults(values, every)
+    return {name: bool(value) if name in switches else value for name, value in kept.items()}
+
+
+def _without_defaults(values: Mapping[str, tuple[Any, Any]], every: bool = False) -> dict[str, Any]:
+    """The values that differ from the defaults beside them."""
+    return {key: value for key, (value, default) in values.items() if every or value != default}
 
 
 def _name_preset(preset: Preset, folder: Path) -> str:

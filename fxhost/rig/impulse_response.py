@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fxhost.arrays import Float64Array, from_db
+from fxhost.engine.alignment import find_peak
 from fxhost.errors import RigError
 from fxhost.io.recordings import Recording
 from fxhost.stages.rate.resampler import convert
@@ -14,7 +15,6 @@ from fxhost.stages.rate.resampler import convert
 LONGEST_S = 2.0
 SILENCE = 1e-3  # of the peak (−60 dB): what comes before it is leading silence
 MUSIC_HZ = (80.0, 5000.0)  # where the level of a response is judged
-FINE = 8  # steps of a frame in which the delay between two responses is looked for
 ALIGN_S = 5e-3  # how far apart they may be
 
 
@@ -49,7 +49,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Blend:
+class BlendedResponse:
     """What a cabinet plays.
 
     Attributes
@@ -138,11 +138,8 @@ def find_alignment(first: Float64Array, second: Float64Array, sample_rate: int) 
     """
     size = 1 << int(np.ceil(np.log2(len(first) + len(second))))
     cross = np.fft.rfft(first, size) * np.conj(np.fft.rfft(second, size))
-    fine = np.fft.irfft(cross, size * FINE)
-    reach = min(round(ALIGN_S * sample_rate) * FINE, len(fine) // 2 - 1)
-    near = np.concatenate([fine[-reach:], fine[: reach + 1]])
-    at = int(np.abs(near).argmax())
-    return (at - reach) / FINE, 1 if near[at] > 0 else -1
+    lag, height = find_peak(cross, size, 0, min(round(ALIGN_S * sample_rate), size // 2 - 1))
+    return lag, 1 if height > 0 else -1
 
 
 def delay_response(response: Float64Array, frames: float) -> Float64Array:
@@ -158,7 +155,7 @@ def delay_response(response: Float64Array, frames: float) -> Float64Array:
 
 def blend_responses(
     responses: Sequence[Response], sample_rate: int, *, levels: bool = True, trims: bool = False, aligns: bool = False
-) -> Blend:
+) -> BlendedResponse:
     """One or more responses as one.
 
     Parameters
@@ -205,4 +202,4 @@ def blend_responses(
     total = np.zeros((max(map(len, moved)), max(sides.shape[1] for sides in moved)))
     for sides in moved:
         total[:, : sides.shape[1]] += sides
-    return Blend(total, notes)
+    return BlendedResponse(total, notes)

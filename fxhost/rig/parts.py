@@ -1,112 +1,26 @@
-"""What a rig has beside learned effects: a gate, tone controls, a cabinet.
+"""What a rig has beside learned effects: a gate, tone controls, volume controls, cabinets.
 
 A part is a setting, without a rate; in a stream it becomes a slot.
 """
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 
 from fxhost.errors import RigError
-from fxhost.nearest import find_nearest
-from fxhost.rig.impulse_response import Blend, Response, blend_responses
-from fxhost.rig.slot import Built, Slot
+from fxhost.rig.built import Built
+from fxhost.rig.impulse_response import BlendedResponse, Response, blend_responses
+from fxhost.rig.part import Part, check_mix
 from fxhost.stages.base import Stage
 from fxhost.stages.cabinet.stage import Cabinet as CabinetStage
 from fxhost.stages.gate import PARAMETERS as GATE_PARAMETERS
 from fxhost.stages.gate import Gate as GateStage
 from fxhost.stages.gate import GateListener
-from fxhost.stages.parameter import Parameter
 from fxhost.stages.tone import PARAMETERS as TONE_PARAMETERS
 from fxhost.stages.tone import Tone as ToneStage
+from fxhost.stages.volume import PARAMETERS as VOLUME_PARAMETERS
+from fxhost.stages.volume import Volume as VolumeStage
 from fxhost.stages.widen import Widen
-
-
-def check_setting(part: str, parameters: Sequence[Parameter], name: str, value: Any) -> float:
-    """A value that a parameter takes.
-
-    Raises
-    ------
-    RigError
-        If there is no such parameter, or the value is no number or out of its range.
-    """
-    for parameter in parameters:
-        if parameter.name == name:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise RigError(f"{part}: {name} = {value!r} is no number; expected {parameter.describe_range()}")
-            if not parameter.lowest <= value <= parameter.highest:
-                raise RigError(f"{part}: {name} = {value:g} is out of range; expected {parameter.describe_range()}")
-            return float(value)
-    names = [parameter.name for parameter in parameters]
-    near = find_nearest(name, names)
-    guess = f"; did you mean {near}?" if near else ""
-    raise RigError(f"{part} has no {name!r}: there is {', '.join(names)}{guess}")
-
-
-@dataclass(frozen=True)
-class PartSlot(Slot):
-    """The place of a part in a stream."""
-
-    name: str
-    kind: str
-    sample_rate: int
-    parameters: tuple[Parameter, ...]
-    _build: Callable[[int, int], Built]
-    key: str = ""
-
-    def build(self, engine: str = "compiled", channels: int = 1) -> Built:
-        """Fresh stages; the engine makes no difference."""
-        return self._build(self.sample_rate, channels)
-
-
-class Part:
-    """A part of a rig that is no learned effect.
-
-    Attributes
-    ----------
-    settings : dict of str to float
-        What it is set to, by the names of its parameters; others are at their defaults.
-    """
-
-    KIND: ClassVar[str]
-    PARAMETERS: ClassVar[tuple[Parameter, ...]] = ()
-
-    def __init__(self, **settings: float) -> None:
-        self.settings = {
-            name: check_setting(self.KIND, self.PARAMETERS, name, value) for name, value in settings.items()
-        }
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return self.KIND
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """What can be turned; the defaults are what it is set to."""
-        return tuple(
-            replace(parameter, default=self.settings.get(parameter.name, parameter.default))
-            for parameter in self.PARAMETERS
-        )
-
-    @property
-    def key(self) -> str:
-        """What its stages depend on, but for the values of their parameters."""
-        return self.KIND
-
-    def slot_at(self, sample_rate: int) -> Slot:
-        """Its place in a stream of this rate, in Hz."""
-        return PartSlot(self.name, self.KIND, sample_rate, self.parameters, self.build, self.key)
-
-    @abstractmethod
-    def build(self, sample_rate: int, channels: int) -> Built:
-        """Fresh stages for so many channels that come in."""
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value:g}" for name, value in self.settings.items())
-        return f"{type(self).__name__}({settings})"
 
 
 class Gate(Part):
@@ -170,6 +84,36 @@ class Tone(Part):
         return Built(stages, stages)
 
 
+class Volume(Part):
+    """A volume control, anywhere in the chain.
+
+    Parameters
+    ----------
+    **settings : float
+        level (−60 to 12 dB, 0), mute (True or False).
+
+    Raises
+    ------
+    RigError
+        If a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, fxhost
+    >>> rig = fxhost.Rig([fxhost.Volume(level=-6.0), "ts-overdrive", fxhost.Volume(mute=True)])
+    >>> float(abs(rig(np.ones(480, np.float32), 48000)).max())
+    0.0
+    """
+
+    KIND = "volume"
+    PARAMETERS = VOLUME_PARAMETERS
+
+    def build(self, sample_rate: int, channels: int) -> Built:
+        """The same for each channel."""
+        stages = _on_channels(lambda: VolumeStage(sample_rate, self.settings), channels)
+        return Built(stages, stages)
+
+
 class Cabinet(Part):
     """A cabinet: convolution with impulse responses, without latency.
 
@@ -183,11 +127,13 @@ class Cabinet(Part):
         Whether leading silence is cut off.
     aligns : bool
         Whether each is delayed and turned over so that it adds up with the first.
+    mix : float, optional
+        How much of what is heard went through it, 0 to 1; without it all.
 
     Raises
     ------
     RigError
-        If no file is given.
+        If no file is given, or the mix is out of range.
 
     Examples
     --------
@@ -199,14 +145,20 @@ class Cabinet(Part):
     KIND = "cabinet"
 
     def __init__(
-        self, *responses: str | Path | Response, levels: bool = True, trims: bool = False, aligns: bool = False
+        self,
+        *responses: str | Path | Response,
+        levels: bool = True,
+        trims: bool = False,
+        aligns: bool = False,
+        mix: float | None = None,
     ) -> None:
         super().__init__()
+        self.mix = check_mix(self.KIND, mix)
         if not responses:
             raise RigError("a cabinet needs the file of an impulse response")
         self.responses = [each if isinstance(each, Response) else Response(Path(each)) for each in responses]
         self.levels, self.trims, self.aligns = levels, trims, aligns
-        self._blends: dict[int, Blend] = {}
+        self._blends: dict[int, BlendedResponse] = {}
 
     @property
     def name(self) -> str:
@@ -216,20 +168,20 @@ class Cabinet(Part):
     @property
     def key(self) -> str:
         """Its responses and how they are blended."""
-        return repr((self.KIND, self.responses, self.levels, self.trims, self.aligns))
+        return repr((super().key, self.responses, self.levels, self.trims, self.aligns))
 
-    def blend_at(self, sample_rate: int) -> Blend:
+    def digest_at(self, sample_rate: int) -> str:
+        """What it plays, to the bit."""
+        played = hashlib.sha256(self.blend_at(sample_rate).sides.tobytes()).hexdigest()
+        return f"{super().digest_at(sample_rate)} {played}"
+
+    def blend_at(self, sample_rate: int) -> BlendedResponse:
         """Its responses as one, at a rate in Hz."""
         if sample_rate not in self._blends:
             self._blends[sample_rate] = blend_responses(
                 self.responses, sample_rate, levels=self.levels, trims=self.trims, aligns=self.aligns
             )
         return self._blends[sample_rate]
-
-    def slot_at(self, sample_rate: int) -> Slot:
-        """Its place in a stream; its files are read."""
-        self.blend_at(sample_rate)
-        return super().slot_at(sample_rate)
 
     def build(self, sample_rate: int, channels: int) -> Built:
         """A convolution for each channel that comes in or goes out."""

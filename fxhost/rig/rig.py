@@ -10,9 +10,11 @@ from fxhost.errors import PresetError
 from fxhost.preset.effect import Preset
 from fxhost.rig.build import Chain, build_chain
 from fxhost.rig.effect import Effect, as_effect
-from fxhost.rig.parts import Part, Tone
+from fxhost.rig.part import Part
+from fxhost.rig.parts import Tone
+from fxhost.rig.planning import name_parts, outermost_effects, plan_parts
 from fxhost.rig.scenes import Scene
-from fxhost.rig.slot import Slot, plan_slots
+from fxhost.rig.slot import Planning, Slot
 from fxhost.rig.stream import Playable
 
 Engine = Literal["compiled", "torchscript"]
@@ -23,7 +25,7 @@ class Rig(Playable):
 
     Parameters
     ----------
-    parts : sequence of str, Path, Effect, Preset, Gate, Tone or Cabinet
+    parts : sequence of str, Path, Effect, Preset, Gate, Tone, Volume, Cabinet or Blend
         At least one: names or files of effects, what was loaded, and other parts.
     engine : {'compiled', 'torchscript'}
         The compiled kernel, or the preset's own TorchScript module, which runs code from the file.
@@ -70,17 +72,14 @@ class Rig(Playable):
         self.engine: Engine = engine
         self.input_gain_db, self.output_gain_db = input_gain_db, output_gain_db
         self.level, self.interface_dbu, self.oversample = level, interface_dbu, oversample
-        kinds = [part.KIND if isinstance(part, Part) else "effect" for part in self.parts]
-        self.ids = tuple(ids) or tuple(
-            kind if kinds.count(kind) == 1 else f"{kind}{kinds[: n + 1].count(kind)}" for n, kind in enumerate(kinds)
-        )
+        self.ids = tuple(ids) or name_parts(self.parts)
         whole = Scene("", self.parts, (True,) * len(self.parts), input_gain_db, output_gain_db)
         self.scenes = tuple(scenes) or (whole,)
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """The learned effects among its parts."""
-        return tuple(part for part in self.parts if isinstance(part, Effect))
+        """The learned effects among its parts, and in their branches."""
+        return tuple(effect for part in self.parts for effect in part.effects)
 
     @property
     def presets(self) -> tuple[Preset, ...]:
@@ -91,7 +90,7 @@ class Rig(Playable):
     def files(self) -> list[Path]:
         """Every preset file of any scene."""
         parts = [*self.parts, *(part for scene in self.scenes for part in scene.parts)]
-        return list(dict.fromkeys(part.path for part in parts if isinstance(part, Effect)))
+        return list(dict.fromkeys(effect.path for part in parts for effect in part.effects))
 
     def __getitem__(self, index: int) -> Effect | Part:
         return self.parts[index]
@@ -108,7 +107,10 @@ class Rig(Playable):
     @property
     def notes(self) -> list[str]:
         """What was asked for of the levels and cannot be done, a line each."""
-        return describe_unknown_levels(self.presets, self.level, self.interface_dbu)
+        first, last = (
+            [effect.preset for effect in outermost_effects(self.parts, at_end=at_end)] for at_end in (False, True)
+        )
+        return describe_unknown_levels(first, last, self.level, self.interface_dbu)
 
     @property
     def sample_rates(self) -> list[int]:
@@ -151,17 +153,8 @@ class Rig(Playable):
             If an impulse response cannot be read.
         """
         parts = self.parts if scene is None else scene.parts
-        effects = iter(
-            plan_slots(
-                [part.preset for part in parts if isinstance(part, Effect)],
-                sample_rate,
-                engine=self.engine,
-                level=self.level,
-                interface_dbu=self.interface_dbu,
-                oversample=self.oversample,
-            )
-        )
-        return tuple(part.slot_at(sample_rate) if isinstance(part, Part) else next(effects) for part in parts)
+        planning = Planning(self.engine, self.level, self.interface_dbu, self.oversample)
+        return plan_parts(parts, sample_rate, planning)
 
     def chain_of(self, slots: Sequence[Slot], inputs: int = 1) -> Chain:
         """Fresh stages that play these slots in series, for one or two channels that come in."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fxhost.rig.effect import Effect
-    from fxhost.rig.parts import Part
+    from fxhost.rig.part import Part
 
 
 @dataclass(frozen=True)

@@ -2,41 +2,35 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from fxhost.engine.calibration import Gains, choose_gains
 from fxhost.engine.chain import own_plan, planned_stage
 from fxhost.engine.dc_offset import carries_offset
-from fxhost.engine.rate_choice import choose_plans
+from fxhost.engine.rate_choice import choose_plans, digest_of
 from fxhost.engine.rate_plan import Plan
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import network_stage, settle_wavenet
+from fxhost.rig.built import Built, mixed
 from fxhost.stages.base import Stage
 from fxhost.stages.dc_blocker import DcBlocker
 from fxhost.stages.gain import Gain
+from fxhost.stages.parallel.stages import MIX
 from fxhost.stages.parameter import Parameter
 
 
 @dataclass(frozen=True)
-class Built:
-    """The fresh stages of one place.
+class Planning:
+    """How effects are to play: see `fxhost.Rig`."""
 
-    Attributes
-    ----------
-    stages : sequence of Stage
-    turned : sequence of Stage
-        Those whose parameters are the ones of the place.
-    head : sequence of Stage
-        What listens at the beginning of the chain.
-    after_effects : bool
-        Whether the stages play behind the last effect, where that comes later.
-    """
+    engine: str = "compiled"
+    level: str = "raw"
+    interface_dbu: float | None = None
+    oversample: int = 1
 
-    stages: Sequence[Stage]
-    turned: Sequence[Stage] = ()
-    head: Sequence[Stage] = ()
-    after_effects: bool = False
+
+PLAIN = Planning()
 
 
 class Slot(ABC):
@@ -47,7 +41,7 @@ class Slot(ABC):
     name : str
         For people.
     kind : str
-        'effect', 'gate', 'tone' or 'cabinet'.
+        'effect', 'blend', 'gate', 'tone', 'volume' or 'cabinet'.
     sample_rate : int
         Of the stream, in Hz.
     parameters : tuple of Parameter
@@ -80,6 +74,21 @@ class Slot(ABC):
         """What its stages depend on, but for the values of their parameters."""
         return self.kind
 
+    @property
+    def digest(self) -> str:
+        """What its sound depends on, whatever the names of files."""
+        return repr((self.kind, [parameter.default for parameter in self.parameters]))
+
+    @property
+    def effects(self) -> "tuple[EffectSlot, ...]":
+        """The learned effects in it."""
+        return ()
+
+
+def list_effects(slots: Sequence[Slot]) -> "list[EffectSlot]":
+    """The learned effects in some places, those in branches too."""
+    return [effect for slot in slots for effect in slot.effects]
+
 
 @dataclass(frozen=True)
 class EffectSlot(Slot):
@@ -91,11 +100,14 @@ class EffectSlot(Slot):
         With its knobs where they are set, in its settled state.
     plan : Plan
     gains : Gains
+    mix : float or None
+        How much of what is heard went through it, 0 to 1; None where that cannot be turned and is all.
     """
 
     preset: Preset
     plan: Plan
     gains: Gains
+    mix: float | None = None
     kind: str = field(default="effect", init=False)
 
     @property
@@ -110,8 +122,8 @@ class EffectSlot(Slot):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
-        """Its knobs."""
-        return self.preset.parameters
+        """Its knobs, and the mix where it has one."""
+        return self.preset.parameters + (() if self.mix is None else (replace(MIX, default=self.mix),))
 
     @property
     def latency_frames(self) -> float:
@@ -121,7 +133,18 @@ class EffectSlot(Slot):
     @property
     def key(self) -> str:
         """Its file, its network, its rate plan and its gains."""
-        return repr((self.preset.path, self.preset.name, self.preset.architecture, self.plan, self.gains))
+        file = self.preset.path, self.preset.name, self.preset.architecture
+        return repr((*file, self.plan, self.gains, *(["mix"] if self.mix is not None else [])))
+
+    @property
+    def digest(self) -> str:
+        """Its network with its knobs, its rate plan and its gains."""
+        return repr((digest_of(self.preset), replace(self.plan, preset=""), self.gains, self.mix))
+
+    @property
+    def effects(self) -> "tuple[EffectSlot, ...]":
+        """Itself."""
+        return (self,)
 
     @cached_property
     def needs_dc_blocker(self) -> bool:
@@ -144,7 +167,11 @@ class EffectSlot(Slot):
                 stage.channel = channel
             stages += own
             networks.append(network)
-        return Built(stages, networks if self.parameters else ())
+        built = Built(stages, networks if self.preset.knobs else ())
+        if self.mix is None:
+            return built
+        number = len(self.preset.knobs)
+        return mixed(built, number, self.mix, self.latency_frames, self.sample_rate, channels)
 
     def _build_network(self, engine: str) -> Stage:
         if engine != "torchscript":
@@ -163,24 +190,18 @@ def slots_at_own_rate(presets: Sequence[Preset]) -> tuple[EffectSlot, ...]:
     )
 
 
-def plan_slots(
-    presets: Sequence[Preset],
-    sample_rate: int,
-    *,
-    engine: str = "compiled",
-    level: str = "raw",
-    interface_dbu: float | None = None,
-    oversample: int = 1,
-) -> tuple[EffectSlot, ...]:
-    """The places of presets in a stream. A rate plan that is not known yet is measured, which takes seconds.
+def plan_effect(preset: Preset, sample_rate: int, planning: Planning, mix: float | None = None) -> EffectSlot:
+    """The place of a preset in a stream. A rate plan that is not known yet is measured, which takes seconds.
 
     Parameters
     ----------
-    presets : sequence of Preset
+    preset : Preset
     sample_rate : int
         In Hz.
-    engine, level, interface_dbu, oversample
-        As for `fxhost.Rig`.
+    planning : Planning
+        With the level that comes in, and as if it were the last effect.
+    mix : float, optional
+        See `EffectSlot`.
 
     Raises
     ------
@@ -188,7 +209,7 @@ def plan_slots(
         If the engine plays presets at their own rate only, and another was asked for; or if the rates have no simple
         ratio.
     """
-    settled = [settle_wavenet(preset) for preset in presets]
-    plans = choose_plans(settled, engine, sample_rate, oversample)
-    gains = choose_gains(settled, level, interface_dbu)
-    return tuple(EffectSlot(*place) for place in zip(settled, plans, gains, strict=True))
+    settled = settle_wavenet(preset)
+    [plan] = choose_plans([settled], planning.engine, sample_rate, planning.oversample)
+    [gains] = choose_gains([settled], planning.level, planning.interface_dbu)
+    return EffectSlot(settled, plan, gains, mix)

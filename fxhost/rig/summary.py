@@ -9,7 +9,7 @@ from fxhost.errors import FxhostError
 from fxhost.io.realtime import HOW_TO_ALLOW, LockedMemory, Scheduling
 from fxhost.io.streams import Stream, VirtualStream
 from fxhost.rig.rig import Rig
-from fxhost.rig.slot import EffectSlot, Slot
+from fxhost.rig.slot import Slot, list_effects
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Summary:
         """Everything, for JSON. `process_start_s` is on the clock of `time.perf_counter`."""
         s, stream = self.statistics, self.stream
         return {
-            "presets": [slot.name for slot in self.slots if isinstance(slot, EffectSlot)],
+            "presets": [effect.name for effect in list_effects(self.slots)],
             "slots": [{"kind": slot.kind, "name": slot.name} for slot in self.slots],
             "engine": self.rig.engine,
             "device": stream.name,
             "host_api": stream.host_api,
             "sample_rate": self.sample_rate,
-            "rates": [slot.plan.as_dict() for slot in self.slots if isinstance(slot, EffectSlot)],
+            "rates": [effect.plan.as_dict() for effect in list_effects(self.slots)],
             "block_frames": s.block_frames,
             **self.timing,
             "seconds": self.seconds,

@@ -27,8 +27,9 @@ from fxhost.io.realtime import LockedMemory, Scheduling
 from fxhost.io.streams import VirtualStream
 from fxhost.preset.archive import read_preset
 from fxhost.preset.network_stage import compiled_stage
-from fxhost.rig.parts import PartSlot
-from fxhost.rig.slot import Built, Slot
+from fxhost.rig.built import Built
+from fxhost.rig.part import PartSlot
+from fxhost.rig.slot import Slot
 from tests.conftest import RATE, ROOT
 
 MakePreset = Callable[..., Path]

@@ -20,7 +20,8 @@ from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset
 from fxhost.riff import synthesise_riff
 from fxhost.rig.effect import Effect, load
-from fxhost.rig.parts import Part, Tone
+from fxhost.rig.part import Part
+from fxhost.rig.parts import Tone
 from fxhost.rig.playing import Playing
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene

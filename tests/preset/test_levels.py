@@ -42,10 +42,10 @@ def test_the_last_preset_of_a_chain_is_normalised(tmp_path: Path) -> None:
     assert choose_gains([loud, soft], "normalized") == [Gains(0.0, 0.0), Gains(0.0, 12.0)]
     unknown = read_nam(tmp_path, loudness=None)
     assert choose_gains([unknown], "normalized") == [Gains(0.0, 0.0)]
-    assert describe_unknown_levels([unknown], "normalized", None) == [
+    assert describe_unknown_levels([unknown], [unknown], "normalized", None) == [
         "x does not tell its loudness; it is played as it is"
     ]
-    assert describe_unknown_levels([soft], "normalized", 12.0) == [
+    assert describe_unknown_levels([soft], [soft], "normalized", 12.0) == [
         "x does not tell its input level; it is played uncalibrated"
     ]
 
