@@ -71,7 +71,7 @@ def find_peak(cross: NDArray[Any], size: int, about: int, reach: int) -> tuple[f
         if bend == 0.0 or abs(lag - slope / bend - whole) > 1.0:
             break  # no peak here
         lag -= slope / bend
-    return lag, float(np.sum(weight * (cross * np.exp(1j * omega * lag)).real))
+    return round(lag, 6) + 0.0, float(np.sum(weight * (cross * np.exp(1j * omega * lag)).real))
 
 
 def find_lag(first: Float32Array, second: Float32Array, sample_rate: int, about: float = 0.0) -> Lag:

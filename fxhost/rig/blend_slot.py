@@ -16,11 +16,12 @@ from fxhost.rig.build import build_chain
 from fxhost.rig.built import Built, Routed, count_channels, mixed
 from fxhost.rig.slot import EffectSlot, Slot, list_effects
 from fxhost.stages.base import PLANE
-from fxhost.stages.parallel.delay import HALF, round_delay
+from fxhost.stages.parallel.delay import missing_frames, round_delay
 from fxhost.stages.parallel.stages import BRANCH, Join, Recall, Split, Sum
 from fxhost.stages.parameter import Parameter
 
 RIFF_S = 4.0  # of the riff, for the measurement
+TRUE_TO = 0.02  # frames: a lag that is so near to a whole one is taken for it, and needs no filter
 OWN, WHOLE = -1, -1  # instead of a part of a branch, or of a branch
 
 
@@ -94,8 +95,7 @@ def choose_delays(arrivals: Sequence[float], delays: Sequence[float]) -> tuple[l
     early = [arrival - delay for arrival, delay in zip(arrivals, delays, strict=True)]
     together = max(early)
     held = [round_delay(together - each) for each in early]
-    short = [HALF - 1 - math.floor(each) for each in [*held, round_delay(together)] if each % 1.0]
-    more = max([0, *short])
+    more = max(map(missing_frames, [*held, round_delay(together)]))
     return [each + more for each in held], round_delay(together) + more
 
 
@@ -144,13 +144,14 @@ def measure_lags(name: str, branches: Sequence[Sequence[Slot]], sample_rate: int
         ]
         kept = tuning_cache.keep(key, {"lags": [[lag.frames, lag.polarity, lag.likeness] for lag in found]})
         found = _recalled_lags(kept.get("lags"), len(branches)) or found
-    return [
-        Lag(0.0, 1),
-        *(
-            lag if lag.likeness >= LEAST_LIKENESS else replace(lag, frames=late - expected[0], polarity=1)
-            for lag, late in zip(found, expected[1:], strict=True)
-        ),
-    ]
+    return [Lag(0.0, 1), *(_trust(lag, late - expected[0]) for lag, late in zip(found, expected[1:], strict=True))]
+
+
+def _trust(lag: Lag, expected: float) -> Lag:
+    """A lag as it is taken: whole where it is almost, and as expected where the signals are unlike."""
+    if lag.likeness < LEAST_LIKENESS:
+        return replace(lag, frames=expected, polarity=1)
+    return replace(lag, frames=round(lag.frames)) if abs(lag.frames - round(lag.frames)) <= TRUE_TO else lag
 
 
 def _recalled_lags(entry: object, branches: int) -> list[Lag] | None:

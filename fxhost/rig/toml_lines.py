@@ -33,6 +33,7 @@ def find_lines(text: str) -> dict[Place, int]:
                 lines.setdefault(table, number)
                 is_array = header[1] is not None and depth == len(names) - 1
                 if is_array:
+                    lines.setdefault(table, number)
                     counts[table] = counts.get(table, -1) + 1
                 if table in counts:
                     table = (*table, counts[table])

@@ -136,9 +136,9 @@ def test_every_mistake_is_told_in_one_go_with_its_line(tmp_path: Path) -> None:
         "10: gate: hold = 5000 is out of range; expected 1 to 1000 ms",
         "13: two slots have the id 'a'; give each its own",
         f"15: no such file: {tmp_path / 'none.wav'}",
-        "18: type is 'gat'; expected one of effect, cabinet, gate, tone",
+        "18: type is 'gat'; expected one of effect, blend, cabinet, gate, tone, volume",
         "21: there is no slot 'b': there is a, gate2",
-        "22: unknown key 'bass': there is on, files, levels, trims, aligns",
+        "22: unknown key 'bass': there is on, files, levels, trims, aligns, mix",
         "23: output_gain_db is 'loud'; expected a number from -60 to 60",
     ]
     assert set(expected) - set(told) == set()

@@ -42,10 +42,9 @@ def round_delay(frames: float) -> float:
     return round(frames * STEPS) / STEPS
 
 
-def shortest_delay(frames: float) -> float:
-    """The shortest delay that can be played and differs from this one (0 or more) by whole frames, in frames."""
-    frames = round_delay(frames)
-    return frames if frames % 1.0 == 0.0 else max(frames, HALF - 1 + frames % 1.0)
+def missing_frames(frames: float) -> int:
+    """How many whole frames a delay of so many, rounded, lacks to be playable."""
+    return max(0, HALF - 1 - int(frames)) if frames % 1.0 else 0
 
 
 def fractional_taps(fraction: float) -> Float64Array:
@@ -63,7 +62,7 @@ def set_delay(delay: Any, frames: float) -> int:
     delay : record
         Of `DELAY`, zero.
     frames : float
-        As `shortest_delay` gives it, or longer by whole frames.
+        That lacks none.
     """
     frames = round_delay(frames)
     whole, fraction = divmod(frames, 1.0)

@@ -180,7 +180,7 @@ class Join(Stage):
     branch : int
         Its number, from 0.
     delay_frames : float
-        As `fxhost.stages.parallel.delay.shortest_delay` gives it, or longer by whole frames.
+        Whole, or at least so long that `fxhost.stages.parallel.delay.missing_frames` is 0.
     sample_rate : int
         In Hz.
     channels, sides : {1, 2}
