@@ -13,10 +13,13 @@ from fxhost.bench.blocks import time_blocks
 from fxhost.bench.limits import make_random_preset
 from fxhost.bench.machine import read_cpu_model
 from fxhost.riff import synthesise_riff
+from fxhost.rig.blend import Blend, Branch
 from fxhost.rig.parts import Cabinet, Gate, Tone
 from fxhost.rig.rig import Rig
+from tests.foreign import write
+from tests.wavenet_reference import array, random_model
 
-RATE, FRAMES, SECONDS = 48_000, 64, 10.0
+RATE, FRAMES, SECONDS = 48_000, 64, 3.0
 
 
 def write_response(folder: Path, taps: int, channels: int) -> Path:
@@ -28,6 +31,27 @@ def write_response(folder: Path, taps: int, channels: int) -> Path:
     return path
 
 
+def write_wavenets(folder: Path, count: int) -> list[Path]:
+    """Captures of the standard size of Neural Amp Modeler (A1), each with weights of its own."""
+    dilations = [2**n for n in range(10)]
+    layers = [
+        array(16, dilations, 8, head_bias=False, gated=False),
+        array(8, dilations, input_size=16, gated=False),
+    ]
+    return [
+        write(
+            folder / f"wavenet {seed}.nam",
+            {
+                "version": "0.5.4",
+                "architecture": "WaveNet",
+                "sample_rate": RATE,
+                **random_model(layers, seed=seed, size=0.2),
+            },
+        )
+        for seed in range(count)
+    ]
+
+
 def main() -> None:
     """Print a row for each rig."""
     riff = synthesise_riff(RATE)
@@ -35,6 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         second, stereo = write_response(folder, RATE, 1), write_response(folder, 4096, 2)
+        wavenets = write_wavenets(folder, 10)
         forty = [make_random_preset(40, RATE), make_random_preset(40, RATE)]
         rigs = {
             "cabinet of 1 s": [Cabinet(second)],
@@ -42,6 +67,12 @@ def main() -> None:
             "gate": [Gate()],
             "stereo cabinet of 4096 taps": [Cabinet(stereo)],
             "gate, two LSTMs of 40, tone, stereo cabinet of 4096": [Gate(), *forty, Tone(**tone), Cabinet(stereo)],
+            "one standard WaveNet of NAM (A1)": wavenets[:1],
+            "a blend of ten of them": [Blend(wavenets)],
+            "a blend of ten of them, the dry signal beside it": [Blend(wavenets, mix=0.5)],
+            "a blend of ten dry branches, each delayed by a fraction of a frame": [
+                Blend([Branch(delay_ms=(8 + n + 0.5) / RATE * 1e3) for n in range(10)])
+            ],
         }
         budget_us = 1e6 * FRAMES / RATE
         print(f"{read_cpu_model()}, {RATE} Hz, {FRAMES} frames, budget {budget_us:.0f} µs")
