@@ -139,6 +139,9 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
         print_plans([effect.plan for effect in list_effects(session.slots)])
+        for slot in session.slots:
+            for note in slot.notes:
+                say(note)
         summary = session.play(on_poll, on_look=remotes.take_commands)
     say(format_status(summary.statistics, summary.seconds))
     result = summary.as_dict(PROCESS_START_S)

@@ -105,6 +105,7 @@ def describe_state(session: "Session", levels: MeterReading | None, seconds: flo
                     "text": parameter.format(value),
                     "position": round(parameter.position_of(value), 4),
                     "is_fine": parameter.is_fine,
+                    "is_switch": parameter.taper == "switch",
                 }
                 for parameter, value in zip(slot.parameters, values, strict=True)
             ],

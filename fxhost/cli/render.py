@@ -32,6 +32,7 @@ class Rendered:
     output: Path
     sample_rate: int
     plans: "list[Plan]"
+    notes: list[str]
     channels: int
     statistics: "list[Statistics]"  # of each rack
     seconds: float
@@ -91,6 +92,8 @@ def run_render(options: argparse.Namespace) -> int:
     for each, result in zip(done, results, strict=True):
         if each is done[0] or each.sample_rate != done[0].sample_rate:
             print_plans(each.plans)
+            for note in each.notes:
+                say(note)
         what = f"{each.audio_s:.1f} s at {each.sample_rate} Hz in {each.seconds:.1f} s, load {result['load']:.1%}"
         channels = f", {result['channels']} channels" if result["channels"] > 1 else ""
         say(f"{each.output}: {what}{channels}")
@@ -188,9 +191,9 @@ def render_one(options: argparse.Namespace, rig: "Rig", source: Path, output: Pa
             encoding=Encoding(options.bits, options.quality),
             report=lambda frames: progress.update(task, completed=frames),
         )
-    plans = [effect.plan for effect in list_effects(slots)]
+    plans, notes = [effect.plan for effect in list_effects(slots)], [note for slot in slots for note in slot.notes]
     written = max(len(racks), racks[0].channels)
-    return Rendered(source, output, rate, plans, written, statistics, time.perf_counter() - started)
+    return Rendered(source, output, rate, plans, notes, written, statistics, time.perf_counter() - started)
 
 
 def make_racks(rig: "Rig", slots: "Sequence[Slot]", channels: int, source: Path) -> "list[Rack]":

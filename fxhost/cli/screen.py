@@ -238,7 +238,8 @@ class Screen:
         if slot.kind != "effect":
             pieces.append(slot.kind)
         if slot.latency_frames:
-            pieces.append(f"resampled, +{1000 * slot.latency_frames / slot.sample_rate:.1f} ms")
+            word, seconds = "aligned" if slot.kind == "blend" else "resampled", slot.latency_frames / slot.sample_rate
+            pieces.append(f"{word}, +{1000 * seconds:.1f} ms")
         knobs = self._knobs_of(n)
         lines = wrap([*pieces, *(self._slider(index) for index in knobs)], width, label_width=lead.cell_len) or [Text()]
         long = [Text.assemble(lead, lines[0][lead.cell_len :]), *lines[1:]] if pieces or knobs else [lead]

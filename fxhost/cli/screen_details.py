@@ -38,6 +38,7 @@ def detail_rows(
             for effect in list_effects(slots)
             if not effect.plan.is_own
         ),
+        *(info("blend", [note], width, 81) for slot in slots for note in slot.notes),
         info("thread", thread, width, 90),
     ]
 

@@ -109,7 +109,10 @@ def draw_tuner(note: Note | None, width: int) -> Text:
 
 
 def draw_slider(name: str, parameter: Parameter, value: float, is_chosen: bool) -> Text:
-    """A knob with its name, a bar and its value; the chosen one is marked."""
+    """A knob with its name, a bar and its value, or a switch without a bar; the chosen one is marked."""
+    mark = "▸" if is_chosen else " "
+    if parameter.taper == "switch":
+        return Text(f"{mark}{name} {parameter.format(value)}")
     filled = round(parameter.position_of(value) * (SLIDER_WIDTH - 1))
     bar = "━" * filled + "╸" + "─" * (SLIDER_WIDTH - 1 - filled)
-    return Text.assemble(f"{'▸' if is_chosen else ' '}{name} ", (bar, "cyan"), f" {parameter.format(value)}")
+    return Text.assemble(f"{mark}{name} ", (bar, "cyan"), f" {parameter.format(value)}")

@@ -236,7 +236,7 @@ class Blend(Part):
             lags = measure_lags(self.name, as_before if is_same else planned, sample_rate)
         lanes = [
             Lane(
-                branch.id or str(n),
+                branch.id or f"branch {n}",
                 slots,
                 branch.settings,
                 branch.delay_ms * 1e-3 * sample_rate,

@@ -221,14 +221,16 @@ class BlendSlot(Slot):
         """Those of all branches."""
         return tuple(effect for lane in self.lanes for effect in list_effects(lane.slots))
 
-    def describe(self) -> str:
-        """What was measured, in one line."""
+    @property
+    def notes(self) -> list[str]:
+        """How long each branch is held up, and whether it is turned over; then the same of blends in them."""
         told = []
         for lane, held in zip(self.lanes, self.held_frames[0], strict=True):
             turned = ", turned over" if lane.lag.polarity < 0 else ""
             unlike = ", unlike the first" if lane.lag.likeness < LEAST_LIKENESS else ""
-            told.append(f"{lane.name} +{1000 * held / self.sample_rate:.2f} ms{turned}{unlike}")
-        return f"{self.name}: {', '.join(told)}"
+            told.append(f"{lane.name} {1000 * held / self.sample_rate:.2f} ms{turned}{unlike}")
+        inner = [note for lane in self.lanes for slot in lane.slots for note in slot.notes]
+        return [f"delays in {self.name}: {'; '.join(told)}", *inner]
 
     def build(self, engine: str = "compiled", channels: int = 1) -> Built:
         """The branches one after the other, each from the signal that comes in to the sum that goes out."""

@@ -84,6 +84,11 @@ class Slot(ABC):
         """The learned effects in it."""
         return ()
 
+    @property
+    def notes(self) -> list[str]:
+        """What was measured of it, a line each."""
+        return []
+
 
 def list_effects(slots: Sequence[Slot]) -> "list[EffectSlot]":
     """The learned effects in some places, those in branches too."""

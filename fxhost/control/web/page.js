@@ -33,7 +33,7 @@ function build(state) {
       if (knob.is_fine) return;
       const row = document.createElement("label"), slider = document.createElement("input");
       row.className = "knob";
-      slider.type = "range"; slider.min = 0; slider.max = 1; slider.step = 0.005;
+      slider.type = "range"; slider.min = 0; slider.max = 1; slider.step = knob.is_switch ? 1 : 0.005;
       slider.dataset.place = `${n}.${k}`;
       slider.oninput = () => { held = slider; send({ command: "set_knob", slot: n, knob: k, position: Number(slider.value) }); };
       slider.onchange = () => { held = null; };
