@@ -155,8 +155,9 @@ class Reader:
             blend = base if isinstance(base, Blend) else None
             return self.parts.change_blend(blend, change, data) if set(change.data) - {"on"} else None
         change.refuse_unknown(("on", *SLOT_KEYS[kind]))
-        if kind == "effect" and "preset" not in change.data:
-            data["knobs"] = {**self.tables[name].table("knobs").data, **change.table("knobs").data}
+        if kind == "effect":  # another preset has other knobs
+            kept = {} if "preset" in change.data else self.tables[name].table("knobs").data
+            data["knobs"] = {**kept, **change.table("knobs").data}
         return self.parts.read(kind, change, data) if set(change.data) - {"on"} else None
 
     def _no_slot(self, name: str) -> str:

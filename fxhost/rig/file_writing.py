@@ -175,9 +175,7 @@ def _format(value: Any) -> str:
 
 
 def _format_keys(data: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{key if _BARE.fullmatch(key) else json.dumps(key)} = {_format(value)}" for key, value in data.items()
-    ]
+    return [f"{key if _BARE.fullmatch(key) else json.dumps(key)} = {_format(value)}" for key, value in data.items()]
 
 
 def _format_table(header: str, data: Mapping[str, Any]) -> list[str]:
@@ -239,20 +237,18 @@ def _describe_branch(branch: Branch, folder: Path) -> dict[str, Any]:
 
 def _describe_change(part: Effect | Part, base: Effect | Part, folder: Path) -> dict[str, Any]:
     """What a scene changes of a slot."""
-    mix = {"mix": 1.0} if part.mix is None and base.mix is not None else {}
     if not isinstance(part, Blend):
-        return _describe_part(part, folder, every=True) | mix
+        return _describe_part(part, folder, every=True)
     is_turned = isinstance(base, Blend) and part.aligned_as is base.aligned_as
     made = {} if is_turned else _describe_part(part.aligned_as, folder, every=True)
-    return made | mix | _describe_settings({}, part.parameters, every=True)
+    return made | _describe_settings({}, part.parameters, every=True)
 
 
 def _describe_settings(
     settings: Mapping[str, float], parameters: Sequence[Parameter], every: bool = False
 ) -> dict[str, Any]:
     values = {
-        parameter.name: (settings.get(parameter.name, parameter.default), parameter.default)
-        for parameter in parameters
+        parameter.name: (settings.get(parameter.name, parameter.default), parameter.default) for parameter in parameters
     }
     switches = {parameter.name for parameter in parameters if parameter.taper == "switch"}
     kept = _without_defaults(values, every)

@@ -29,8 +29,9 @@ from fxhost.io.recorder import Recorder
 from fxhost.io.sound_writing import writing
 from fxhost.io.stream_options import Options
 from fxhost.preset.archive import read_preset
+from fxhost.rig.blend import Blend, Branch
 from fxhost.rig.effect import Effect
-from fxhost.rig.parts import Cabinet, Gate, Tone
+from fxhost.rig.parts import Cabinet, Gate, Tone, Volume
 from fxhost.rig.playing import Playing
 from fxhost.rig.rig import Rig
 from fxhost.rig.scenes import Scene
@@ -238,6 +239,38 @@ def test_a_take_with_an_older_loop_says_that_it_cannot_be_played_again(
     else:
         wet, again, exact_from = play_again(tmp_path / "gig.wav")
         assert np.array_equal(wet[exact_from:], again[exact_from:])
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_a_take_of_blends_mixes_and_volumes_is_played_again_to_the_bit(
+    inputs: int, dry: Float32Array, make_preset: MakePreset, tmp_path: Path
+) -> None:
+    one, two = (Effect(read_preset(make_preset(1, size))) for size in (8, 12))
+    mixed = Effect(read_preset(make_preset(1, 9, 3)), mix=1 / 3)
+    clean = Branch([one, Tone(bass=2.7)], level=-3.3, pan=-0.3, id="clean")
+    blend = Blend([clean, Branch([mixed, Volume()], delay_ms=1.7)], mix=0.8)
+    other = Blend([Branch([two], solo=True), Branch()], stereo=True, mix=1.0).set_to({"level1": -1.1})
+    volume = Volume(level=-1 / 7)
+    turned = blend.set_to({"clean.level": -9.1, "2.volume.level": 2.2, "mute2": 1.0, "mix": 0.1})
+    rig = Rig(
+        [mixed, blend, volume],
+        ids=["amp", "both amps", "boost"],
+        scenes=[
+            Scene("first", [mixed, blend, volume], (True,) * 3),
+            Scene("turned", [mixed.set_to({"mix": 0.9}), turned, Volume(mute=True)], (True,) * 3),
+            Scene("other", [Effect(one.preset, mix=1.0), other, volume], (True, True, False)),
+        ],
+    )
+    stage = Stage(rig, 0.3 * dry[:, :inputs], 7)
+    stage.begin(tmp_path / "gig.wav")
+    stage.play(200, fiddle)
+    stage.end()
+    wet, again, exact_from = play_again(tmp_path / "gig.wav")
+    assert exact_from == 0
+    differing = np.flatnonzero(np.any(wet != again, axis=1))
+    assert not len(differing), f"the first of {len(differing)} at {differing[0]}"
+    scenes = {event[3] for event in json.loads((tmp_path / "gig.take").read_text())["events"] if event[0] == "chain"}
+    assert scenes == {0, 1, 2} and np.abs(wet).max() > 0.05
 
 
 def test_a_take_of_a_set_list_keeps_every_rig(dry: Float32Array, make_preset: MakePreset, tmp_path: Path) -> None:
