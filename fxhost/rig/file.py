@@ -13,10 +13,20 @@
     type = "cabinet"
     files = ["v30.wav"]
 
+    [[slot]]
+    id = "amps"
+    type = "blend"               # chains in parallel; also as [[slot.branch]] tables with [[slot.branch.slot]] in them
+    mix = 0.8                    # 0 is dry; of effects, blends and cabinets
+    branches = [
+      { id = "clean", preset = "deluxe.nam", level = -3, pan = -0.5 },
+      { slots = [{ preset = "ts9.nam" }, { type = "tone", bass = 2 }], delay_ms = 0.5 },
+    ]
+
     [[scene]]                    # what differs from the slots above
     name = "Clean"
     off = ["drive"]
     slots.cab = { files = ["open-back.wav"] }
+    slots.amps = { clean.mute = true, level2 = 3, "2.bass" = 0 }
 
 A file with `rigs = ["a.toml", "b.toml"]` is a set list.
 """
