@@ -60,13 +60,15 @@ def check_rig_file(path: Path) -> tuple[RigFile | None, list[Problem]]:
     try:
         text = data.decode()
         content = tomllib.loads(text)
+        problems = Problems(find_lines(text))
+        read = Reader(path, Table(content, (), problems)).read()
     except UnicodeDecodeError as err:
         return None, [Problem(1 + data[: err.start].count(b"\n"), "this is no UTF-8 text")]
     except tomllib.TOMLDecodeError as err:
         line = str(err).rpartition("line ")[2].partition(",")[0]
         return None, [Problem(int(line) if line.isdigit() else len(data.splitlines()), f"no TOML: {err}")]
-    problems = Problems(find_lines(text))
-    read = Reader(path, Table(content, (), problems)).read()
+    except RecursionError:
+        return None, [Problem(1, "its arrays and tables are nested too deeply")]
     return (None if problems.found else read), sorted(problems.found)
 
 

@@ -13,12 +13,15 @@ import soundfile
 
 import fxhost
 from fxhost.arrays import Float32Array, Float64Array
+from fxhost.cli.screen_meters import draw_slider
+from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.engine.rate_accuracy import limit_band
 from fxhost.errors import RigError
 from fxhost.preset.archive import read_preset
 from fxhost.riff import synthesise_riff
 from fxhost.rig.blend_slot import BlendSlot, choose_delays
+from fxhost.rig.build import build_chain
 from fxhost.rig.effect import Effect
 from fxhost.rig.file import check_rig_file, load_rig
 from fxhost.rig.impulse_response import delay_response
@@ -613,6 +616,34 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     }
     assert expected - told == set()
     assert_one_line(call_fxhost("run", path, "--device", "virtual"), "line 4: unknown key 'align'")
+
+
+def test_arrays_that_are_nested_beyond_measure_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    blends = "{ type = 'blend', branches = [{ slots = [" * 200 + "]}]}" * 200
+    for text in (f"a = {'[' * 5000}{']' * 5000}\n", f"slot = [{blends}]\n", f"[[slot]]\nmix = {'1' * 4000}.0\n"):
+        path.write_text(text)
+        read, problems = check_rig_file(path)
+        assert read is None and problems
+
+
+def test_switches_and_levels_of_branches_are_shown_and_turned_by_keys(make_preset: MakePreset) -> None:
+    slots = fxhost.Rig([fxhost.Blend([make_preset(1, 8), []]), fxhost.Volume()]).slots_at(RATE)
+    board = KnobBoard(slots)
+    board.attach(build_chain(slots).turned)
+    names = ["level1", "level2", "mute1", "mute2", "solo1", "solo2", "level", "mute"]
+    assert board.names == names
+    mute = names.index("mute2")
+    n, k = board.places[mute]
+    board.chosen = mute
+    shown = []
+    for steps in (1, 1, -1):
+        board.turn(steps)
+        shown.append(draw_slider("mute2", board.parameters[mute], board.values[n][k], True).plain)
+    assert shown == ["▸mute2 on", "▸mute2 on", "▸mute2 off"]
+    for position, value in ((0.49, 0.0), (0.5, 1.0)):
+        board.set_position(n, k, position)
+        assert board.values[n][k] == value == board.parameters[mute].position_of(value)
 
 
 def test_a_pan_in_any_scene_makes_the_blend_stereo_in_all(tmp_path: Path) -> None:
