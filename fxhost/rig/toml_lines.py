@@ -13,9 +13,8 @@ Place = tuple[str | int, ...]
 
 def find_lines(text: str) -> dict[Place, int]:
     """The line, from 1, of each table and key by its path, such as ('slot', 0, 'preset'); also of those in arrays and
-    inline tables, of which `line_of` gives the line of what they stand in where they have none of their own.
-
-    A path without the number of a table, such as ('slot',), has the line of the first.
+    inline tables, of which `line_of` gives the line of what they stand in where they have none of their own. A path
+    without the number of a table, such as ('slot',), has the line of the first.
     """
     lines: dict[Place, int] = {(): 1}
     counts: dict[Place, int] = {}
@@ -33,7 +32,6 @@ def find_lines(text: str) -> dict[Place, int]:
                 lines.setdefault(table, number)
                 is_array = header[1] is not None and depth == len(names) - 1
                 if is_array:
-                    lines.setdefault(table, number)
                     counts[table] = counts.get(table, -1) + 1
                 if table in counts:
                     table = (*table, counts[table])

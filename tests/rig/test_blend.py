@@ -605,7 +605,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "12: a branch needs a preset, or the slots that play in it; slots = [] is the dry signal",
         "19: delay_ms is 900; expected a number from 0 to 100",
         "22: a branch: mute = 3; expected true or false",
-        "23: unknown key 'slott': did you mean slot?",
+        "23: unknown key 'slott': did you mean slots?",
         "27: volume: level = 20 is out of range; expected −60 to 12 dB",
         "28: unknown key 'mix': there is id, type, on, level, mute",
         "32: mix is 1.5; expected a number from 0 to 1",
