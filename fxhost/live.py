@@ -12,6 +12,7 @@ from fxhost.control.commands import ChooseScene, Command, Loop, LoopAction, Quit
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.stream_options import Options
+from fxhost.io.stream_watch import PATIENCE_S
 from fxhost.preset.effect import Preset
 from fxhost.rig.effect import Effect
 from fxhost.rig.knobs import Knobs
@@ -220,6 +221,7 @@ def play(
     looper: bool = False,
     play_along: str | Path | None = None,
     play_along_level_db: float = 0.0,
+    patience: float = PATIENCE_S,
 ) -> Live:
     """Play a rig on a sound device, as `fxhost run` does; to be used in a `with` statement.
 
@@ -248,13 +250,17 @@ def play(
         A song of at most 20 minutes that is heard beside the rig, again and again, and not recorded.
     play_along_level_db : float
         Of the song.
+    patience : float
+        How long to wait for a device or sound server that went away while playing, in seconds, 0 or more.
 
     Raises
     ------
     DeviceError
-        If there is no such device, or it does not play. On the way out also if it went away.
+        If there is no such device, or it does not play. On the way out also if it went away for longer than that.
     FileError
         If a file cannot be read or written.
+    ValueError
+        If the patience is no number of 0 or more.
 
     Examples
     --------
@@ -266,6 +272,8 @@ def play(
     """
     if not isinstance(rig, Rig):
         rig = Rig([rig] if isinstance(rig, Effect | Preset | str | Path) else rig)  # type: ignore[arg-type]
+    if not patience >= 0.0:  # also false for NaN
+        raise ValueError(f"patience is {patience!r}; expected seconds, 0 or more")
     notices: list[str] = []
     options = Options(
         input_device=_as_name(device if input_device is None else input_device),
@@ -280,6 +288,7 @@ def play(
         play_along=None if play_along is None else Path(play_along),
         play_along_level_db=play_along_level_db,
         sample_rate=sample_rate,
+        patience_s=patience,
     )
     return Live(Session(rig, options, notices.append), notices)
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ import soundfile
 
 import fxhost
 from fxhost.arrays import Float32Array
+from fxhost.io import stream_watch
 from tests.conftest import RATE, ROOT, run_fxhost
 
 MakePreset = Callable[..., Path]
@@ -152,6 +154,31 @@ def test_live_on_the_virtual_device(make_preset: MakePreset, tmp_path: Path, cap
 def test_a_device_that_does_not_exist_is_an_error_of_ours(make_preset: MakePreset) -> None:
     with pytest.raises(fxhost.DeviceError):
         fxhost.play(make_preset(1, 8), device="no such device")
+
+
+def test_a_device_that_went_away_is_waited_for_as_long_as_was_asked(
+    make_preset: MakePreset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_watch, "PROVEN_S", 0.1)
+    preset, gone, waited_s = make_preset(1, 8), threading.Event(), 0.0
+
+    def reopen() -> None:
+        raise fxhost.DeviceError("it is not there")
+
+    with pytest.raises(fxhost.DeviceError, match="went away"), fxhost.play(preset, "virtual", patience=0.5) as live:
+        stream = live._session.stream
+        monkeypatch.setattr(stream, "has_stopped", gone.is_set)
+        monkeypatch.setattr(stream, "reopen", reopen)
+        time.sleep(0.3)
+        gone.set()
+        went = time.monotonic()
+        assert live.wait(20)
+        waited_s = time.monotonic() - went
+    assert 0.5 < waited_s < 5.0  # the usual patience is a minute
+    assert live.summary is not None and "went away" in str(live.summary.error)
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="patience"):
+            fxhost.play(preset, "virtual", patience=wrong)
 
 
 def test_an_effect_is_learned_from_arrays(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

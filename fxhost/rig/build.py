@@ -36,16 +36,27 @@ def build_chain(slots: Sequence[Slot], engine: str = "compiled", inputs: int = 1
     """
     head: list[Stage] = []
     body: list[Stage] = []
-    waiting: list[Stage] = []  # for the last effect to be over
+    waiting: list[int] = []  # slots, for the last effect to be over
     last_effect = max((n for n, slot in enumerate(slots) if slot.effects), default=-1)
-    turned = []
+    turned: list[Sequence[Settable]] = [() for _ in slots]
     channels = inputs
-    for n, slot in enumerate(slots):
-        built = slot.build(engine, channels)
-        head += built.head
-        (waiting if built.after_effects and n < last_effect else body).extend(built.stages)
-        turned.append(built.turned)
+
+    def place(n: int) -> None:
+        nonlocal channels
+        built = slots[n].build(engine, channels)
+        if built.after_effects and n < last_effect and n not in waiting:
+            waiting.append(n)  # it is built for the channels that there are then
+            return
+        for listener in built.head:
+            listener.channel = min(listener.channel, inputs - 1)  # a side that a cabinet makes has no input of its own
+        head.extend(built.head)
+        body.extend(built.stages)
+        turned[n] = built.turned
         channels = count_channels(built.stages, channels)
+
+    for n in range(len(slots)):
+        place(n)
         if n == last_effect:
-            body += waiting
+            for each in waiting:
+                place(each)
     return Chain([*head, *body], turned)

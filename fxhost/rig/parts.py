@@ -48,9 +48,12 @@ class Gate(Part):
     PARAMETERS = GATE_PARAMETERS
 
     def build(self, sample_rate: int, channels: int) -> Built:
-        """One listener, and a gate for each channel."""
-        listener = GateListener(sample_rate, self.settings)
-        return Built(_on_channels(lambda: GateStage(listener), channels), [listener], [listener], after_effects=True)
+        """For each channel a listener and a gate."""
+        listeners = [GateListener(sample_rate, self.settings) for _ in range(channels)]
+        gates = [GateStage(listener) for listener in listeners]
+        for channel in range(channels):
+            listeners[channel].channel = gates[channel].channel = channel
+        return Built(gates, listeners, listeners, after_effects=True)
 
 
 class Tone(Part):

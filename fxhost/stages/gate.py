@@ -1,7 +1,8 @@
 """A noise gate in two stages: one listens to the dry signal, the other closes after the amplifier.
 
 An amplifier brings hum up to the level of quiet notes; before it they lie far apart. So the listener stands at the
-beginning of the chain and leaves a gain for each frame of the block, and the gate multiplies by it further on.
+beginning of the chain and leaves a gain for each frame of the block, and the gate multiplies by it further on. Each of
+two inputs has a pair of its own.
 
 The gate opens at the threshold. It closes when the level has stayed below the threshold, less the hysteresis, for the
 time of the hold, so a decaying chord does not make it chatter.

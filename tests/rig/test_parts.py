@@ -87,6 +87,40 @@ def test_a_stereo_cabinet_makes_the_output_stereo(
         rig(np.zeros((100, 3), np.float32), RATE)
 
 
+def play_stereo(rig: fxhost.Rig, audio: Float32Array, inputs: int, size: int = 509) -> Float32Array:
+    """What a rack of the rig makes of one or two inputs, (frames, channels)."""
+    rack, _ = rig.rack_of(rig.slots_at(RATE), inputs)
+    out = np.empty((len(audio), rack.channels), np.float32)
+    for start in range(0, len(audio), size):
+        rack.process(np.ascontiguousarray(audio[start : start + size]), out[start : start + size])
+    return out
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_of_two_inputs_each_has_a_gate_that_listens_to_it_alone(
+    silent: int, make_preset: MakePreset, audio: Float32Array
+) -> None:
+    rig = fxhost.Rig([fxhost.Gate(threshold=-30.0, hold=5.0, release=10.0), make_preset(1, 8), fxhost.Tone(bass=1.0)])
+    sides = np.stack([audio, audio[::-1]], axis=1)
+    sides[:, silent] *= np.float32(1e-3)  # −60 dB: never above the threshold
+    for size in (64, 509):
+        out = play_stereo(rig, sides, inputs=2, size=size)
+        for side in (0, 1):
+            assert np.array_equal(out[:, side], rig(np.ascontiguousarray(sides[:, side]), RATE))
+    assert np.abs(out[:, silent]).max() < 1e-6 < 1e-2 < np.abs(out[:, 1 - silent]).max()
+
+
+def test_a_gate_before_a_stereo_cabinet_and_an_effect_shuts_both_sides(
+    make_preset: MakePreset, wide_cab: Path, audio: Float32Array
+) -> None:
+    parts = [fxhost.Cabinet(wide_cab), make_preset(1, 8)]
+    for rig in ([fxhost.Gate(threshold=-30.0), *parts], [parts[0], fxhost.Gate(threshold=-30.0), parts[1]]):
+        quiet = play_stereo(fxhost.Rig(rig), audio * np.float32(1e-3), inputs=1)
+        assert quiet.shape == (len(audio), 2)
+        assert np.abs(quiet[RATE // 2 :]).max() < 1e-6  # a network with biases never rests at zero
+        assert (np.abs(play_stereo(fxhost.Rig(rig), audio, inputs=1)).max(axis=0) > 1e-2).all()
+
+
 def test_the_gate_listens_to_the_dry_signal_and_shuts_behind_the_effect(make_preset: MakePreset) -> None:
     """A network with biases never rests at zero; the gate silences it though."""
     noise = np.random.default_rng(1).uniform(-1e-3, 1e-3, RATE).astype(np.float32)
