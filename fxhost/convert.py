@@ -22,6 +22,7 @@ from fxhost.preset.captures.rewriting import unwire_residual
 from fxhost.preset.effect import Preset
 from fxhost.preset.network_stage import compiled_stage
 from fxhost.preset.probe import probe_error, probe_tolerance
+from fxhost.preset.quality import HIGHEST
 from fxhost.preset.torchscript_text import write_archive
 from fxhost.riff import synthesise_riff
 
@@ -30,7 +31,9 @@ FORMAT_OF_ENDING = {".nam": "nam", ".json": "proteus", ".aidax": "aidax"}
 ENDINGS_OF_FORMAT = {"nam": (".nam",), "proteus": (".json",), "aidax": (".aidax", ".json")}
 
 
-def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, overwrite: bool = False) -> Preset:
+def import_capture(
+    path: Path, output: Path, *, sample_rate: int | None = None, quality: float = HIGHEST, overwrite: bool = False
+) -> Preset:
     """Make a preset of another program's file.
 
     Parameters
@@ -40,6 +43,8 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
         The `.pt` file; it appears whole or not at all.
     sample_rate : int, optional
         In Hz, where the file tells none and what its format assumes is wrong.
+    quality : float
+        Of a container of several models: from 0, the smallest, to 1, the largest.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -54,7 +59,7 @@ def import_capture(path: Path, output: Path, *, sample_rate: int | None = None, 
         If the file cannot be read or played, or the preset cannot be written.
     """
     check_output(output, overwrite=overwrite, inputs=[path])
-    preset = read_preset(path)
+    preset = read_preset(path, quality)
     if preset.file_format == "fxhost":
         raise PresetError(f"{path} is a preset already; copy it")
     if sample_rate is not None:
@@ -140,7 +145,12 @@ class Imported:
 
 
 def import_folder(
-    folder: Path, target: Path, *, overwrite: bool = False, report: Callable[[int, int], None] = lambda done, all: None
+    folder: Path,
+    target: Path,
+    *,
+    quality: float = HIGHEST,
+    overwrite: bool = False,
+    report: Callable[[int, int], None] = lambda done, all: None,
 ) -> Iterator[Imported]:
     """Make presets of all files of a folder and of those below it; go on after failures.
 
@@ -149,6 +159,8 @@ def import_folder(
     folder : Path
     target : Path
         The folder of the presets, made if it is missing; the folders below are the same.
+    quality : float
+        Of containers of several models.
     overwrite : bool
         Whether existing presets are made anew. They are kept otherwise.
     report : callable
@@ -187,7 +199,7 @@ def import_folder(
             if output.exists() and identify(output) in inputs:
                 refuse_inputs(output, paths)
             output.parent.mkdir(parents=True, exist_ok=True)
-            yield Imported(path, output, import_capture(path, output, overwrite=overwrite))
+            yield Imported(path, output, import_capture(path, output, quality=quality, overwrite=overwrite))
         except DiskFullError:
             raise
         except FxhostError as err:

@@ -13,6 +13,7 @@ from fxhost.plain_text import escape
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import find_preset, resolve_output
+from fxhost.preset.quality import HIGHEST, require_models
 
 
 def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
@@ -22,7 +23,12 @@ def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
     if options.all is not None:
         return import_all(options, interruption)
     options.output = resolve_output(options.output)
-    preset = import_capture(options.capture, options.output, sample_rate=options.sample_rate, overwrite=options.force)
+    quality = HIGHEST if options.nam_quality is None else options.nam_quality
+    if options.nam_quality is not None:
+        require_models([read_preset(options.capture)])
+    preset = import_capture(
+        options.capture, options.output, sample_rate=options.sample_rate, quality=quality, overwrite=options.force
+    )
     print_notes(preset, options.capture)
     if options.json:
         print_json({"capture": str(options.capture), "preset": str(options.output), **preset.metadata})
@@ -52,7 +58,10 @@ def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
 
         try:
             with listening_to_slow_steps(wait) if console.is_terminal else nullcontext():
-                for result in import_folder(options.all, options.output, overwrite=options.force, report=report):
+                quality = HIGHEST if options.nam_quality is None else options.nam_quality
+                for result in import_folder(
+                    options.all, options.output, quality=quality, overwrite=options.force, report=report
+                ):
                     results.append(result)
         except DiskFullError as err:
             full = str(err)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fxhost.cli.options import PRESET, RATES_HZ, add_force, add_json, add_knob, number
+from fxhost.cli.options import PRESET, RATES_HZ, add_force, add_json, add_knob, add_quality, number
 
 
 def add_presets(command: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def add_info(info: argparse.ArgumentParser) -> None:
         help="show how exactly it plays at the usual sample rates; the first time measures",
     )
     info.add_argument("--all", action="store_true", help="show everything that the file tells, a row each")
+    add_quality(info)
     add_json(info)
 
 
@@ -62,6 +63,7 @@ def add_import(imports: argparse.ArgumentParser) -> None:
         help="sample rate, 8000 to 384000 Hz, if the file tells none (default: 48000 for .nam and AIDA-X, "
         "44100 for Proteus and NeuralPi)",
     )
+    add_quality(imports)
     add_force(imports)
     add_json(imports)
 

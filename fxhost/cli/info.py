@@ -152,10 +152,17 @@ def run_info(options: argparse.Namespace) -> int:
     """`fxhost info`."""
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
+    from fxhost.preset.quality import HIGHEST, require_models
 
-    preset = read_preset(find_preset(options.preset))
+    preset = read_preset(find_preset(options.preset), HIGHEST if options.nam_quality is None else options.nam_quality)
+    if options.nam_quality is not None:
+        require_models([preset])
     print_notes(preset)
     result = dict(preset.metadata)
+    if preset.quality is not None:
+        from fxhost.cli.info_models import measure_models, tabulate_models
+
+        result["submodels"] = measure_models(preset)
     if options.check:
         result["check"] = check_probe(preset)
     plans: list[Plan] = []
@@ -167,11 +174,14 @@ def run_info(options: argparse.Namespace) -> int:
     if options.json:
         print_json(result)
     else:
-        rows = flatten({key: value for key, value in result.items() if key != "rates"})
+        rows = flatten({key: value for key, value in result.items() if key not in ("rates", "submodels")})
         table = make_table("", "", header=False)
         for key, value in rows if options.all else [*describe_for_players(preset), *_check_rows(result)]:
             table.add_row(key, value)
         make_console().print(table)
+        if preset.quality is not None:
+            say("models of this container; --nam-quality chooses:")
+            make_console().print(tabulate_models(result["submodels"], preset.quality))
         if not options.all:
             say(f"`fxhost info {options.preset} --all` tells all {len(rows)} entries, --rates how it plays at others")
         if plans:

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fxhost.errors import PresetError
+
 RATES_HZ = 8000, 384_000  # that a stream may have
 PRESET = "a name from `fxhost presets`, or a .pt, .nam, .json or .aidax file"
 BENCH_PRESETS = ["ts-overdrive"]  # the default of bench
 Group = argparse._ArgumentGroup | argparse.ArgumentParser
 # The names of the options that say how presets sound, for which a rig file has keys.
 SOUND = (
-    *("input_gain_db", "output_gain_db", "knob", "gate", "cab", "eq", "level", "interface_dbu", "oversample"),
-    "engine",
+    *("input_gain_db", "output_gain_db", "knob", "nam_quality", "gate", "cab", "eq", "level", "interface_dbu"),
+    *("oversample", "engine"),
 )
 
 
@@ -101,6 +103,16 @@ def knob(text: str) -> tuple[str, float]:
     return name, float(number(0.0, 1.0)(value))
 
 
+def quality(text: str) -> float:
+    """An argument type: the quality of a container of models, 0 to 1, low or high."""
+    from fxhost.preset.quality import read_quality
+
+    try:
+        return read_quality(text)
+    except PresetError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
 def setting(text: str) -> dict[str, float]:
     """An argument type: settings of the tone controls, 'bass=+2 mid=-1'."""
     settings = {}
@@ -147,6 +159,16 @@ def add_knob(group: Group, which: str = "; 2.NAME=V means the second preset alon
         default=[],
         metavar="NAME=V",
         help=f"set a knob to V, 0 to 1{which}; may be repeated",
+    )
+
+
+def add_quality(group: Group) -> None:
+    """Which model of a container plays."""
+    group.add_argument(
+        "--nam-quality",
+        type=quality,
+        metavar="Q",
+        help="model of a .nam container of several sizes: 0, the smallest, to 1, the largest, or low, high (default 1)",
     )
 
 
@@ -204,6 +226,7 @@ def add_sound(group: Group) -> None:
             help=f"{side} gain, −60 to 60 dB (default 0)",
         )
     add_knob(group)
+    add_quality(group)
     group.add_argument(
         "--gate",
         type=number(-90, 0, unit="dB"),

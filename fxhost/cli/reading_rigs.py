@@ -48,7 +48,9 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     from fxhost.rig.set_list import read_folder
 
     folder = Path(folders[0])
-    set_list, unreadable = read_folder(folder, lambda path: read_rig(options, [str(path)]), read_preset)
+    set_list, unreadable = read_folder(
+        folder, lambda path: read_rig(options, [str(path)], is_in_folder=True), read_preset
+    )
     if unreadable:
         say(f"{len(unreadable)} of {len(set_list) + len(unreadable)} captures cannot be opened:")
         for each in unreadable:
@@ -68,8 +70,11 @@ def read_rigs(options: argparse.Namespace, path: Path) -> "tuple[SetList | None,
     return set_list, set_list.current.make()
 
 
-def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
-    """The rig of presets and of the options on the command line, or of a rig file."""
+def read_rig(options: argparse.Namespace, names: "Sequence[str]", *, is_in_folder: bool = False) -> "Rig":
+    """The rig of presets and of the options on the command line, or of a rig file.
+
+    Of a folder, which may hold files of several models and of one, those of one are played at any quality.
+    """
     if any(name.endswith(".toml") for name in names):
         if len(names) > 1:
             raise FxhostError("a rig file plays alone: give it without other presets")
@@ -79,8 +84,12 @@ def read_rig(options: argparse.Namespace, names: "Sequence[str]") -> "Rig":
 
     from fxhost.preset.archive import read_preset
     from fxhost.preset.library import find_preset
+    from fxhost.preset.quality import HIGHEST, require_models
 
-    presets = [read_preset(find_preset(name)) for name in names]
+    quality = HIGHEST if options.nam_quality is None else options.nam_quality
+    presets = [read_preset(find_preset(name), quality) for name in names]
+    if options.nam_quality is not None and not is_in_folder:
+        require_models(presets)
     for preset in presets:
         print_notes(preset)
     if options.knob:

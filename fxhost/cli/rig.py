@@ -101,6 +101,7 @@ def draw_scene(rig: "Rig", scene: "Scene", ids: tuple[str, ...]) -> list[str]:
 
 def describe_part(part: "Effect | Part") -> str:
     """What a slot plays, and what it is set to; of a blend not what belongs to its branches."""
+    from fxhost.preset.quality import HIGHEST
     from fxhost.rig.blend import Blend
     from fxhost.rig.effect import Effect
 
@@ -108,7 +109,10 @@ def describe_part(part: "Effect | Part") -> str:
         return ", ".join(["blend", *([] if part.mix is None else format_settings(part.parameters[-1:], {}))])
     declared = {} if isinstance(part, Effect) else {each.name: each.default for each in part.PARAMETERS}
     title = part.name if isinstance(part, Effect) or part.name != part.KIND else ""
-    return ", ".join(filter(None, [title, *format_settings(part.parameters, declared)]))
+    settings = format_settings(part.parameters, declared)
+    if isinstance(part, Effect) and part.preset.quality not in (None, HIGHEST):
+        settings.append(f"quality {part.preset.quality:g}")
+    return ", ".join(filter(None, [title, *settings]))
 
 
 def format_settings(parameters: "Sequence[Parameter]", declared: "Mapping[str, float]") -> list[str]:

@@ -40,13 +40,15 @@ MOST_PROBE_ERROR = 1e-2
 MEMBER_LIMITS = {"fxhost.json": 1 << 18, "weights.npz": 1 << 24, "probe.npz": 1 << 23}
 
 
-def read_preset(path: Path) -> Preset:
+def read_preset(path: Path, quality: float = 1.0) -> Preset:
     """Read a preset, or another program's file, checking everything, executing nothing.
 
     Parameters
     ----------
     path : Path
         A `.pt` file written by fxhost, or what `fxhost.preset.captures` reads; the content tells which.
+    quality : float
+        Of a `.nam` container: from 0, its smallest model, to 1, its largest.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def read_preset(path: Path) -> Preset:
         If the file cannot be read, is none of them, is damaged, or comes from a newer format.
     """
     if is_capture(path):
-        return settle_on_silence(read_capture(path))
+        return settle_on_silence(read_capture(path, quality))
     members = _read_members(path)
     metadata = _parse_json(path, members["fxhost.json"])
     fields = Fields(str(path), metadata, exact=True)

@@ -82,6 +82,8 @@ class Preset:
         Warnings: the parts of the file that were unusual and were ignored.
     is_settled : bool
         Whether the network comes to rest on silence.
+    quality : float or None
+        From 0 to 1, what chose this model among those of its container; None where the file holds one model.
     """
 
     path: Path
@@ -98,6 +100,7 @@ class Preset:
     probe_error: float = 0.0
     notes: tuple[str, ...] = ()
     is_settled: bool = True
+    quality: float | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -12,6 +12,7 @@ from fxhost.errors import PresetError, RigError
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Knob, Preset
 from fxhost.preset.library import find_preset
+from fxhost.preset.quality import read_quality, require_models
 from fxhost.preset.settled_state import settle_on_silence
 from fxhost.riff import synthesise_riff
 from fxhost.rig.build import Chain, build_chain
@@ -168,7 +169,7 @@ class Effect(Playable):
         return format_page(self.name, facts, self(riff, self.sample_rate), self.sample_rate)
 
 
-def load(preset: str | Path, mix: float | None = None) -> Effect:
+def load(preset: str | Path, quality: float | str | None = None, mix: float | None = None) -> Effect:
     """Load a preset or a capture.
 
     Parameters
@@ -176,13 +177,16 @@ def load(preset: str | Path, mix: float | None = None) -> Effect:
     preset : str or Path
         A `.pt`, `.nam`, `.json` or `.aidax` file, or the name of a preset that `fxhost presets` lists. Nothing in the
         file is executed.
+    quality : float or {'low', 'high'}, optional
+        Which model of a `.nam` container of several sizes plays, from 0, the smallest, to 1, the largest and default.
     mix : float, optional
         How much of what is heard went through it, 0 (dry) to 1 (wet).
 
     Raises
     ------
     PresetError
-        If there is no such file or preset, or it is damaged or of another kind.
+        If there is no such file or preset, or it is damaged or of another kind; or if it has a single model, and a
+        quality was given.
     RigError
         If the mix is out of range.
 
@@ -192,7 +196,11 @@ def load(preset: str | Path, mix: float | None = None) -> Effect:
     >>> fxhost.load("ts-overdrive").architecture
     'LSTM 1×24'
     """
-    return Effect(read_preset(find_preset(str(preset))), mix)
+    if quality is None:
+        return Effect(read_preset(find_preset(str(preset))), mix)
+    chosen = read_preset(find_preset(str(preset)), read_quality(quality))
+    require_models([chosen])
+    return Effect(chosen, mix)
 
 
 def as_effect(given: str | Path | Preset | Effect) -> Effect:

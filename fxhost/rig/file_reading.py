@@ -155,8 +155,10 @@ class Reader:
             blend = base if isinstance(base, Blend) else None
             return self.parts.change_blend(blend, change, data) if set(change.data) - {"on"} else None
         change.refuse_unknown(("on", *SLOT_KEYS[kind]))
-        if kind == "effect":  # another preset has other knobs
+        if kind == "effect":  # another preset has other knobs and other qualities
             kept = {} if "preset" in change.data else self.tables[name].table("knobs").data
+            if "preset" in change.data and "quality" not in change.data:
+                data.pop("quality", None)
             data["knobs"] = {**kept, **change.table("knobs").data}
         return self.parts.read(kind, change, data) if set(change.data) - {"on"} else None
 

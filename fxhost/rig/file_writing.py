@@ -9,6 +9,7 @@ from typing import Any
 
 from fxhost.preset.effect import Preset
 from fxhost.preset.library import SHIPPED, list_presets
+from fxhost.preset.quality import HIGHEST
 from fxhost.rig.blend import Blend, Branch
 from fxhost.rig.effect import Effect
 from fxhost.rig.part import Part
@@ -39,6 +40,7 @@ threshold = -60                 # −90 to 0 dB; also hysteresis (dB), hold, att
 id = "drive"
 preset = "ts-overdrive"         # a name from `fxhost presets`, or a .pt, .nam, .json or .aidax file beside this one
 # knobs = {{ drive = 0.7 }}       # of presets that have some, 0 to 1
+# quality = 0.5                 # of a .nam container: 0 plays its smallest model, 1 its largest
 # mix = 0.6                     # how much of the sound goes through it, 0 (dry) to 1
 
 # [[slot]]                      # a blend: chains in parallel, which are aligned so that they add up
@@ -197,7 +199,8 @@ def _describe_part(part: Effect | Part, folder: Path, *, every: bool = False) ->
     mix = {} if part.mix is None else {"mix": part.mix}
     if isinstance(part, Effect):
         knobs = {"knobs": {knob.name: knob.default for knob in part.preset.knobs}} if part.preset.knobs else {}
-        return {"preset": _name_preset(part.preset, folder)} | knobs | mix
+        quality = {} if part.preset.quality in (None, HIGHEST) else {"quality": part.preset.quality}
+        return {"preset": _name_preset(part.preset, folder)} | quality | knobs | mix
     if isinstance(part, Blend):
         is_panned = any(branch.settings["pan"] for branch in part.branches)
         flags = {"aligns": (part.aligns, True), "stereo": (part.stereo, is_panned)}

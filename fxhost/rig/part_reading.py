@@ -8,6 +8,7 @@ from typing import Any
 from fxhost.engine.knobs import set_knobs
 from fxhost.preset.archive import read_preset
 from fxhost.preset.library import find_preset
+from fxhost.preset.quality import HIGHEST, read_quality, require_models
 from fxhost.rig.blend import LONGEST_MS, Blend, Branch
 from fxhost.rig.checked_table import Problems, Table
 from fxhost.rig.effect import Effect
@@ -21,7 +22,7 @@ GAIN_DB = 60.0
 PARTS: dict[str, type[Part]] = {"gate": Gate, "tone": Tone, "volume": Volume}
 RESPONSE_KEYS = ("file", "level_db", "pan", "polarity", "delay_ms")
 SLOT_KEYS = {
-    "effect": ("preset", "knobs", "mix"),
+    "effect": ("preset", "quality", "knobs", "mix"),
     "blend": ("branches", "branch", "aligns", "stereo", "mix"),
     "cabinet": ("files", "levels", "trims", "aligns", "mix"),
     **{kind: tuple(parameter.name for parameter in part.PARAMETERS) for kind, part in PARTS.items()},
@@ -130,16 +131,24 @@ class PartReader:
         knobs = table.table("knobs")
         values = {knob: knobs.number(knob, 0.5, 0.0, 1.0) for knob in knobs.data}
         mix = table.number("mix", 1.0, 0.0, 1.0) if "mix" in table.data else None
+        quality = self._read_quality(table)
         if not name:
             return None
 
         def make() -> Effect:
             here = self.place(name)
-            preset = read_preset(here if here.is_file() else find_preset(name))
+            preset = read_preset(here if here.is_file() else find_preset(name), quality)
+            if "quality" in table.data:
+                self.problems.attempt((*table.path, "quality"), lambda: require_models([preset]))
             return Effect(set_knobs([preset], values)[0] if values else preset, mix)
 
         effect: Effect | None = self.problems.attempt((*table.path, "preset"), make)
         return effect
+
+    def _read_quality(self, table: Table) -> float:
+        given = table.data.get("quality", HIGHEST)
+        quality = self.problems.attempt((*table.path, "quality"), lambda: read_quality(given))
+        return HIGHEST if quality is None else float(quality)
 
     def _read_cabinet(self, table: Table) -> Cabinet | None:
         files = table.data.get("files", [])

@@ -137,8 +137,8 @@ class EffectSlot(Slot):
 
     @property
     def key(self) -> str:
-        """Its file, its network, its rate plan and its gains."""
-        file = self.preset.path, self.preset.name, self.preset.architecture
+        """Its file and the quality in it, its network, its rate plan and its gains."""
+        file = self.preset.path, self.preset.quality, self.preset.name, self.preset.architecture
         return repr((*file, self.plan, self.gains, *(["mix"] if self.mix is not None else [])))
 
     @property

@@ -1,20 +1,26 @@
 """ConvNets, impulse responses and containers in `.nam` files, against what the format's own player makes of them."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
+import fxhost
 from fxhost.convert import export_preset, import_capture
 from fxhost.engine import rate_choice
 from fxhost.engine.rate_choice import choose_plan
+from fxhost.errors import PresetError
 from fxhost.preset import network_stage
 from fxhost.preset.archive import read_preset
 from fxhost.preset.effect import Preset
+from fxhost.preset.quality import read_quality
 from fxhost.reference import torchscript
+from tests.conftest import assert_one_line, call_fxhost
 from tests.foreign import make_convnet, make_linear, make_nam, play_convnet, play_linear, write
 from tests.wavenet_reference import array, random_model
 from tests.wavenet_reference import play as play_wavenet
@@ -138,6 +144,110 @@ def test_the_largest_network_of_a_container_plays(what: str, tmp_path: Path) -> 
     assert preset.architecture.label == label
     assert bool(note) == bool(preset.notes)
     assert not note or note in preset.notes[0]
+
+
+THREE = box((1.0, LARGE), (0.33, SMALL), (0.66, STACK))
+NESTED = box((0.5, box((0.2, SMALL), (0.9, STACK))), (1.0, box((0.5, make_nam(hidden=3)), (0.75, LARGE))))
+SMALLEST, MIDDLE, LARGEST = "LSTM 1×2", "ConvNet of 3 layers, 3 channels", "LSTM 1×4"
+
+
+@pytest.mark.parametrize(
+    ("quality", "label"),
+    [(0.0, SMALLEST), (0.32, SMALLEST), (0.33, MIDDLE), (0.65, MIDDLE), (0.66, LARGEST), (1.0, LARGEST)],
+)
+def test_a_quality_chooses_the_smallest_model_above_it(quality: float, label: str, tmp_path: Path) -> None:
+    preset = read_preset(write(tmp_path / "a.nam", THREE), quality)
+    assert (preset.architecture.label, preset.quality, preset.notes) == (label, quality, ())
+    alone = {SMALLEST: SMALL, MIDDLE: STACK, LARGEST: LARGE}[label]
+    expected = read_preset(write(tmp_path / "b.nam", alone))
+    assert all(np.array_equal(preset.weights[name], expected.weights[name]) for name in expected.weights)
+    assert [row["quality"] for row in preset.metadata["submodels"]] == [0.0, 0.33, 0.66]
+    assert [row["architecture"] for row in preset.metadata["submodels"]] == ["LSTM", "ConvNet", "LSTM"]
+
+
+def test_a_quality_goes_through_containers_in_each_other_and_each_choice_is_listed_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nam", NESTED)
+    listed = [row["quality"] for row in read_preset(path).metadata["submodels"]]
+    assert listed == [
+        0.0,
+        0.2,
+        0.5,
+    ]  # from 0.5 on the outer one chooses the larger container, whose smaller one ends there
+    labels = [read_preset(path, quality).architecture.label for quality in (0.0, 0.19, 0.2, 0.49, 0.5, 0.74, 1.0)]
+    assert labels == [SMALLEST, SMALLEST, MIDDLE, MIDDLE, LARGEST, LARGEST, LARGEST]
+
+
+def test_a_model_of_a_quality_that_cannot_be_played_gives_way_to_the_next_smaller_and_then_to_a_larger(
+    tmp_path: Path,
+) -> None:
+    unknown = SMALL | {"architecture": "Mamba"}
+    middle = read_preset(write(tmp_path / "a.nam", box((0.3, SMALL), (0.6, unknown), (1.0, LARGE))), 0.4)
+    assert middle.architecture.label == SMALLEST
+    assert middle.notes[0].startswith("the model of quality 0.4 is 'Mamba', 'LSTM' plays instead: submodels[1]")
+    smallest = read_preset(write(tmp_path / "b.nam", box((0.3, unknown), (0.6, STACK), (1.0, LARGE))), 0.0)
+    assert smallest.architecture.label == MIDDLE
+    assert len(smallest.notes) == 1
+    response = read_preset(write(tmp_path / "c.nam", box((0.5, make_linear(9)), (1.0, LARGE))), 0.0)
+    assert (response.architecture.label, len(response.notes)) == (LARGEST, 1)
+
+
+def test_a_single_model_has_no_quality(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nam", SMALL)
+    assert (read_preset(path, 0.0).quality, "submodels" in read_preset(path).metadata) == (None, False)
+    with pytest.raises(PresetError, match="holds a single model"):
+        fxhost.load(path, quality=0.5)
+    with pytest.raises(PresetError, match="a number from 0 to 1, low or high"):
+        fxhost.load(path, quality="middle")
+    for wrong in (-0.1, 1.5, float("nan"), True, None):
+        with pytest.raises(PresetError, match="expected a number from 0 to 1"):
+            read_quality(wrong)
+
+
+def test_every_way_to_play_takes_a_quality(tmp_path: Path) -> None:
+    path, dry = write(tmp_path / "a.nam", THREE), tmp_path / "dry.wav"
+    audio = excite(5, 4800).astype(np.float32)
+    soundfile.write(dry, audio, 48_000, subtype="FLOAT")
+    low, high = fxhost.load(path, quality="low"), fxhost.load(path)
+    assert (low.architecture, high.architecture) == (SMALLEST, LARGEST)
+    assert not np.array_equal(low(audio, 48_000), high(audio, 48_000))
+    done = call_fxhost("render", path, dry, tmp_path / "wet.wav", "--nam-quality", "low")
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(soundfile.read(tmp_path / "wet.wav", dtype="float32")[0], low(audio, 48_000))
+    live = ("--device", "virtual", "--input-file", dry, "--output-file", tmp_path / "live.wav")
+    assert call_fxhost("run", path, *live, "--nam-quality", 0.2, "--save", tmp_path / "rig.toml").returncode == 0
+    assert np.array_equal(soundfile.read(tmp_path / "live.wav", dtype="float32")[0], low(audio, 48_000))
+    assert tomllib.loads((tmp_path / "rig.toml").read_text())["slot"][0]["quality"] == 0.2
+    assert np.array_equal(fxhost.load_rig(tmp_path / "rig.toml")(audio, 48_000), low(audio, 48_000))
+    refused = call_fxhost("run", tmp_path / "rig.toml", "--device", "virtual", "--nam-quality", "low")
+    assert_one_line(refused, "--nam-quality goes with presets")
+
+
+def test_import_takes_a_quality_of_one_file_and_of_a_folder_with_single_models_too(tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    write(folder / "a.nam", THREE)
+    write(folder / "b.nam", SMALL)
+    assert call_fxhost("import", folder / "a.nam", "-o", tmp_path / "a.pt", "--nam-quality", 0.4).returncode == 0
+    made = read_preset(tmp_path / "a.pt")
+    assert (made.architecture.label, made.metadata["capture"]["quality"], made.quality) == (MIDDLE, 0.4, None)
+    single = call_fxhost("import", folder / "b.nam", "-o", tmp_path / "b.pt", "--nam-quality", "low")
+    assert_one_line(single, "holds a single model")
+    assert not (tmp_path / "b.pt").exists()
+    assert call_fxhost("import", "--all", folder, "-o", tmp_path / "all", "--nam-quality", "low").returncode == 0
+    labels = [read_preset(tmp_path / "all" / name).architecture.label for name in ("a.pt", "b.pt")]
+    assert labels == [SMALLEST, SMALLEST]
+
+
+def test_info_lists_the_models_with_their_sizes_and_the_time_of_a_block(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nam", box((0.33, SMALL), (0.66, SMALL | {"version": "9.0.0"}), (1.0, LARGE)))
+    models = json.loads(call_fxhost("info", path, "--json").stdout)["submodels"]
+    assert [model["quality"] for model in models] == [0.0, 0.33, 0.66]
+    assert [model["network"] for model in models] == [SMALLEST, SMALLEST, LARGEST]  # the middle one gives way
+    assert [model["weights"] for model in models] == [4 * 2 * (1 + 2 + 1) + 2 + 1] * 2 + [4 * 4 * (1 + 4 + 1) + 4 + 1]
+    assert all(0 < model["block_us"] < 1333 for model in models)
+    lines = call_fxhost("info", path, "--nam-quality", 0.2).stdout.splitlines()
+    rows = [line for line in lines if "µs" in line]
+    assert len(rows) == 3 and rows[0].startswith("→") and "0 to below 0.33" in rows[0] and SMALLEST in rows[0]
 
 
 @pytest.mark.parametrize(

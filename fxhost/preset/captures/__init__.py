@@ -55,13 +55,15 @@ def is_capture(path: Path) -> bool:
     return is_packed or is_object(head)
 
 
-def read_capture(path: Path) -> Preset:
+def read_capture(path: Path, quality: float = 1.0) -> Preset:
     """Read another program's file, checking everything, executing nothing.
 
     Parameters
     ----------
     path : Path
         A `.nam`, `.json` or `.aidax` file, gzipped or not; the content tells which.
+    quality : float
+        Of a `.nam` container: from 0, its smallest model, to 1, its largest.
 
     Returns
     -------
@@ -80,7 +82,8 @@ def read_capture(path: Path) -> Preset:
         raise PresetError(
             f"{path} is JSON, but not a Neural Amp Modeler, Proteus, NeuralPi or AIDA-X model: {describe_object(data)}"
         )
-    preset: Preset = claiming[0].read(path, data)
+    [module] = claiming
+    preset: Preset = nam.read(path, data, quality) if module is nam else module.read(path, data)
     notes = ["zeros after its end"] if content.endswith(b"\x00") else []
     try:
         content.decode("utf-8")

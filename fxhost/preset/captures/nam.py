@@ -6,6 +6,7 @@ of silence; after the last layer the head's weights (H) and its bias. There is n
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fxhost.networks.architecture import Architecture
 from fxhost.networks.recurrent import MAX_HIDDEN_SIZE, MAX_LAYERS, Recurrent
 from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.captures.capture import make_preset, refuse_dense
-from fxhost.preset.captures.nam_containers import play_largest, rate_inside
+from fxhost.preset.captures.nam_containers import list_submodels, play_at_quality, rate_inside
 from fxhost.preset.captures.nam_convolutions import read_convnet, read_linear, write_convolutions
 from fxhost.preset.captures.nam_wavenet import read_wavenet
 from fxhost.preset.captures.nam_writing import write_network
@@ -39,8 +40,15 @@ def claims(data: dict[str, Any]) -> bool:
     return "architecture" in data and "config" in data and "version" in data
 
 
-def read(path: Path, data: dict[str, Any]) -> Preset:
+def read(path: Path, data: dict[str, Any], quality: float = 1.0) -> Preset:
     """A capture of this format; an LSTM has the state that the file stores.
+
+    Parameters
+    ----------
+    path : Path
+    data : dict
+    quality : float
+        Of a container: from 0, its smallest model, to 1, its largest.
 
     Raises
     ------
@@ -49,7 +57,12 @@ def read(path: Path, data: dict[str, Any]) -> Preset:
     """
     fields = Fields(str(path), data)
     version = check_version(fields)
-    return play_largest(fields, lambda models: read_model(path, models, version))
+    preset = play_at_quality(fields, lambda models: read_model(path, models, version), quality)
+    submodels = list_submodels(fields)
+    if not submodels:
+        return preset
+    capture = {**preset.metadata["capture"], "quality": quality}
+    return replace(preset, quality=quality, metadata={**preset.metadata, "submodels": submodels, "capture": capture})
 
 
 def read_model(path: Path, models: list[Fields], version: str) -> Preset:
