@@ -20,6 +20,7 @@ fxhost – play guitar or voice through learned amps and pedals
            run RIG.toml | FOLDER    a rig with scenes; a folder to step through
            render PRESET… IN OUT    to a file
            rig init, check, show    rig files: slots, scenes, set lists
+           rig service              a systemd unit: play without a screen
            devices                  sound devices; --midi: MIDI ports
            presets                  what there is to play
  Captures  info FILE                what a preset is
@@ -194,10 +195,11 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], S
         ),
     ),
     "rig": (
-        "Write a rig file with comments that plays at once, find every mistake in one, or draw the path of its signal.",
-        "init|check|show [FILE.toml] [--force]",
+        "Write a rig file with comments that plays at once, find every mistake in one, draw the path of its signal, or "
+        "print a systemd unit that plays it without a screen.",
+        "init|check|show|service [FILE.toml] [--force] [-- OPTION…]",
         add_rig,
-        ("rig init", "rig check rig.toml", "run rig.toml"),
+        ("rig init", "rig check rig.toml", "rig service rig.toml -- --midi --web 0.0.0.0:8765"),
     ),
     "devices": (
         "List the sound devices, and which of them run takes; or the MIDI ports.",

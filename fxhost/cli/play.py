@@ -17,7 +17,8 @@ from fxhost.cli.console import (
 from fxhost.cli.idle_options import tell_idle_on_device
 from fxhost.cli.reading_rigs import read_set_list, save_rig
 from fxhost.cli.remotes import open_remotes
-from fxhost.control.commands import Command, Quit
+from fxhost.cli.run_log import RunLog
+from fxhost.control.commands import Command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 # When the process began, as nearly as any platform tells: what it has computed so far was spent on coming here.
 PROCESS_START_S = time.perf_counter() - time.process_time()
-
-STATUS_EVERY_S = 5.0
 
 
 def run_run(options: argparse.Namespace) -> int:
@@ -115,7 +114,7 @@ def check_outputs(options: "Options", rig: "Rig") -> None:
 
 
 def play_with_screen(session: "Session", console: "Console", remotes: "Remotes") -> Any:
-    """Play a session with the live screen, or with a status line now and then where there is no terminal."""
+    """Play a session with the live screen, or with a line for each change where there is no terminal."""
     from fxhost.cli.screen_words import describe_blocks, format_grants, format_status
     from fxhost.rig.slot import list_effects
 
@@ -123,21 +122,13 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
     if console.is_terminal and not console.is_dumb_terminal:
         summary = play_in_window(session, console, remotes)
     else:
-        started = next_line = time.perf_counter()
+        log = RunLog(session)
 
         def on_poll() -> list[Command]:
-            nonlocal next_line
-            now = time.perf_counter()
-            if now >= next_line:
-                try:
-                    say(format_status(session.rack.statistics(), now - started), at_once=True)
-                except BrokenPipeError:  # whoever read our output has seen enough; the recording is kept
-                    return [Quit()]
-                next_line += STATUS_EVERY_S
-            return remotes.poll(session, session.rack.read_meters())
+            return [*log.poll(), *remotes.poll(session, session.rack.read_meters())]
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
-        say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine")
+        say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine", at_once=True)
         print_plans([effect.plan for effect in list_effects(session.slots)])
         for slot in session.slots:
             for note in slot.notes:

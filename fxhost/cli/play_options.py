@@ -256,11 +256,15 @@ def add_rig(command: argparse.ArgumentParser) -> None:
     """Options of `fxhost rig`."""
     command.add_argument(
         "action",
-        choices=("init", "check", "show"),
-        metavar="init|check|show",
-        help="init writes a rig file to start from, check finds all mistakes in one, show draws the path of the signal",
+        choices=("init", "check", "show", "service"),
+        metavar="init|check|show|service",
+        help="init writes a rig file to start from, check finds all mistakes in one, show draws the path of the signal, "
+        "service prints a systemd user unit",
     )
     command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a rig file (default rig.toml)")
+    command.add_argument(
+        "run_options", nargs="*", metavar="-- OPTION", help="options of run for the unit, such as --midi --web"
+    )
     add_force(command)
 
 

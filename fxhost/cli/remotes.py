@@ -1,6 +1,7 @@
 """What controls a run from outside: MIDI ports and the web page, opened by options and asked at each poll."""
 
 import argparse
+import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,8 @@ def open_web(text: str) -> "WebRemote":
         raise FxhostError(f"--web {text}: {port!r} is not a port; give HOST:PORT, such as 0.0.0.0:8765")
     remote = WebRemote(host or HOST, int(port) if port else PORT)
     say(f"web remote: {remote.address}", at_once=True)
+    if not sys.stdout.isatty():  # a log is no place to point a phone at
+        return remote
     try:
         import segno
     except ImportError:

@@ -23,6 +23,12 @@ DEFAULT_NAME = Path("rig.toml")
 
 def run_rig(options: argparse.Namespace) -> int:
     """`fxhost rig`."""
+    if options.action == "service":
+        from fxhost.cli.service import print_service
+
+        return print_service(options.file or DEFAULT_NAME, options.run_options)
+    if options.run_options:
+        raise FxhostError(f"{' '.join(options.run_options)}: only rig service takes options of run behind --")
     return {"init": init_rig, "check": check_rig, "show": show_rig}[options.action](options)
 
 
