@@ -29,7 +29,7 @@ _stdout_is_kept = False
 def end_like_ctrl_c() -> None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does."""
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as under nohup
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:  # not under nohup
             signal.signal(getattr(signal, name), signal.default_int_handler)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fxhost.cli.remotes import Remotes
     from fxhost.cli.screen import Screen
+    from fxhost.io.hangup import Hangup
     from fxhost.io.stream_options import Options
     from fxhost.rig.rig import Rig
     from fxhost.session import Session
@@ -34,7 +35,17 @@ PROCESS_START_S = time.perf_counter() - time.process_time()
 
 
 def run_run(options: argparse.Namespace) -> int:
-    """`fxhost run`."""
+    """`fxhost run`. A rig file is read again on SIGHUP, from the first moment on."""
+    from fxhost.io.hangup import listening_for_hangup
+
+    if not options.presets[0].endswith(".toml"):
+        return run_until_hangup(options, None)
+    with listening_for_hangup() as hangup:
+        return run_until_hangup(options, hangup)
+
+
+def run_until_hangup(options: argparse.Namespace, hangup: "Hangup | None") -> int:
+    """`fxhost run`, which ends where a terminal hangs up, or does what a hangup asks for."""
     set_list, rig = read_set_list(options)
 
     from fxhost.io.jack_client import Connections
@@ -78,7 +89,7 @@ def run_run(options: argparse.Namespace) -> int:
     with listening_for_suspension():  # from now on we may be a client of a sound server
         session = Session(rig, chosen, notice=print_error, set_list=set_list)
         tell_idle_on_device(options.given, session.stream.host_api, is_live=options.input_file is None)
-        with closing(open_remotes(options, session)) as remotes:
+        with closing(open_remotes(options, session, hangup)) as remotes:
             end_like_ctrl_c()
             if options.json:
                 summary = session.play(
@@ -125,7 +136,7 @@ def play_with_screen(session: "Session", console: "Console", remotes: "Remotes")
         log = RunLog(session)
 
         def on_poll() -> list[Command]:
-            return [*log.poll(), *remotes.poll(session, session.rack.read_meters())]
+            return [*remotes.poll(session, session.rack.read_meters()), *log.poll()]
 
         where = f"on {session.stream.name} at {session.sample_rate} Hz"
         say(f"playing {' → '.join(names)} {where}, {session.rig.engine} engine", at_once=True)

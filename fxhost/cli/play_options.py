@@ -258,8 +258,8 @@ def add_rig(command: argparse.ArgumentParser) -> None:
         "action",
         choices=("init", "check", "show", "service"),
         metavar="init|check|show|service",
-        help="init writes a rig file to start from, check finds all mistakes in one, show draws the path of the signal, "
-        "service prints a systemd user unit",
+        help="init writes a rig file to start from, check finds all mistakes in one, show draws the path of the "
+        "signal, service prints a systemd user unit",
     )
     command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a rig file (default rig.toml)")
     command.add_argument(

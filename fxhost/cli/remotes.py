@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import say
@@ -13,7 +14,9 @@ from fxhost.engine.statistics import MeterReading
 from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
+    from fxhost.cli.reloading import Reloader
     from fxhost.control.web.server import WebRemote
+    from fxhost.io.hangup import Hangup
     from fxhost.session import Session
     from fxhost.stages.looper.stage import Looper
     from fxhost.stages.play_along import PlayAlong
@@ -28,10 +31,12 @@ class Remotes:
     ----------
     midi : MidiRemote or None
     web : WebRemote or None
+    reloader : Reloader or None
+        Where a rig file plays.
     """
 
-    def __init__(self, midi: MidiRemote | None, web: "WebRemote | None") -> None:
-        self.midi, self.web = midi, web
+    def __init__(self, midi: MidiRemote | None, web: "WebRemote | None", reloader: "Reloader | None" = None) -> None:
+        self.midi, self.web, self.reloader = midi, web, reloader
         self._began = time.monotonic()
 
     def poll(self, session: "Session", levels: MeterReading | None) -> list[Command]:
@@ -43,9 +48,10 @@ class Remotes:
         levels : MeterReading or None
             Of the meters since the last call; None where no block has come.
         """
+        commands = [] if self.reloader is None else self.reloader.poll()
         if self.web is not None:
             self.web.publish(describe_state(session, levels, time.monotonic() - self._began))
-        return self.take_commands()
+        return [*commands, *self.take_commands()]
 
     def take_commands(self) -> list[Command]:
         """The commands since the last call."""
@@ -58,8 +64,8 @@ class Remotes:
             self.midi.control.ports.close()
 
 
-def open_remotes(options: argparse.Namespace, session: "Session") -> Remotes:
-    """Listen to what the options name.
+def open_remotes(options: argparse.Namespace, session: "Session", hangup: "Hangup | None" = None) -> Remotes:
+    """Listen to what the options name, and where a rig file plays to SIGHUP.
 
     Raises
     ------
@@ -67,7 +73,12 @@ def open_remotes(options: argparse.Namespace, session: "Session") -> Remotes:
         If a library is missing, an address cannot be used, or the rig file has a mistake in its bindings.
     """
     web = None if options.web is None else open_web(options.web)
-    return Remotes(None if options.midi is None else open_midi(options, session), web)
+    midi = None if options.midi is None else open_midi(options, session)
+    if hangup is None:
+        return Remotes(midi, web)
+    from fxhost.cli.reloading import Reloader
+
+    return Remotes(midi, web, Reloader(hangup, Path(options.presets[0]), session, midi))
 
 
 def open_web(text: str) -> "WebRemote":

@@ -139,6 +139,10 @@ class MidiControl:
         """Go on with the bindings of another rig, and with what was learned for that one before."""
         self.bindings, self.learned, self.learning = list(bindings), learned, None
 
+    def share(self, common: Sequence[Binding]) -> None:
+        """Go on with other bindings of the set list."""
+        self._common = common
+
     def poll(self, sounding: Sounding, rig: int = 0, rigs: int = 1) -> list[Command]:
         """The commands since the last call, for what sounds now; `rig` of `rigs` is the current one of the set list."""
         messages = self.ports.read()

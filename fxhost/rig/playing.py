@@ -142,6 +142,7 @@ class Playing:
         self._wanted: Sound | None = None
         self._rack: Rack | None = None
         self._order = 0  # of the last wish to load
+        self._keeps_scene = False  # in what was wished to be loaded last
         self._loaded: tuple[int, Rig, list[Sound]] | None = None
         self._lock = threading.Lock()
         self.on_change: Callable[[Change], None] = lambda change: None
@@ -197,13 +198,15 @@ class Playing:
     def choose_scene(self, index: int) -> None:
         """Change to a scene of the rig; one that does not exist is left alone."""
         if 0 <= index < len(self.sounds):
-            self._order += 1  # what is being loaded comes too late
+            if not self._keeps_scene:
+                self._order += 1  # what is being loaded comes too late
             self._wanted = self.sounds[index]
 
-    def load(self, make: Callable[[], Rig], name: str) -> None:
-        """Change to another rig as soon as it is there."""
+    def load(self, make: Callable[[], Rig], name: str, *, keeps_scene: bool = False) -> None:
+        """Change to another rig as soon as it is there: to its first scene, or to that which has the name of ours."""
         with self._lock:
             self._order += 1
+            self._keeps_scene = keeps_scene
             order = self._order
         threading.Thread(target=self._load, args=(order, make, name), name="fxhost loads", daemon=True).start()
 
@@ -212,6 +215,7 @@ class Playing:
             rig = make()
             sounds = self._make_sounds(rig) if order == self._order else []
         except FxhostError as err:
+            self._keeps_scene &= order != self._order
             self._notice(f"cannot change to {name}: {err}. The sound stays as it is")
             return
         with self._lock:
@@ -243,10 +247,19 @@ class Playing:
             loaded, self._loaded = self._loaded, None
             if loaded is None or loaded[0] != self._order:
                 return
+        scene = self._scene_like(self._wanted or self.sound, loaded[2]) if self._keeps_scene else 0
+        self._keeps_scene = False
         self.rig, self.sounds = loaded[1:]
         for sound in self.sounds:
             sound.knobs.write = self._rack.set_parameter if self._rack is not None else None
-        self._wanted = self.sounds[0]
+        self._wanted = self.sounds[scene]
+
+    def _scene_like(self, sound: Sound, others: Sequence[Sound]) -> int:
+        """The number of the scene that has the name of another, or where that has none its number; else the first."""
+        names, number = [other.scene.name for other in others], self.sounds.index(sound)
+        if sound.scene.name:
+            return names.index(sound.scene.name) if sound.scene.name in names else 0
+        return number if number < len(others) else 0
 
     def _change_to(self, sound: Sound) -> bool:
         rack = self._rack

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,21 +128,24 @@ def test_a_unit_of_what_could_not_be_played_is_refused(rig_file: Path, tmp_path:
 
 
 @contextmanager
-def running(*arguments: object, closes_input: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """`fxhost run` without a terminal, on the virtual device."""
+def running(*arguments: object, closes_input: bool = True, merges: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """`fxhost run` without a terminal, on the virtual device; stderr is merged into stdout where that is asked for."""
     words = " ".join(f"'{word}'" for word in (sys.executable, "-m", "fxhost", "run", *arguments, "--device", "virtual"))
     with subprocess.Popen(
         ["sh", "-c", f"exec {words} {'<&-' if closes_input else ''}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merges else subprocess.PIPE,
         text=True,
         cwd=ROOT,
         start_new_session=True,  # without a terminal that the tests may have
     ) as run:
+        watchdog = threading.Timer(60.0, run.kill)
+        watchdog.start()
         try:
             yield run
         finally:
+            watchdog.cancel()
             run.kill()
 
 
