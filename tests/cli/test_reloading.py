@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -243,6 +242,14 @@ def test_a_service_reads_its_rig_again_and_goes_on_after_a_mistake(rig_file: Pat
         assert run.wait(20) == 0
 
 
+IN_TERMINAL = """\
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "fxhost", "run", *sys.argv[1:]])
+"""
+
+
 @pytest.mark.parametrize("closes", [True, False])
 def test_a_closed_terminal_ends_the_run_and_one_that_is_there_lets_it_reload(
     closes: bool, rig_file: Path, tmp_path: Path
@@ -250,35 +257,25 @@ def test_a_closed_terminal_ends_the_run_and_one_that_is_there_lets_it_reload(
     import pty
 
     out, log = tmp_path / "out.wav", tmp_path / "log.txt"
-    process, master = pty.fork()
-    if process == 0:  # a session leader whose terminal this is, as a shell's job is after `exec`
-        with open(log, "w") as file:
-            for number in (1, 2):
-                os.dup2(file.fileno(), number)
-        words = ["-m", "fxhost", "run", rig_file, "--device", "virtual", "--output-file", out]
-        os.execve(sys.executable, [sys.executable, *map(str, words)], {**os.environ, "PYTHONPATH": str(ROOT)})
-    try:
-        wait_until(lambda: "playing" in log.read_text())
-        if closes:
-            os.close(master)
-        else:
-            os.kill(process, signal.SIGHUP)
-            wait_until(lambda: "the rig was read again" in log.read_text())
-            os.kill(process, signal.SIGTERM)
-        ended = SimpleNamespace(code=None)
-
-        def has_ended() -> bool:
-            done, status = os.waitpid(process, os.WNOHANG)
-            ended.code = os.waitstatus_to_exitcode(status) if done else None
-            return done == process
-
-        wait_until(has_ended)
-        assert ended.code == 0
-    finally:
-        if not closes:
-            os.close(master)
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", IN_TERMINAL, rig_file, "--device", "virtual", "--output-file", out]
+    with open(log, "w") as told, subprocess.Popen(command, stdin=slave, stdout=told, stderr=told, cwd=ROOT) as run:
+        os.close(slave)
+        try:
+            wait_until(lambda: "playing" in log.read_text())
+            if closes:
+                os.close(master)
+            else:
+                run.send_signal(signal.SIGHUP)
+                wait_until(lambda: "the rig was read again" in log.read_text())
+                run.send_signal(signal.SIGTERM)
+            assert run.wait(20) == 0
+        finally:
+            run.kill()
     assert soundfile.info(out).frames > RATE // 50
     assert ("read again" in log.read_text()) is not closes
+    if not closes:
+        os.close(master)
 
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float = 30.0) -> None:
@@ -291,6 +288,7 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float = 30.0) -> None:
 def test_without_a_rig_file_it_ends_the_run(make_preset: Callable[..., Path]) -> None:
     with running(make_preset(1, 8)) as run:
         read_line(run, "playing")
+        time.sleep(1.0)  # it says so just before it does
         run.send_signal(signal.SIGHUP)
         assert run.wait(20) == 0
 
