@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 QUIT = "q\x03"  # Ctrl-C where the terminal passes it on
 TOGGLES = "bmt123456789xsua"
-ONCE = "rR0dl?c"
+ONCE = "rR0dlw?c"
 TAPS = " "
 STEPS = "[]-+=,.knp<>{}"
 URGENT = QUIT + TOGGLES + TAPS  # go before what else was typed

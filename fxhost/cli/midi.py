@@ -53,7 +53,7 @@ class MidiRemote:
         from fxhost.control.midi import MidiControl
         from fxhost.control.midi_file import read_bindings
 
-        self._session, self._path = session, path
+        self._session = session
         is_set_list = path.suffix == ".toml" and session.set_list is not None
         common = read_bindings(path, None) if is_set_list else []
         self._learned: dict[Path | None, tuple[Rig, list[Binding]]] = {}
@@ -66,7 +66,7 @@ class MidiRemote:
         from fxhost.control.midi_file import read_bindings
         from fxhost.control.midi_map import add_learned
 
-        path = self._file()
+        path = rig.path
         is_first, self._rig = self._rig is None, rig
         learned = self._learned.get(path, (rig, []))[1]
         self._learned[path] = rig, learned
@@ -82,12 +82,6 @@ class MidiRemote:
         for each in learned:
             bindings = add_learned(bindings, each)
         self.control.follow(bindings, learned)
-
-    def _file(self) -> Path | None:
-        """The rig file of what plays, if it has one."""
-        if self._session.set_list is not None:
-            return self._session.set_list.current.path
-        return self._path if self._path.suffix == ".toml" else None
 
     def poll(self) -> list[Command]:
         """The commands since the last call."""

@@ -175,9 +175,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 # name → what it does, what it is called with, its options, and examples
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None], Sequence[str]]] = {
     "run": (
-        "Play live, from the input to the output: presets in a row, a rig file, or a folder to step through. SIGHUP makes "
-        "it read the rig file again; without a rig file, or if its terminal was closed, the run ends. SIGTERM ends it with "
-        "exit code 0.",
+        "Play live, from the input to the output: presets in a row, a rig file, or a folder to step through. SIGHUP "
+        "makes it read the rig file again; without a rig file, or if its terminal was closed, the run ends. SIGTERM "
+        "ends it with exit code 0.",
         "PRESET… | RIG.toml | FOLDER [options]",
         add_run,
         (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fxhost.cli.console import say
+from fxhost.cli.console import print_error, say
 from fxhost.cli.midi import MidiRemote, open_midi
 from fxhost.control.commands import Command
 from fxhost.engine.statistics import MeterReading
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fxhost.stages.play_along import PlayAlong
 
 SILENCE_DB = -200.0
+TOLD_S = 10.0
 
 
 class Remotes:
@@ -38,6 +39,7 @@ class Remotes:
     def __init__(self, midi: MidiRemote | None, web: "WebRemote | None", reloader: "Reloader | None" = None) -> None:
         self.midi, self.web, self.reloader = midi, web, reloader
         self._began = time.monotonic()
+        self._told, self._told_s = "", 0.0  # what came of the last save
 
     def poll(self, session: "Session", levels: MeterReading | None) -> list[Command]:
         """The commands since the last call; the web page is told how things stand.
@@ -48,9 +50,17 @@ class Remotes:
         levels : MeterReading or None
             Of the meters since the last call; None where no block has come.
         """
+        if session.controls.wants_save:
+            from fxhost.cli.saving import save_playing
+
+            session.controls.wants_save = False
+            self._told, self._told_s = save_playing(session), time.monotonic()
+            print_error(self._told)
         commands = [] if self.reloader is None else self.reloader.poll()
         if self.web is not None:
-            self.web.publish(describe_state(session, levels, time.monotonic() - self._began))
+            now = time.monotonic()
+            told = self._told if now - self._told_s < TOLD_S else ""
+            self.web.publish(describe_state(session, levels, now - self._began) | {"told": told})
         return [*commands, *self.take_commands()]
 
     def take_commands(self) -> list[Command]:

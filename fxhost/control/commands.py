@@ -27,6 +27,11 @@ class Reset:
 
 
 @dataclass(frozen=True)
+class SaveScene:
+    """Write how the scene stands into the rig file that it comes from."""
+
+
+@dataclass(frozen=True)
 class StepGain:
     """Turn the gain of a side, or the level of the loop or the song, by whole decibels, within ±40 dB."""
 
@@ -154,7 +159,7 @@ LevelCommand = StepGain | SetGain | ResetGains | SetBypass | ToggleBypass | Togg
 KnobCommand = ChooseNextKnob | StepKnob | SetKnob
 SceneCommand = ToggleSlot | SetSlot | ChooseScene | StepScene | StepRig
 PlayingCommand = Loop | TogglePlayAlong
-Command = Quit | Reset | ToggleTake | LevelCommand | KnobCommand | SceneCommand | PlayingCommand
+Command = Quit | Reset | SaveScene | ToggleTake | LevelCommand | KnobCommand | SceneCommand | PlayingCommand
 
 
 class Controls:
@@ -171,7 +176,7 @@ class Controls:
     ----------
     is_on : list of bool
         For each effect whether it shall be heard.
-    wants_quit, wants_reset, wants_take : bool
+    wants_quit, wants_reset, wants_save, wants_take : bool
         What whoever plays the rig has still to do.
     is_tuning : bool
         Whether the tuner is open; nothing is heard meanwhile.
@@ -189,7 +194,7 @@ class Controls:
         self.is_on = [True] * slots
         self.scene, self.scenes, self.rig_steps = 0, 1, 0
         self.chosen_scene: int | None = None
-        self.wants_quit = self.wants_reset = self.wants_take = self.is_tuning = False
+        self.wants_quit = self.wants_reset = self.wants_save = self.wants_take = self.is_tuning = False
         self._is_muted = rack.is_muted
 
     def apply(self, command: Command) -> None:
@@ -201,6 +206,8 @@ class Controls:
                 self.wants_reset = True
             case ToggleTake():
                 self.wants_take = not self.wants_take
+            case SaveScene():
+                self.wants_save = True
             case ChooseNextKnob():
                 self._knobs.choose_next()
             case StepKnob(steps):

@@ -10,6 +10,7 @@ from fxhost.control.commands import (
     LoopAction,
     Reset,
     ResetGains,
+    SaveScene,
     SetBypass,
     SetGain,
     SetKnob,
@@ -75,6 +76,7 @@ TABLE: dict[str, tuple[Callable[..., Command], dict[str, Callable[[Any], Any]]]]
     "toggle_take": (ToggleTake, {}),
     "loop": (Loop, {"action": _one_of(*get_args(LoopAction))}),
     "toggle_play_along": (TogglePlayAlong, {}),
+    "save": (SaveScene, {}),
 }
 
 

@@ -19,7 +19,7 @@ In a rig file:
 
     [[midi]]
     controller = 64
-    action = "none"            # takes its default away; also bypass, mute, tuner, volume, next_scene, loop_record, …
+    action = "none"            # takes its default away; also bypass, mute, tuner, save, volume, loop_record, …
 
 What the bindings of a rig leave free means what those of its set list say, and else what `default_bindings` says.
 """
@@ -36,6 +36,7 @@ from fxhost.control.commands import (
     Loop,
     LoopAction,
     Reset,
+    SaveScene,
     SetBypass,
     SetGain,
     SetKnob,
@@ -70,6 +71,7 @@ ACTIONS: dict[str, Command | None] = {
     "tuner": ToggleTuner(),
     "reset": Reset(),
     "record": ToggleTake(),
+    "save": SaveScene(),
     "next_scene": StepScene(1),
     "previous_scene": StepScene(-1),
     "next_rig": StepRig(1),

@@ -82,6 +82,7 @@ class Reader:
             scenes=scenes or [whole],
             ids=list(base),
         )
+        rig.path = self.path
         return RigFile(self.path, name, rig, tuple(base))
 
     def _read_slots(self) -> "dict[str, Effect | Part]":

@@ -7,7 +7,7 @@ its own; the last wish counts, and where loading fails the old rig plays on.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
@@ -36,11 +36,14 @@ class Sound:
     knobs : KnobBoard
     is_on : list of bool
         For each slot whether it shall be heard.
+    saved : list of list of float
+        For each slot where its parameters stand in the scene.
     """
 
     def __init__(self, rig: Rig, scene: Scene, slots: Sequence[Slot], inputs: int) -> None:
         self._rig, self.scene, self.slots, self._inputs = rig, scene, tuple(slots), inputs
         self.knobs = KnobBoard(self.slots)
+        self.saved = [list(values) for values in self.knobs.values]
         self.is_on = list(scene.is_on)
         self._kept: dict[tuple[bool, ...], Chain] = {}
         self.chain()
@@ -53,8 +56,15 @@ class Sound:
     def restore(self) -> None:
         """Put everything back to what the scene says."""
         self.is_on[:] = self.scene.is_on
-        for values, slot in zip(self.knobs.values, self.slots, strict=True):
-            values[:] = [parameter.default for parameter in slot.parameters]
+        for values, saved in zip(self.knobs.values, self.saved, strict=True):
+            values[:] = saved
+
+    def keep(self, input_gain_db: float, output_gain_db: float) -> None:
+        """Let the scene say from now on how everything stands."""
+        self.scene = replace(
+            self.scene, is_on=tuple(self.is_on), input_gain_db=input_gain_db, output_gain_db=output_gain_db
+        )
+        self.saved = [list(values) for values in self.knobs.values]
 
     def chain(self) -> Chain:
         """The chain of the slots that are on, as at the start: the one in memory, which nobody may be playing."""

@@ -43,6 +43,11 @@ class Rig(Playable):
         Names of the parts for whoever controls them. By default the kind of each, with a number where there are
         several: 'gate', 'effect1', 'effect2'.
 
+    Attributes
+    ----------
+    path : Path or None
+        The rig file that it was read from.
+
     Examples
     --------
     >>> import numpy as np, fxhost
@@ -75,6 +80,7 @@ class Rig(Playable):
         self.ids = tuple(ids) or name_parts(self.parts)
         whole = Scene("", self.parts, (True,) * len(self.parts), input_gain_db, output_gain_db)
         self.scenes = tuple(scenes) or (whole,)
+        self.path: Path | None = None
 
     @property
     def effects(self) -> tuple[Effect, ...]:

@@ -98,6 +98,7 @@ function show(state) {
   at("tuner").hidden = !state.is_tuning;
   at("note").textContent = state.note || "–";
   at("cents").textContent = state.note ? `${state.cents > 0 ? "+" : ""}${state.cents.toFixed(0)} ct` : "";
+  at("told").textContent = state.told; at("told").hidden = !state.told;
   at("input-gain").textContent = `in ${state.input_gain_db.toFixed(1)} dB`;
   at("output-gain").textContent = `out ${state.output_gain_db.toFixed(1)} dB`;
   at("health").textContent = `${state.device} · load ${(100 * state.load).toFixed(0)} % · dropouts ${state.dropouts}`;

@@ -1,0 +1,142 @@
+"""Changes to a TOML text that leave everything else, comments and order included, as it is.
+
+A value takes the place of the one before. A new key goes behind the last key of its table, with dots where it is deeper
+(`slots.tone.mid = 3`); in an inline table it is written there. What comes out is read back and compared.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from fxhost.errors import RigError
+from fxhost.rig.toml_lines import Line, Place, read_lines
+
+MOST_OF_A_VALUE = 1 << 14  # characters
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_MAY_END = re.compile(r"(?=[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z))")
+
+
+def change_text(text: str, changes: Sequence[tuple[Place, Any]]) -> str:
+    """The text of a TOML file with values changed or added.
+
+    Parameters
+    ----------
+    text : str
+    changes : sequence of (Place, value)
+        Paths such as ('scene', 1, 'slots', 'tone', 'mid'), and numbers, texts, booleans, lists or dicts.
+
+    Raises
+    ------
+    RigError
+        If that cannot be done to the text as it is written, with what to write there.
+    """
+    content = tomllib.loads(text)
+    for place, value in changes:
+        _set(content, place, value)
+    changed: str | None = text
+    for place, value in changes:
+        changed = None if changed is None else _change(changed, place, value)
+    try:
+        if changed is not None and tomllib.loads(changed) == content:
+            return changed
+    except tomllib.TOMLDecodeError:
+        pass
+    told = "; ".join(f"{_format_place(place)} = {format_value(value)}" for place, value in changes)
+    raise RigError(f"it is written in another way than `fxhost rig init` writes; change yourself: {told}")
+
+
+def _set(content: Any, place: Place, value: Any) -> None:
+    for part in place[:-1]:
+        content = content[part] if isinstance(part, int) else content.setdefault(part, {})
+    content[place[-1]] = value
+
+
+def _change(text: str, place: Place, value: Any) -> str | None:
+    """The text with one change; None where there is no place for it."""
+    lines = list(read_lines(text))
+    keys = {line.place: line for line in lines if not line.is_header}
+    for depth in range(len(place), 0, -1):
+        if line := keys.get(place[:depth]):  # the key itself, or that of an inline table around it
+            inline = tomllib.loads(text)
+            _set(inline, place, value)
+            for part in place[:depth]:
+                inline = inline[part]  # type: ignore[index]
+            start = _offset(text, line.number) + line.value_at
+            end = _end_of_value(text, start)
+            return None if end is None else f"{text[:start]}{format_value(inline)}{text[end:]}"
+    headers = [line for line in lines if line.is_header and place[: len(line.place)] == line.place]
+    header = max(headers, key=lambda line: len(line.place), default=Line(0, (), True))
+    name = place[len(header.place) :]
+    return None if any(isinstance(part, int) for part in name) else _insert(text, lines, header, name, value)
+
+
+def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any) -> str | None:
+    """The text with a new key behind the last one of a table."""
+    later = [line for line in lines if line.number > header.number]
+    following = next((line for line in later if line.is_header), None)
+    own = [line for line in later if following is None or line.number < following.number]
+    rows = _split_rows(text)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    indent, gap = "", ""
+    if own:
+        row = rows[own[-1].number - 1]
+        indent = row[: len(row) - len(row.lstrip())]
+        end = _end_of_value(text, _offset(text, own[-1].number) + own[-1].value_at)
+        if end is None:
+            return None
+        at = text.count("\n", 0, end) + 1
+    elif header.number:
+        at = header.number
+    else:  # the first key of the file, in front of the first table and the comment above it
+        at = len(rows) if following is None else following.number - 1
+        gap = newline
+        while at and rows[at - 1].lstrip().startswith("#"):
+            at -= 1
+    if at and not rows[at - 1].endswith("\n"):
+        rows[at - 1] += newline
+    rows.insert(at, f"{indent}{_format_place(name)} = {format_value(value)}{newline}{gap}")
+    return "".join(rows)
+
+
+def _offset(text: str, number: int) -> int:
+    """Where a line begins."""
+    return sum(map(len, _split_rows(text)[: number - 1]))
+
+
+def _split_rows(text: str) -> list[str]:
+    """The lines with their ends; str.splitlines knows more ends than TOML."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def _end_of_value(text: str, start: int) -> int | None:
+    """Where the value that begins at a place ends: the nearest place where it is whole, and only a comment follows."""
+    for match in _MAY_END.finditer(text, start, min(len(text), start + MOST_OF_A_VALUE)):
+        try:
+            tomllib.loads(f"x = {text[start : match.start()]}")
+        except tomllib.TOMLDecodeError:
+            continue
+        return match.start()
+    return None
+
+
+def format_value(value: Any) -> str:
+    """A value as it stands in a file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_format_place((key,))} = {format_value(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(format_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, int | float):  # a date
+        return str(value)
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _format_place(place: Place) -> str:
+    texts = [str(part + 1) if isinstance(part, int) else part for part in place]
+    return ".".join(text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False) for text in texts)
