@@ -1,5 +1,6 @@
 """A rig without a screen: the systemd unit that plays it, the log of a run, and its end by SIGTERM."""
 
+import json
 import os
 import shutil
 import signal
@@ -179,12 +180,17 @@ def test_without_a_terminal_and_with_stdin_closed_it_logs_what_changes_and_ends_
                 socket.send(message)
                 if line != "mute":  # under the tuner nothing is heard anyway
                     assert read_line(run, line).endswith(f" s  {line}\n")
+            socket.send('{"command": "set_gain", "side": "input", "gain_db": 2.0}')
+            socket.send('{"command": "save"}')
+            while not (told := json.loads(socket.recv(timeout=10))["told"]):
+                pass
         run.send_signal(signal.SIGTERM)
         stdout, stderr = run.communicate(timeout=20)
-    assert (run.returncode, without_waits(stderr)) == (0, "")
+    assert told == "saved scene 1 Rhythm of my rig.toml: input +2.0 dB; the file before is my rig.toml~"
+    assert (run.returncode, without_waits(stderr)) == (0, f"fxhost: {told}\n")
     assert "blocks of 64 frames" in stdout.splitlines()[-1] or "fxhost doctor" in stdout.splitlines()[-1]
     assert soundfile.info(out).frames > RATE // 20
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["my rig.toml", "out.wav"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["my rig.toml", "my rig.toml~", "out.wav"]
 
 
 def test_a_run_ends_when_nobody_reads_its_log(rig_file: Path) -> None:
