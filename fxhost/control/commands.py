@@ -9,8 +9,7 @@ from fxhost.engine.rack import Rack
 from fxhost.stages.looper.stage import Looper
 from fxhost.stages.play_along import PlayAlong
 
-GAIN_STEP_DB = 1.0
-GAIN_LIMIT_DB = 40.0  # of every gain, either way
+GAIN_STEP_DB, GAIN_LIMIT_DB = 1.0, 40.0  # the most of every gain, either way
 
 Side = Literal["input", "output", "loop", "play_along"]
 LoopAction = Literal["record", "play", "undo", "clear"]
