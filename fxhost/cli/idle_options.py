@@ -70,6 +70,7 @@ IDLE = (
         lambda o: o.output_file is None and o.record is None and o.save is None,
         "without --output-file, --record or --save",
     ),
+    Idle(("run",), ("play_along_level",), lambda o: o.play_along is None, "without --play-along SONG"),
     Idle(
         ("run", "bench"),
         ("device",),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fxhost
 from fxhost.cli.console import print_error, say
+from fxhost.cli.idle_options import refuse_idle_options
 from fxhost.cli.parser import parse
 from fxhost.cli.reading_rigs import read_set_list
 from fxhost.control.midi_file import read_bindings
@@ -50,6 +51,7 @@ def print_service(path: Path, words: list[str]) -> int:
         If the rig file or an option has a mistake, or a name cannot stand in a unit.
     """
     run = parse(["run", *words, "--", str(path)])
+    refuse_idle_options(run)
     _, rig = read_set_list(run)
     read_bindings(path, rig if read_rig_file(path).rig is not None else None)
     for line in format_unit(path.absolute(), words, Path.cwd()).splitlines():

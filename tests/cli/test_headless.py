@@ -114,7 +114,7 @@ def test_systemd_takes_the_unit_and_reads_odd_names_as_they_are(
 
 def test_a_unit_of_what_could_not_be_played_is_refused(rig_file: Path, tmp_path: Path) -> None:
     assert run_fxhost("rig", "service", rig_file, "--", "--wbe").returncode == 2
-    assert_one_line(call_fxhost("rig", "service", rig_file, "--", "--gate", -50), "--gate goes with presets")
+    assert_one_line(call_fxhost("rig", "service", rig_file, "--", "--gate", -50), "--gate -50 does nothing with a rig file")
     assert_one_line(call_fxhost("rig", "service", tmp_path / "none.toml"), "cannot read")
     assert_one_line(call_fxhost("rig", "check", rig_file, "--", "--midi"), "only rig service takes options")
     rig_file.write_text(rig_file.read_text() + "\n[[midi]]\nnote = 300\naction = 'mute'\n")
@@ -182,7 +182,7 @@ def test_without_a_terminal_and_with_stdin_closed_it_logs_what_changes_and_ends_
                     assert read_line(run, line).endswith(f" s  {line}\n")
             socket.send('{"command": "set_gain", "side": "input", "gain_db": 2.0}')
             socket.send('{"command": "save"}')
-            while not (told := json.loads(socket.recv(timeout=10))["told"]):
+            while not (told := json.loads(socket.recv(timeout=10)).get("told")):
                 pass
         run.send_signal(signal.SIGTERM)
         stdout, stderr = run.communicate(timeout=20)

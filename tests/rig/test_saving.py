@@ -103,16 +103,19 @@ def test_a_value_ends_where_toml_says(value: str, rest: str) -> None:
     assert change_text(text, [(("a",), [1, "x"]), (("b",), 3), (("d",), True)]) == (
         f'a = [1, "x"]{rest}\nb = 3 # two\nd = true\n[t]\nc = 3\n'
     )
-    if "[[" not in value:  # where that looks like a table, what comes after it is not found
-        assert change_text(text, [(("b",), 3)]) == text.replace("b = 2", "b = 3")
+    assert change_text(text, [(("b",), 3)]) == text.replace("b = 2", "b = 3")
 
 
-def test_what_cannot_be_changed_is_told_to_be_written_by_hand() -> None:
+def test_what_looks_like_a_table_in_a_text_is_none() -> None:
+    text = "x = '''\n[[scene]]\n'''\n[[scene]]\noutput_gain_db = 1\n"
+    changed = change_text(text, [(("scene", 0, "output_gain_db"), 2.0), (("on",), True)])
+    assert changed == "x = '''\n[[scene]]\n'''\non = true\n[[scene]]\noutput_gain_db = 2\n"
+
+
+def test_what_cannot_be_changed_is_told_to_be_written_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxhost.rig.toml_editing.read_lines", lambda text: iter(()))  # as if nothing were found
     with pytest.raises(RigError, match=r"change yourself: scene\.1\.output_gain_db = 2; on = true$"):
-        change_text(
-            "x = '''\n[[scene]]\n'''\n[[scene]]\noutput_gain_db = 1\n",
-            [(("scene", 0, "output_gain_db"), 2.0), (("on",), True)],
-        )
+        change_text("[[scene]]\noutput_gain_db = 1\n", [(("scene", 0, "output_gain_db"), 2.0), (("on",), True)])
 
 
 def test_numbers_are_written_as_they_are_read() -> None:
