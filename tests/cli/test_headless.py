@@ -114,7 +114,9 @@ def test_systemd_takes_the_unit_and_reads_odd_names_as_they_are(
 
 def test_a_unit_of_what_could_not_be_played_is_refused(rig_file: Path, tmp_path: Path) -> None:
     assert run_fxhost("rig", "service", rig_file, "--", "--wbe").returncode == 2
-    assert_one_line(call_fxhost("rig", "service", rig_file, "--", "--gate", -50), "--gate -50 does nothing with a rig file")
+    assert_one_line(
+        call_fxhost("rig", "service", rig_file, "--", "--gate", -50), "--gate -50 does nothing with a rig file"
+    )
     assert_one_line(call_fxhost("rig", "service", tmp_path / "none.toml"), "cannot read")
     assert_one_line(call_fxhost("rig", "check", rig_file, "--", "--midi"), "only rig service takes options")
     rig_file.write_text(rig_file.read_text() + "\n[[midi]]\nnote = 300\naction = 'mute'\n")
