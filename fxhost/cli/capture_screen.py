@@ -18,7 +18,7 @@ from fxhost.engine.statistics import MeterReading
 
 STATUS_EVERY_S = 5.0
 NOTE_S = 10.0
-BAR_WIDTH = 40
+BAR_WIDTH = 24
 ANSWERS: dict[str, Answer] = {"\n": "go", "\r": "go", "c": "again"}
 WORDS = {"check": "level check", "ask": "level check", "record": "recording"}
 
