@@ -64,7 +64,7 @@ class CapturedPair:
     levels : Levels
         Of the return.
     self_esr : float or None
-        The error-to-signal ratio of a stretch that was played twice, one time to the other; None where a dropout
+        The error-to-signal ratio of a stretch that was played twice, one time to the other; None where dropouts
         spoiled it.
     stretch_s : float
         How long that stretch is.
@@ -172,13 +172,10 @@ def make_pair(take: Take, session: CaptureSession, find_lag: FindLag) -> Capture
             f"what comes back on '{stream.name}' has nothing to do with what is played, at a peak of "
             f"{np.abs(take.recorded).max():.3f}; choose the input of the device with --input-channel, or capture again"
         )
-    wet = take.recorded[_later(score.signal, delay)]
-    first, second = (take.recorded[_later(part, delay)].astype(np.float64) for part in (score.stretch, score.again))
-    again_s = (score.signal.stop - score.signal.start) / rate
-    is_spoiled = any(at_s > again_s for at_s in take.dropouts_s) or not first.any()
+    self_esr, stretch_s = _compare_times(take, delay)
     return CapturedPair(
         dry=dry,
-        wet=wet,
+        wet=take.recorded[_later(score.signal, delay)],
         sample_rate=rate,
         device=stream.name,
         host_api=stream.host_api,
@@ -186,13 +183,31 @@ def make_pair(take: Take, session: CaptureSession, find_lag: FindLag) -> Capture
         delay_frames=delay,
         interface_frames=interface,
         levels=measure_levels(score, take.recorded),
-        self_esr=None if is_spoiled else float(np.sum((first - second) ** 2) / np.sum(first**2)),
-        stretch_s=len(first) / rate,
-        dropouts_s=tuple(sorted({*(at_s for at_s in take.dropouts_s if at_s <= again_s), *lag.losses_s})),
+        self_esr=self_esr,
+        stretch_s=stretch_s,
+        dropouts_s=tuple(sorted({*take.dropouts_s, *lag.losses_s})),
         slipped_frames=take.slipped_frames,
         has_one_clock=session.has_one_clock,
         attempt=take.attempt,
     )
+
+
+def _compare_times(take: Take, delay: int) -> tuple[float | None, float]:
+    """The ESR of the second time of a stretch to the first, None where it is not known; and its length in seconds."""
+    score, stretch, again = take.score, take.stretch, take.again
+    if stretch is None or again is None:
+        return None, 0.0
+    frames = stretch.end - stretch.start
+    begins = score.signal.start + stretch.start, again.score.signal.start + stretch.run_up
+    delays = delay, delay
+    if take.sure_delays and again.sure_delays:
+        delays = delay, delay + again.sure_delays[0] - take.sure_delays[0]
+    first, second = (
+        each.recorded[begin + late : begin + late + frames].astype(np.float64)
+        for each, begin, late in zip((take, again), begins, delays, strict=True)
+    )
+    power = float(np.sum(first**2))
+    return float(np.sum((first - second) ** 2)) / power if power else None, frames / score.sample_rate
 
 
 def check_pair_folder(folder: Path, *, overwrite: bool, inputs: Sequence[Path | None] = ()) -> None:

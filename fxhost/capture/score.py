@@ -1,9 +1,10 @@
 """What is played to capture a device, and where its parts lie.
 
-Silence, a burst of noise, the test signal, a stretch of it once more, and the burst again. The silence tells the noise
-of the input. The bursts tell the round trip, and whether frames were lost between them. The stretch tells how well the
-device repeats itself: before it the signal that came before it is played again too, so that the device is in the same
-state.
+Silence, a burst of noise, the signal, silence, and the burst again. The silence tells the noise of the input. The
+bursts tell the round trip, and whether frames were lost between them.
+
+A stretch of the test signal is played a second time, as a score of its own, which tells how well the device repeats
+itself. It begins with what comes before the stretch in the signal, so that the device is in the same state.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from fxhost.bench.round_trip import BURST_S, PERIOD_S, find_burst, make_burst
 
 LEAD_S = 0.5  # silence first, for the change of the chain
 NOISE_S = 0.4  # the last part of it, in which the noise of the input is measured
-GAP_S = 0.5  # silence after the signal and after the stretch
+GAP_S = 0.5  # silence after the signal
 LONGEST_TRIP_S = PERIOD_S - BURST_S
 RUN_UP_S = 1.0  # of the signal, before the stretch
 STRETCH_S, STRETCH_SHARE = 10.0, 0.2  # at most, of the signal too
@@ -33,9 +34,7 @@ class Score:
     noise : slice
         The silence in which the noise of the input is heard.
     signal : slice
-        The test signal.
-    stretch, again : slice
-        A stretch of the signal, and where it is played once more, without its run-up; empty if it is not.
+        The signal.
     bursts : tuple of int
         The first frame of each burst.
     """
@@ -44,8 +43,6 @@ class Score:
     sample_rate: int
     noise: slice
     signal: slice
-    stretch: slice
-    again: slice
     bursts: tuple[int, int]
 
     @property
@@ -66,8 +63,8 @@ class Score:
         return [find_burst(burst, window) for window in heard if len(window) == period]
 
 
-def make_score(signal: Float32Array, sample_rate: int, *, repeats: bool) -> Score:
-    """The whole that is played for a test signal.
+def make_score(signal: Float32Array, sample_rate: int) -> Score:
+    """The whole that is played for a signal.
 
     Parameters
     ----------
@@ -75,35 +72,45 @@ def make_score(signal: Float32Array, sample_rate: int, *, repeats: bool) -> Scor
         Not silent.
     sample_rate : int
         In Hz.
-    repeats : bool
-        Whether a stretch of it is played twice.
     """
-    lead, gap = round(LEAD_S * sample_rate), round(GAP_S * sample_rate)
-    period = round(PERIOD_S * sample_rate)
-    burst = make_burst(sample_rate) * np.abs(signal).max()
+    lead, gap, period = (round(seconds * sample_rate) for seconds in (LEAD_S, GAP_S, PERIOD_S))
+    burst = np.zeros(period, np.float32)
+    burst[: round(BURST_S * sample_rate)] = make_burst(sample_rate) * np.abs(signal).max()
+    played = np.concatenate([np.zeros(lead, np.float32), burst, signal, np.zeros(gap, np.float32), burst])
     first = lead + period
-    pieces = [np.zeros(lead, np.float32), _pad(burst, period), signal, np.zeros(gap, np.float32)]
-    stretch = again = slice(0, 0)
-    if repeats:
-        begin, end = choose_stretch(signal, sample_rate)
-        run_up = max(0, begin - round(RUN_UP_S * sample_rate))
-        at = sum(map(len, pieces)) + begin - run_up
-        stretch, again = slice(first + begin, first + end), slice(at, at + end - begin)
-        pieces += [signal[run_up:end], np.zeros(gap, np.float32)]
-    last = sum(map(len, pieces))
-    played = np.concatenate([*pieces, _pad(burst, period)]).astype(np.float32)
-    noise = slice(lead - round(NOISE_S * sample_rate), lead)
-    return Score(played, sample_rate, noise, slice(first, first + len(signal)), stretch, again, (lead, last))
+    noise, bursts = slice(lead - round(NOISE_S * sample_rate), lead), (lead, len(played) - period)
+    return Score(played, sample_rate, noise, slice(first, first + len(signal)), bursts)
 
 
-def choose_stretch(signal: Float32Array, sample_rate: int) -> tuple[int, int]:
-    """The first frame of a stretch of the signal that is as loud as the whole, and the frame after its last."""
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a signal that is played a second time.
+
+    Attributes
+    ----------
+    start, end : int
+        The first frame of it in the signal, and the one after its last.
+    run_up : int
+        How many frames of the signal are played before it.
+    """
+
+    start: int
+    end: int
+    run_up: int
+
+    def cut_from(self, signal: Float32Array) -> Float32Array:
+        """The stretch with its run-up."""
+        return signal[self.start - self.run_up : self.end]
+
+
+def choose_stretch(signal: Float32Array, sample_rate: int) -> Stretch:
+    """A stretch of the signal that is as loud as the whole."""
     frames = max(1, min(round(STRETCH_S * sample_rate), int(STRETCH_SHARE * len(signal))))
     starts = range(0, len(signal) - frames + 1, max(1, frames // 2))
     powers = np.array([np.mean(np.square(signal[n : n + frames], dtype=np.float64)) for n in starts])
     whole = np.mean(np.square(signal, dtype=np.float64))
     start = starts[int(np.abs(np.log((powers + 1e-12) / (whole + 1e-12))).argmin())]
-    return start, start + frames
+    return Stretch(start, start + frames, min(start, round(RUN_UP_S * sample_rate)))
 
 
 def loudest_part(signal: Float32Array, sample_rate: int, seconds: float) -> Float32Array:
@@ -112,9 +119,3 @@ def loudest_part(signal: Float32Array, sample_rate: int, seconds: float) -> Floa
     peak = int(np.abs(signal).argmax())
     start = min(max(0, peak - frames // 2), len(signal) - frames)
     return signal[start : start + frames]
-
-
-def _pad(burst: Float32Array, frames: int) -> Float32Array:
-    padded = np.zeros(frames, np.float32)
-    padded[: len(burst)] = burst
-    return padded

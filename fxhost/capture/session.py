@@ -1,13 +1,13 @@
 """Playing a test signal through a device and recording its return, in one stream from the level check to the end.
 
 Between two polls of the session a generator decides what comes next: a check of the levels, as often as the user
-wants; then the whole signal, again from its beginning where a dropout spoiled it.
+wants; then the whole signal, again from its beginning where a dropout spoiled it; and then a stretch of it once more.
 """
 
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from fxhost.arrays import Float32Array
 from fxhost.bench.round_trip import LEAST_CONFIDENCE
 from fxhost.capture.levels import NOTHING, Levels, measure_levels
-from fxhost.capture.score import LONGEST_TRIP_S, Score, loudest_part, make_score
+from fxhost.capture.score import LONGEST_TRIP_S, Score, Stretch, choose_stretch, loudest_part, make_score
 from fxhost.control.commands import Command, Quit
 from fxhost.engine.statistics import MeterReading
 from fxhost.errors import DeviceError
@@ -28,7 +28,7 @@ from fxhost.session import Session
 from fxhost.stages.loopback import Loopback
 
 CHECK_S = 3.0  # of the signal, in the level check
-TRIES = 3  # to record the whole signal without a dropout
+TRIES = 3  # to record something without a dropout
 STALL_S = 0.25  # by which the stream may be late between two looks
 LATE_BLOCKS = 3
 PATIENCE_S = 60.0  # how long to wait for ports that the user connects
@@ -37,6 +37,7 @@ LOUD = 0.1  # of the highest peak: the RMS of such a signal
 SLIPPED_FRAMES = 4  # by which the two bursts may lie apart: a fuzz bends the one and the other a little differently
 
 Answer = Literal["", "go", "again", "quit"]
+Phase = Literal["check", "ask", "record", "repeat"]
 Steps = Generator[Sequence[Command], None, None]
 
 
@@ -46,12 +47,12 @@ class Progress:
 
     Attributes
     ----------
-    phase : {'check', 'ask', 'record'}
+    phase : {'check', 'ask', 'record', 'repeat'}
         While it is 'ask', the user decides between 'go', 'again' and 'quit'.
     seconds, total_s : float
         Of what is being played.
     attempt : int
-        From 1: how often the whole signal was begun.
+        From 1: how often this was begun.
     dropouts : int
         In the present attempt.
     meters : MeterReading or None
@@ -60,7 +61,7 @@ class Progress:
         What the last check found.
     """
 
-    phase: Literal["check", "ask", "record"]
+    phase: Phase
     seconds: float
     total_s: float
     attempt: int
@@ -74,7 +75,7 @@ Show = Callable[[Progress], Answer]
 
 @dataclass(frozen=True)
 class Take:
-    """One recording of a whole score.
+    """What came back of a test signal.
 
     Attributes
     ----------
@@ -82,15 +83,26 @@ class Take:
     recorded : float32 (frames,)
         Frame n came in when frame n of `score.played` went out.
     dropouts_s : tuple of float
-        Where the stream dropped out, in seconds of the signal; less than 0 or more than its length beside it.
+        Where the stream dropped out, in seconds from the first frame of the signal.
     attempt : int
         From 1.
+    stretch : Stretch
+        What was played a second time.
+    again : Take or None
+        That; None where there was a dropout each time.
     """
 
     score: Score
     recorded: Float32Array
     dropouts_s: tuple[float, ...]
     attempt: int
+    stretch: Stretch | None = None
+    again: "Take | None" = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was recorded without a dropout."""
+        return len(self.recorded) == len(self.score.played) and not self.dropouts_s
 
     @property
     def sure_delays(self) -> list[int]:
@@ -175,37 +187,39 @@ class CaptureSession(Session):
     def _conduct(self, show: Show) -> Steps:
         if self._checks:
             yield from self._check(show)
-        score = make_score(self._signal, self.sample_rate, repeats=True)
-        for attempt in range(1, TRIES + 1):
-            recorded = yield from self._perform(score, show, attempt)
-            dropouts_s = tuple((frame - score.signal.start) / self.sample_rate for frame in self._dropouts)
-            if len(recorded) == len(score.played):
-                self._take = Take(score, recorded, dropouts_s, attempt)
-                if not self._is_spoiled(score) and not (self._take.slipped_frames and self.has_one_clock):
-                    return
-            elif not dropouts_s:
-                raise DeviceError(measure_levels(score, recorded).advise())
-            if attempt < TRIES:
-                where = f"{max(0.0, dropouts_s[0]):.0f} s into the signal" if dropouts_s else "somewhere"
-                self._notice(f"frames were lost {where}: once more from the beginning ({attempt + 1} of {TRIES})")
+        take = yield from self._record(self._signal, "record", show)
+        stretch = choose_stretch(self._signal, self.sample_rate)
+        again = yield from self._record(stretch.cut_from(self._signal), "repeat", show)
+        self._take = replace(take, stretch=stretch, again=again if again.is_whole else None)
 
-    def _is_spoiled(self, score: Score) -> bool:
-        """Whether a dropout lies in the signal; one behind it costs no more than the measurement there."""
-        end = score.signal.stop + round(LONGEST_TRIP_S * self.sample_rate)
-        return any(frame <= end for frame in self._dropouts)
+    def _record(self, signal: Float32Array, phase: Phase, show: Show) -> Generator[Sequence[Command], None, Take]:
+        """Play a signal until it is recorded without a dropout, or often enough."""
+        score = make_score(signal, self.sample_rate)
+        for attempt in range(1, TRIES + 1):
+            recorded = yield from self._perform(score, phase, show, attempt)
+            dropouts_s = tuple((frame - score.signal.start) / self.sample_rate for frame in self._dropouts)
+            take = Take(score, recorded, dropouts_s, attempt)
+            if len(recorded) < len(score.played) and (not dropouts_s or attempt == TRIES):
+                raise DeviceError(measure_levels(score, recorded).advise())
+            if take.is_whole and not (take.slipped_frames and self.has_one_clock):
+                break
+            if attempt < TRIES:
+                where = f"after {max(0.0, dropouts_s[0]):.0f} s" if dropouts_s else "somewhere"
+                self._notice(f"frames were lost {where}: once more from the beginning ({attempt + 1} of {TRIES})")
+        return take
 
     def _check(self, show: Show) -> Steps:
         """Play a loud part until the levels are good, or the user has seen enough."""
         part = loudest_part(self._signal, self.sample_rate, CHECK_S)
-        score = make_score(part, self.sample_rate, repeats=False)
+        score = make_score(part, self.sample_rate)
         began = time.monotonic()
         while True:
-            recorded = yield from self._perform(score, show)
+            recorded = yield from self._perform(score, "check", show)
             self._levels = levels = measure_levels(score, recorded)
             if self._asks:
                 answer: Answer = ""
                 while not answer:
-                    answer = show(self._progress("ask", score, 0))
+                    answer = show(self._progress("ask", score, 0, 1))
                     yield []
                 if answer == "quit":
                     raise KeyboardInterrupt
@@ -219,7 +233,9 @@ class CaptureSession(Session):
             else:
                 return
 
-    def _perform(self, score: Score, show: Show, attempt: int = 0) -> Generator[Sequence[Command], None, Float32Array]:
+    def _perform(
+        self, score: Score, phase: Phase, show: Show, attempt: int = 1
+    ) -> Generator[Sequence[Command], None, Float32Array]:
         """Play a score; return what was recorded: less than all where it makes no sense to go on.
 
         The last attempt goes on to the end whatever drops out.
@@ -229,7 +245,6 @@ class CaptureSession(Session):
         loop = Loopback(score.played)
         self.rack.replace_chain([loop])
         self._dropouts = []
-        phase: Literal["check", "record"] = "record" if attempt else "check"
         before, position, xruns = time.perf_counter(), 0, self.rack.statistics().xruns.total
         while not loop.has_finished:
             answer = show(self._progress(phase, score, loop.position, attempt))
@@ -243,7 +258,7 @@ class CaptureSession(Session):
             if counted > xruns or (late_s > allowed_s and not loop.has_finished and was > 0):
                 self._dropouts.append(position)
             xruns = counted
-            if 0 < attempt < TRIES and self._is_spoiled(score):
+            if phase != "check" and self._dropouts and attempt < TRIES:
                 break
             if position >= score.burst_heard and not self._hears_something(loop, score, was, position):
                 break
@@ -276,9 +291,7 @@ class CaptureSession(Session):
             f"nothing comes back any more, {max(0.0, at_s):.0f} s into the signal; look at the cables and the device"
         )
 
-    def _progress(
-        self, phase: Literal["check", "ask", "record"], score: Score, position: int, attempt: int = 0
-    ) -> Progress:
+    def _progress(self, phase: Phase, score: Score, position: int, attempt: int) -> Progress:
         total_s = len(score.played) / self.sample_rate
         dropouts, meters = len(self._dropouts), self.rack.read_meters()
         return Progress(phase, position / self.sample_rate, total_s, attempt, dropouts, meters, self._levels)

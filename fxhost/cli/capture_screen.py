@@ -20,7 +20,7 @@ STATUS_EVERY_S = 5.0
 NOTE_S = 10.0
 BAR_WIDTH = 24
 ANSWERS: dict[str, Answer] = {"\n": "go", "\r": "go", "c": "again"}
-WORDS = {"check": "level check", "ask": "level check", "record": "recording"}
+WORDS = {"check": "level check", "ask": "level check", "record": "recording", "repeat": "a stretch once more"}
 
 
 @dataclass
