@@ -11,6 +11,7 @@ import numpy as np
 
 from fxhost.arrays import Float32Array, to_db
 from fxhost.capture.levels import Levels, measure_levels
+from fxhost.capture.score import LONGEST_TRIP_S
 from fxhost.capture.session import CaptureSession, Take
 from fxhost.errors import DeviceError, FileError
 from fxhost.io.files import check_folder, check_output, explain_refusal, replacing
@@ -197,7 +198,10 @@ def _compare_times(take: Take, delay: int) -> tuple[float | None, float]:
     score, stretch, again = take.score, take.stretch, take.again
     if stretch is None or again is None:
         return None, 0.0
-    frames = stretch.end - stretch.start
+    frames, rate = stretch.end - stretch.start, score.sample_rate
+    first_s, last_s = (stretch.start - stretch.run_up) / rate, stretch.end / rate + LONGEST_TRIP_S
+    if any(first_s <= at_s <= last_s for at_s in take.dropouts_s):
+        return None, frames / rate
     begins = score.signal.start + stretch.start, again.score.signal.start + stretch.run_up
     delays = delay, delay
     if take.sure_delays and again.sure_delays:
@@ -207,7 +211,7 @@ def _compare_times(take: Take, delay: int) -> tuple[float | None, float]:
         for each, begin, late in zip((take, again), begins, delays, strict=True)
     )
     power = float(np.sum(first**2))
-    return float(np.sum((first - second) ** 2)) / power if power else None, frames / score.sample_rate
+    return float(np.sum((first - second) ** 2)) / power if power else None, frames / rate
 
 
 def check_pair_folder(folder: Path, *, overwrite: bool, inputs: Sequence[Path | None] = ()) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -185,6 +186,12 @@ def test_lost_frames_between_the_bursts_are_seen(score: Score) -> None:
     pair = make_pair(Take(score, recorded, (3.0,), 3), at_session(name="in → out"), _find_lag)
     assert (pair.dropouts_s, pair.self_esr, pair.has_one_clock, pair.attempt) == ((3.0,), None, False, 3)
     assert "not measured" in pair.describe_repetition()
+    twice = take_twice(score, fuzz)
+    assert twice.stretch is not None
+    inside, outside = (at / RATE for at in (twice.stretch.start, twice.stretch.end + RATE))
+    for at_s, is_known in ((inside, False), (outside, True)):
+        pair = make_pair(replace(twice, dropouts_s=(at_s,)), at_session(), lambda dry, wet, rate: Lag(96.0, True))
+        assert (pair.self_esr is not None) == is_known
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

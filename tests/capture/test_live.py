@@ -242,8 +242,8 @@ def test_without_a_server_there_is_one_line(tmp_path: Path) -> None:
     not is_installed(), reason="needs an effect of another program: apt install guitarix-lv2 jalv lv2file"
 )
 def test_a_plugin_of_another_program_is_learned_live_as_from_file_to_file(tmp_path: Path) -> None:
-    found = compare("ts9", tmp_path, seconds=10, epochs=8, period=256)
-    assert (found.delay_frames, found.latency_frames) == (256, 0)
+    found = compare("ts9", tmp_path, seconds=10, epochs=8, period=PERIOD)
+    assert (found.delay_frames, found.latency_frames) == (PERIOD, 0)
     assert max(found.self_esr, found.esr_between) < 1e-9
     assert 1 / 1.5 < found.live / found.offline < 1.5
     assert found.live < 1.0

@@ -46,7 +46,7 @@ class Comparison:
     latency_frames : int
         Of the plug-in: how late the computed wet side is, from which nothing is taken out.
     self_esr : float
-        As the capture measured it.
+        As the capture measured it; NaN where dropouts spoiled that.
     esr_between : float
         Of the captured wet side to the computed one, after the first second.
     live, offline : float
@@ -132,7 +132,7 @@ def compare(plugin: str, folder: Path, seconds: float, epochs: int, period: int)
     return Comparison(
         delay_frames=int(str(told["delay_frames"])),
         latency_frames=late,
-        self_esr=float(str(told["self_esr"])),
+        self_esr=float(str(told["self_esr"])) if told["self_esr"] is not None else float("nan"),
         esr_between=float(np.sum((ours - theirs) ** 2) / np.sum(theirs**2)),
         live=float(str(esrs[0]["esr_test"])),
         offline=float(str(esrs[1]["esr_test"])),
@@ -146,7 +146,7 @@ def main() -> None:
     seconds, epochs, period = (
         float(words[0]) if words else 60.0,
         int(words[1]) if len(words) > 1 else 30,
-        int(words[2]) if len(words) > 2 else 256,
+        int(words[2]) if len(words) > 2 else 1024,
     )
     if not is_installed():
         sys.exit(
