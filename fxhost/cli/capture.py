@@ -173,8 +173,8 @@ def _print_result(pair: CapturedPair, folder: Path) -> None:
     if pair.dropouts_s or (pair.slipped_frames and pair.has_one_clock):
         places = ", ".join(f"{at_s:.1f} s" for at_s in pair.dropouts_s) or "a place that is not known"
         print_error(
-            f"note: frames were lost at {places}, after {pair.attempt} attempts; the trainer leaves out those that it finds; "
-            "larger --block-frames and `fxhost doctor` help"
+            f"note: frames were lost at {places}, after {pair.attempt} attempts; the trainer leaves out those that "
+            "it finds; larger --block-frames and `fxhost doctor` help"
         )
     preset = shlex.quote(f"{folder.name or 'mine'}.pt")
     dry, wet = (shlex.quote(str(folder / name)) for name in (DRY, WET))
