@@ -61,10 +61,10 @@ def import_capture(
     check_output(output, overwrite=overwrite, inputs=[path])
     preset = read_preset(path, quality)
     if preset.file_format == "fxhost":
-        raise PresetError(f"{path} is a preset already; copy it")
+        raise PresetError(f"{path} is a preset already; there is nothing to import")
     if sample_rate is not None:
         if preset.metadata["sample_rate_known"] and sample_rate != preset.sample_rate:
-            raise PresetError(f"{path} says that it is made for {preset.sample_rate} Hz; leave out --sample-rate")
+            raise PresetError(f"{path} says itself that it is for {preset.sample_rate} Hz; leave out --sample-rate")
         preset = replace(preset, sample_rate=sample_rate)
 
     plain = unwire_residual(preset)
@@ -221,7 +221,7 @@ def find_captures(folder: Path) -> list[Path]:
         If there is no such folder, or no such file.
     """
     if not folder.is_dir():
-        raise FileError(f"no such folder: {folder}; give the folder of a collection")
+        raise FileError(f"{folder} is no folder; give the folder of a collection")
     found = sorted(
         path for path in folder.rglob("*") if path.name.lower().endswith((*ENDINGS, *PACKED_ENDINGS)) and path.is_file()
     )

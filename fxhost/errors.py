@@ -11,6 +11,8 @@ FxhostError
 └── TrainingError   a dry/wet pair, or settings, that nothing can be learned from
 """
 
+from pathlib import Path
+
 from fxhost.plain_text import plain_line
 
 
@@ -57,3 +59,12 @@ class RigError(FxhostError):
 
 class TrainingError(FxhostError):
     """A dry/wet pair, or settings, that nothing can be learned from."""
+
+
+def explain_unread(path: Path, err: OSError) -> str:
+    """The message for a file that the system does not let one read."""
+    if isinstance(err, FileNotFoundError):
+        return f"no such file: {path}"
+    if isinstance(err, IsADirectoryError):
+        return f"{path} is a folder; give a file"
+    return f"cannot read {path}: {err.strerror or err}; give a file that you may read"

@@ -61,9 +61,9 @@ def plain_line(text: str) -> str:
     return shorten(text, LONGEST_LINE)
 
 
-def join_words(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str], last: str = "and") -> str:
     """Words as a sentence lists them: 'run, render and bench'."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def json_ready(value: Any) -> Any:

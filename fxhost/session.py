@@ -76,7 +76,7 @@ class Session:
         sides, source_rate = read_source(options.input_file, self._input_channels, notice)
         named = {options.input_device, options.output_device} - {None}
         if VIRTUAL in named and len(named) > 1:
-            raise DeviceError("the virtual device has both input and output; give --device virtual alone")
+            raise DeviceError("the virtual device is input and output at once; give --device virtual alone")
         if VIRTUAL not in named:
             name_jack_client(options.client_name)
             ask_pipewire(options.block_frames or BLOCK_FRAMES)

@@ -65,7 +65,9 @@ def read_checkpoint(output: Path) -> dict[str, Any]:
         raise FileError(f"{path} cannot be read: {type(err).__name__}; train anew without --resume") from err
     if not isinstance(state, dict) or state.get("version") != VERSION:
         version = state.get("version") if isinstance(state, dict) else None
-        raise FileError(f"{path} has version {version}, expected {VERSION}; train anew without --resume")
+        raise FileError(
+            f"{path} is of another version of fxhost ({version}, not {VERSION}); train anew without --resume"
+        )
     return state
 
 
@@ -79,8 +81,8 @@ def refuse_other_recordings(output: Path, state: dict[str, Any], hashes: list[st
     """
     if state["recordings"] != hashes:
         raise TrainingError(
-            f"{output} was begun with other recordings: got files {_shorten(hashes)}, "
-            f"expected {_shorten(state['recordings'])} (SHA-256); give the same files, or train anew without --resume"
+            f"{output} was begun with other recordings: their SHA-256 are {_shorten(hashes)}, then they were "
+            f"{_shorten(state['recordings'])}; give the same files, or train anew without --resume"
         )
 
 

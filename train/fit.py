@@ -255,6 +255,6 @@ def _refuse_other_settings(output: Path, saved: dict[str, Any], settings: Settin
     for key, value in given.items():
         if key not in ("minutes", "epochs", "threads") and before[key] != value:  # how long, and on how many cores
             raise TrainingError(
-                f"{output} was begun with {key} {before[key]}, got {value}; give the same, or train anew "
+                f"{output} was begun with {key} {before[key]}, and now it is {value}; give the same, or train anew "
                 "without --resume"
             )

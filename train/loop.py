@@ -196,7 +196,7 @@ class Training:
         at.rescues += 1
         if at.rescues > MAX_RESCUES:
             raise TrainingError(
-                f"the training blew up {at.rescues} times: got a loss that is not finite; "
+                f"the training has failed {at.rescues} times, as its loss became infinite or no number; "
                 f"take a learning rate below {settings.learning_rate:g} or check the recordings"
             )
         logger.warning("the loss is not finite: back to the best weights, at half the learning rate")

@@ -117,7 +117,7 @@ def _check_rates(
     for paths, pair in others:
         if pair.sample_rate != first.sample_rate:
             raise TrainingError(
-                f"{paths[0]} has {pair.sample_rate} Hz, expected {first.sample_rate} Hz as {pairs[0][0]} has; "
+                f"{paths[0]} has {pair.sample_rate} Hz, but {pairs[0][0]} has {first.sample_rate} Hz; "
                 "export all at the same rate"
             )
     if test and test_pair:

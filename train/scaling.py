@@ -103,8 +103,8 @@ def choose_scale(material: Sequence[Material], *, residual: bool) -> Scale:
     target = max(difference, LEAST_DIFFERENCE * wet) if residual else wet
     if target and 20 * math.log10(target) > LOUDEST_DB:
         raise TrainingError(
-            f"the wet recording has an RMS of {20 * math.log10(target):+.0f} dB, expected at most {LOUDEST_DB:+g} dB "
-            "of full scale; export it at a lower level"
+            f"the wet recording is too loud: an RMS of {20 * math.log10(target):+.0f} dB of full scale, where "
+            f"{LOUDEST_DB:+g} dB is the most; export it at a lower level"
         )
     dry_gain = min(DRY_RMS / dry, LARGEST_GAIN) if dry else 1.0
     return Scale(_round(dry_gain), _round(TARGET_RMS / target if target else 1.0), residual)

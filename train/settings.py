@@ -89,19 +89,19 @@ class Settings:
         for key, (lowest, highest) in ranges.items():
             value = getattr(self, key)
             if value is not None and not lowest <= value <= highest:  # also true for NaN
-                raise TrainingError(f"{key} is {value}, expected {lowest:g} to {highest:g}; change it")
+                raise TrainingError(f"{key} is {value}; give {lowest:g} to {highest:g}")
         try:
             parse_channels(self.channel)
         except ValueError as err:
-            raise TrainingError(f"channel: {err}; change it") from err
+            raise TrainingError(f"channel: {err}") from err
         for key in ("name", "author", "licence"):
             value = getattr(self, key)
             if len(value) > 200 or not (value.isprintable() or not value):
-                raise TrainingError(f"{key} is {value[:40]!r}, expected one line of at most 200 characters; shorten it")
+                raise TrainingError(f"{key} is {value[:40]!r}…; give one line of at most 200 characters")
         if self.device not in ("cpu", "cuda"):
-            raise TrainingError(f"device is {self.device!r}, expected cpu or cuda; choose one of them")
+            raise TrainingError(f"device is {self.device!r}; give cpu or cuda")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise TrainingError("device is cuda, but torch finds no CUDA device; use --device cpu")
+            raise TrainingError("device is cuda, but this machine has no CUDA device that torch finds; give cpu")
 
     def budget_seconds(self) -> float | None:
         """How long to train in seconds; None where epochs are counted."""

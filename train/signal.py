@@ -104,8 +104,8 @@ def plan_signal(seconds: float = SECONDS) -> list[Piece]:
     """
     if not LENGTHS_S[0] <= seconds <= LENGTHS_S[1]:
         raise TrainingError(
-            f"the length of the test signal is out of range: got {seconds:g} s, expected "
-            f"{LENGTHS_S[0]:g} to {LENGTHS_S[1]:g} s; {SECONDS:g} s suits most devices"
+            f"the length of the test signal is out of range: {seconds:g} s; give "
+            f"{LENGTHS_S[0]:g} to {LENGTHS_S[1]:g} s, of which {SECONDS:g} s suits most devices"
         )
     rng = np.random.default_rng(SEED)
     parts = min(max(1, round(seconds / PART_S)), MAX_PARTS)
@@ -161,8 +161,8 @@ def make_signal(sample_rate: int, seconds: float = SECONDS) -> Float32Array:
     """
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1] or sample_rate != int(sample_rate):
         raise TrainingError(
-            f"the sample rate of the test signal is out of range: got {sample_rate} Hz, expected a whole number from "
-            f"{SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; take that of your sound device, mostly 48000 Hz"
+            f"the sample rate of the test signal is out of range: {sample_rate} Hz; give a whole number from "
+            f"{SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz, best that of your sound device, mostly 48000 Hz"
         )
     pieces = plan_signal(seconds)
     out = np.zeros(round(seconds * sample_rate))
@@ -206,7 +206,9 @@ def write_signal(path: Path, sample_rate: int = 48_000, *, seconds: float = SECO
         If the sample rate or the length is out of range.
     """
     if path.suffix.lower() not in (".wav", ".flac", ".aiff"):
-        raise AudioError(f"{path} has no ending of a 24-bit format: expected .wav, .flac or .aiff; take one of them")
+        raise AudioError(
+            f"{path} does not end in .wav, .flac or .aiff, the formats of the test signal; end its name so"
+        )
     check_output(path, overwrite=overwrite)
     audio = make_signal(sample_rate, seconds)
     # as integers, because libsndfile scales floats by 2²³ − 1 and would move every sample a little

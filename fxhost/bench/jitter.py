@@ -103,8 +103,8 @@ def measure_jitter(
         if stopped():
             raise KeyboardInterrupt
         raise summary.error or DeviceError(
-            f"'{session.stream.name}' called for {len(times_ns)} block in {summary.seconds:.2g} s, expected "
-            f"{FEWEST_BLOCKS} or more; give a longer --duration or smaller --block-frames"
+            f"'{session.stream.name}' called for {len(times_ns)} block in {summary.seconds:.2g} s, too few to measure: "
+            f"{FEWEST_BLOCKS} are needed; give a longer --duration or smaller --block-frames"
         )
     took_us = np.diff(times_ns)[:, 0] * 1e-3
     timing = Timing(

@@ -188,15 +188,15 @@ def measure_round_trip(presets: Sequence[Preset], options: Options, *, stopped: 
     if not sure:
         best = max(confidence for _, confidence in found)
         raise DeviceError(
-            f"no loop on '{stream.name}': what came in correlates {best:.3f} with what went out, expected "
-            f"{LEAST_CONFIDENCE:g} or more, and peaked at {to_db(float(np.abs(recorded).max())):.0f} dB; connect the "
+            f"no loop on '{stream.name}': what came in correlates {best:.3f} with what went out, where "
+            f"{LEAST_CONFIDENCE:g} is needed, and peaked at {to_db(float(np.abs(recorded).max())):.0f} dB; connect the "
             "output to the input by a cable, or turn the levels up"
         )
     delay, agreeing = Counter(delay for delay, _ in sure).most_common(1)[0]
     if 2 * agreeing <= len(found):
         listed = ", ".join(f"{delay} ({confidence:.2f})" for delay, confidence in found)
         raise DeviceError(
-            f"the loop on '{stream.name}' has no steady length: got {listed} frames (confidence), with "
+            f"the loop on '{stream.name}' has no steady length: {listed} frames (confidence), with "
             f"{summary.statistics.xruns.total} xruns; try larger --block-frames, or one device for both ends"
         )
     block_frames, claimed = summary.statistics.block_frames, stream.claim.claimed_frames(rate)

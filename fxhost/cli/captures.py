@@ -19,7 +19,7 @@ from fxhost.preset.quality import HIGHEST, require_models
 def run_import(options: argparse.Namespace, interruption: Interruption) -> int:
     """`fxhost import`; 1 where a file of a folder failed."""
     if (options.capture is None) == (options.all is None):
-        raise FxhostError("give one FILE, or --all FOLDER")
+        raise FxhostError("give either one FILE or --all FOLDER")
     if options.all is not None:
         return import_all(options, interruption)
     options.output = resolve_output(options.output)

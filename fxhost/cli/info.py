@@ -67,7 +67,7 @@ def run_presets(options: argparse.Namespace) -> int:
     if options.action != "list":
         return change_folders(options)
     if options.folder is not None:
-        raise FxhostError(f"what to do with {options.folder}? Give add or remove before it")
+        raise FxhostError(f"what is to be done with {options.folder}? Write add or remove before it")
     described = [(entry, told) for entry in list_presets() if (told := describe_entry(entry)) is not None]
     if options.json:
         rows = [
@@ -133,12 +133,12 @@ def change_folders(options: argparse.Namespace) -> int:
     if options.action == "remove":
         if folder not in folders:
             listed = ", ".join(map(str, folders)) or "none"
-            raise FxhostError(f"{folder} was not added; the folders that were: {listed}")
+            raise FxhostError(f"{folder} was not added before, so that it cannot be removed; these were: {listed}")
         keep_folders([other for other in folders if other != folder])
         say(f"{folder} is no longer searched; its files stay")
         return 0
     if not folder.is_dir():
-        raise FxhostError(f"no such folder: {folder}")
+        raise FxhostError(f"{folder} is no folder; give one that exists")
     keep_folders([*(other for other in folders if other != folder), folder])
     found = [describe_entry(entry) for entry in list_presets() if entry.origin == str(folder)]
     damaged = sum(told is not None and "error" in told for told in found)
@@ -199,7 +199,7 @@ def run_info(options: argparse.Namespace) -> int:
 def check_probe(preset: "Preset") -> dict[str, Any]:
     """Replay the probe of a preset through both engines: the largest error of each, and whether that is right."""
     if not preset.probe:
-        raise FxhostError(f"{preset.path} carries no answer to check against; import it, then check the preset")
+        raise FxhostError(f"{preset.path} holds no output to check against; import it, then check the preset")
     from fxhost.preset import probe
     from fxhost.reference import torchscript
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fxhost.cli.console import print_error, print_json, say
 from fxhost.control.commands import Command
-from fxhost.errors import FxhostError
+from fxhost.errors import FxhostError, explain_unread
 
 if TYPE_CHECKING:
     from fxhost.cli.screen import Screen
@@ -78,7 +78,7 @@ class MidiRemote:
                 raise
             print_error(f"{err}. Its MIDI bindings are left out")
         except OSError as err:
-            print_error(f"cannot read {path}: {err.strerror or err}. Its MIDI bindings are left out")
+            print_error(f"{explain_unread(Path(path or ''), err)}. Its MIDI bindings are left out")
         for each in learned:
             bindings = add_learned(bindings, each)
         self.control.follow(bindings, learned)

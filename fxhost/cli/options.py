@@ -23,17 +23,17 @@ def number(
     lowest: float, highest: float = math.inf, kind: type[int] | type[float] = float, unit: str = ""
 ) -> Callable[[str], Any]:
     """An argument type: a number within a range, with − or - as its sign."""
-    above = f" to {highest:,.10g}" if math.isfinite(highest) else " or more"
-    expected = f"{lowest:,.10g}{above} {unit}".rstrip().replace("-", "−")
+    above = f" to {highest:.10g}" if math.isfinite(highest) else " or more"
+    expected = f"{lowest:.10g}{above} {unit}".rstrip().replace("-", "−")
 
     def parse(text: str) -> float:
         try:
             value = kind(text.replace("−", "-"))
         except (ValueError, OverflowError):
             point = text.replace(",", ".", 1) if text.count(",") == 1 else ""
-            what = f"{'a whole' if kind is int else 'a'} number"
-            hint = f"; write it with a point: {point}" if _is_number(point) else f"; give {what} of {expected}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}{hint}") from None
+            what = "whole number" if kind is int else "number"
+            hint = f"; write it with a point: {point}" if _is_number(point) else f"; give {expected}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}{hint}") from None
         if not lowest <= value <= highest:
             raise argparse.ArgumentTypeError(f"{text} is out of range; give {expected}")
         return value

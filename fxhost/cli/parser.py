@@ -93,7 +93,13 @@ class Parser(argparse.ArgumentParser):
             if action.dest == "command":
                 self.error(f"no command {value!r}{guess_command(str(value), choices)}")
             name = action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
-            self.error(f"{name}: {value!r} is none of {', '.join(choices)}{guess(str(value), choices)}")
+            near = "" if str(value).isdigit() else guess(str(value), choices)
+            listed = join_words(choices, "or")
+            self.error(
+                f"{name}: {value!r} is not known; give {listed}"
+                if not near
+                else f"{name}: {value!r} is not known{near}"
+            )
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -117,7 +123,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     if options.command == "render" and options.output_folder is None:
         least = 2 if options.words[0].endswith(".take") else 3
         if len(options.words) < least:
-            commands["render"].error("expected PRESET… IN.wav OUT.wav, PRESET… -o FOLDER IN.wav…, or TAKE.take OUT.wav")
+            commands["render"].error(
+                "something is missing; give PRESET… IN.wav OUT.wav, PRESET… -o FOLDER IN.wav…, or TAKE.take OUT.wav"
+            )
     options.given = {} if options.command == "help" else commands[options.command].given
     return options
 

@@ -42,7 +42,9 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     if not folders:
         return None, read_rig(options, names)
     if len(names) > 1:
-        raise FxhostError(f"{folders[0]} is a folder: give it alone to step through its captures, or a file of it")
+        raise FxhostError(
+            f"{folders[0]} is a folder; give it alone to step through its captures, or give one file of it"
+        )
 
     from fxhost.preset.archive import read_preset
     from fxhost.rig.set_list import read_folder
@@ -77,7 +79,7 @@ def read_rig(options: argparse.Namespace, names: "Sequence[str]", *, is_in_folde
     """
     if any(name.endswith(".toml") for name in names):
         if len(names) > 1:
-            raise FxhostError("a rig file plays alone: give it without other presets")
+            raise FxhostError("a rig file plays alone; give it without presets, or write them into it")
         from fxhost.rig.file import load_rig
 
         return load_rig(names[0])

@@ -119,7 +119,7 @@ def choose_scene(rig: "Rig", wanted: str | None) -> "Rig":
         if wanted.casefold() in (scene.name.casefold(), str(number)):
             return rig.in_scene(scene)
     listed = ", ".join(f"{number} {name}".rstrip() for number, name in enumerate(names, 1))
-    raise FxhostError(f"no scene {wanted!r}: there is {listed}")
+    raise FxhostError(f"no scene {wanted!r}; there is {listed}")
 
 
 def split_words(options: argparse.Namespace) -> tuple[list[str], list[tuple[Path, Path]]]:
@@ -136,7 +136,7 @@ def split_words(options: argparse.Namespace) -> tuple[list[str], list[tuple[Path
     count = next((n for n, word in enumerate(words) if is_recording(word)), len(words))
     if not 0 < count < len(words):
         missing = "recording to render" if count else "preset before the recordings"
-        raise FxhostError(f"got {' '.join(words)} without a {missing}: give PRESET… IN.wav… -o FOLDER")
+        raise FxhostError(f"there is no {missing}, only {' '.join(words)}; give PRESET… -o FOLDER IN.wav…")
     ending = options.format and f".{options.format.lstrip('.')}"
     sources = [Path(word) for word in words[count:]]
     return words[:count], [(s, options.output_folder / (f"{s.stem}{ending}" if ending else s.name)) for s in sources]
@@ -157,7 +157,7 @@ def check_jobs(options: argparse.Namespace, rig: "Rig", jobs: list[tuple[Path, P
 
     outputs = [output for _, output in jobs]
     if twice := [output for output in outputs if outputs.count(output) > 1]:
-        raise FxhostError(f"two recordings would become {twice[0]}; render them into folders of their own")
+        raise FxhostError(f"two recordings would become {twice[0]}; render each into a folder of its own")
     inputs = [*(source for source, _ in jobs), *rig.files]
     for output in outputs:
         check_format(output)
@@ -208,5 +208,7 @@ def make_racks(rig: "Rig", slots: "Sequence[Slot]", channels: int, source: Path)
     if rack.channels == 1:
         return [rack, *(rig.rack_of(slots)[0] for _ in range(channels - 1))]
     if channels > 2:
-        raise FxhostError(f"{source} has {channels} channels, and the rig is stereo; choose one by --channel")
+        raise FxhostError(
+            f"{source} has {channels} channels, but a stereo rig plays one or two; choose one by --channel"
+        )
     return [rack] if channels == 1 else [rig.rack_of(slots, channels)[0]]

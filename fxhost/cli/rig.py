@@ -159,7 +159,7 @@ def check_ending(path: Path) -> None:
     FxhostError
     """
     if path.suffix != ".toml":
-        raise FxhostError(f"{path} does not end in .toml, by which fxhost knows a rig file; name it {path.stem}.toml")
+        raise FxhostError(f"{path} does not end in .toml, as rig files do; name it {path.stem}.toml")
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:

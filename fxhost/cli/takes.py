@@ -23,7 +23,7 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
     take = read_take(path)
     if take.lost_frames:
         raise FxhostError(
-            f"{path} lacks {take.lost_frames} frames, for which the disk was too slow; render its {take.dry}"
+            f"{path} lacks {take.lost_frames} frames, because the disk was too slow; render its {take.dry} instead"
         )
     if take.has_old_loop:
         raise FxhostError(

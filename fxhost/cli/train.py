@@ -77,7 +77,7 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
         return _run_selftest(options)
     pairs = _find_recordings(options)
     if options.output is None:
-        raise FxhostError("where does the preset go? Add -o PRESET.pt")
+        raise FxhostError("where shall the preset be written? Add -o PRESET.pt")
     given = _given_settings(options)
     settings = _choose_settings(options, given)
     start_from = None
@@ -87,10 +87,8 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
     if options.report is not None:
         _check_report(options, pairs)
     test = (options.test[0], options.test[1]) if options.test else None
-    shown: list[str] = []
 
     def check(pair: Pair) -> None:
-        shown.extend(pair.notes)
         if not options.json:
             print_findings(pair)
 
@@ -111,7 +109,7 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
                 interruption=interruption,
             )
     if result is not None:
-        print_result_and_report(options, result, shown)
+        print_result_and_report(options, result)
     return 0
 
 
@@ -145,10 +143,16 @@ def _find_recordings(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         pairs = [(named[0], named[0]), *pairs]
     elif len(named) == 2:
         pairs = [(named[0], named[1]), *pairs]
+    elif len(named) == 1:
+        what = "has one channel, so that it is one side of a pair" if named[0].exists() else "does not exist"
+        raise FxhostError(
+            f"{named[0]} {what}; give DRY.wav WET.wav, one file with dry left and wet right, or a folder of X-dry.wav "
+            "and X-wet.wav"
+        )
     elif named:
         raise FxhostError(
-            f"got {len(named)} recordings ({', '.join(map(str, named))}), expected a dry and a wet one, one with dry "
-            "left and wet right, or a folder of X-dry.wav and X-wet.wav; several pairs are given by --pair DRY WET each"
+            f"{', '.join(map(str, named))} are {len(named)} recordings; give one dry and one wet, and further pairs "
+            "with --pair DRY.wav WET.wav"
         )
     if not pairs:
         raise FxhostError(
@@ -179,6 +183,10 @@ def _check_report(options: argparse.Namespace, pairs: list[tuple[Path, Path]]) -
 def _take_sizes(settings: Settings, start_from: Path, given: dict[str, Any]) -> Settings:
     """The sizes of the preset that is started from, unless others are asked for (and then refused)."""
     sizes = read_preset(start_from).architecture
+    if sizes.cell != "lstm":
+        raise FxhostError(
+            f"{start_from} is {sizes.label}, and training starts from an LSTM; give another preset to --from"
+        )
     own: dict[str, Any] = {"hidden_size": sizes.hidden_size, "layers": sizes.layers, "residual": sizes.residual}
     return replace(settings, **{key: value for key, value in own.items() if key not in given})
 

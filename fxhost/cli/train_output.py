@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fxhost.cli.console import format_esr, format_time, make_console, print_error, print_json, say
+from fxhost.cli.console import format_esr, format_time, make_console, print_json, say
 from train.checkpoint import checkpoint_path
 from train.pairs.check import format_findings
 from train.pairs.pair import Pair
@@ -21,13 +21,10 @@ STATUS_EVERY_S = 5.0
 Show = Callable[[Progress], None]
 
 
-def print_result_and_report(options: argparse.Namespace, result: Result, shown: list[str]) -> None:
-    """Print what came of a training, but for the notes that were shown before it, and write its report."""
+def print_result_and_report(options: argparse.Namespace, result: Result) -> None:
+    """Print what came of a training, but for its notes, which were told when they came up, and write its report."""
     if not options.json:
         _print_result(result)
-        for note in result.notes:
-            if note not in shown:
-                print_error(f"note: {note}")
         if result.interrupted and not options.search and checkpoint_path(options.output).exists():
             say("go on where it was: the same command with --resume")
     page = _write_report(options, result) if options.report is not None else None
@@ -67,10 +64,9 @@ def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:
 
 
 def print_findings(pair: Pair) -> None:
+    """Print what was found in a pair, but for its notes, which the trainer tells."""
     for line in format_findings(pair):
         say(line)
-    for note in pair.notes:
-        print_error(f"note: {note}")
     sys.stdout.flush()
 
 

@@ -48,7 +48,7 @@ class MidiPorts:
 
     def __init__(self, wanted: str = "") -> None:
         if importlib.util.find_spec("rtmidi") is None:
-            raise DeviceError("MIDI needs python-rtmidi; pip install 'fxhost[midi]'")
+            raise DeviceError("MIDI needs python-rtmidi; run pip install 'fxhost[midi]'")
         self._wanted = wanted
         self.names: list[str] = []
         self.listed: list[str] = []

@@ -69,6 +69,8 @@ def describe_unknown_levels(
         As for `choose_gains`.
     """
     notes = []
+    if not first and not last and (level == "normalized" or interface_dbu is not None):
+        return ["there is no preset in this rig, so level and interface_dbu do nothing"]
     if interface_dbu is not None:
         unknown = (preset.name for preset in first if preset.levels.input_dbu is None)
         notes += [f"{name} does not tell its input level; it is played uncalibrated" for name in unknown]

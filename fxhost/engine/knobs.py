@@ -39,8 +39,8 @@ def set_knobs(presets: Sequence[Preset], settings: Mapping[str, float], first: i
         if name.casefold() not in known | numbered:
             near = find_nearest(name, names)
             guess = f"; did you mean {near!r}?" if near else ""
-            listed = f"there is {', '.join(names)}" if names else "these presets have none"
-            raise PresetError(f"no knob {name!r}: {listed}{guess}")
+            there = f"there is {', '.join(names)}" if names else "what plays has no knobs; leave it out"
+            raise PresetError(f"no knob {name!r}: {there}{guess}")
     values = {name.casefold(): value for name, value in settings.items()}
     return [_turned(n, preset, values) for n, preset in enumerate(presets, first)]
 

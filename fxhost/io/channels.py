@@ -83,7 +83,7 @@ def parse_channel(text: str) -> int | None:
     if word == AUTO:
         return None
     if not (word.isascii() and word.isdigit() and 1 <= int(word[:4]) <= MOST and len(word) < 4):
-        raise ValueError(f"{text!r} is no channel: expected left, right, auto or a number from 1 to {MOST}")
+        raise ValueError(f"{text!r} is no channel; give left, right, auto or a number from 1 to {MOST}")
     return int(word) - 1
 
 
@@ -102,7 +102,7 @@ def parse_channels(text: str) -> tuple[int | None, int | None]:
     """
     words = text.split(",")
     if len(words) > 2:
-        raise ValueError(f"{text!r} names {len(words)} channels, expected one, or two for dry and wet: left,right")
+        raise ValueError(f"{text!r} names {len(words)} channels; give one, or two for dry and wet, such as left,right")
     channels = [parse_channel(word) for word in words]
     return channels[0], channels[-1]
 
@@ -247,8 +247,8 @@ def choose_sides(path: Path) -> tuple[Choice, Choice] | None:
         channels = measure_channels(recording)
     if len(channels.sounding) != 2:
         raise AudioError(
-            f"{path} is given as both sides: got {len(channels.sounding)} of {count} channels with sound, expected the "
-            "dry side on one and the wet side on another; say which with --channel DRY,WET"
+            f"{path} is given as both sides, but {len(channels.sounding)} of its {count} channels have sound, not two; "
+            "say with --channel DRY,WET which are the sides"
         )
     dry, wet = channels.sounding
     if count == 2 and channels.are_alike(dry, wet) and channels.products[dry, wet] > 0:

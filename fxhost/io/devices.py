@@ -164,7 +164,6 @@ def find_device(wanted: str, kind: Kind) -> Device:
         If none or several fit; the message lists them.
     """
     able = [device for device in list_devices() if device.channels(kind)]
-    listed = "; ".join(map(str, able)) or "none"
     if wanted.isdigit():
         found = [device for device in able if device.index == int(wanted)]
     else:
@@ -172,7 +171,8 @@ def find_device(wanted: str, kind: Kind) -> Device:
         found = [device for device in able if device.name.lower() == lower]
         found = found or [device for device in able if lower in f"{device.name} ({device.host_api})".lower()]
     if not found:
-        raise DeviceError(f"no {kind} device {wanted!r}; there are: {listed}; or use --device virtual")
+        there = f"there are: {'; '.join(map(str, able))}" if able else "this machine has none"
+        raise DeviceError(f"no {kind} device {wanted!r}; {there}; or use --device virtual")
     if len(found) > 1:
         fitting = "; ".join(map(str, found))
         raise DeviceError(f"{wanted!r} fits several {kind} devices: {fitting}; give the number or more of the name")

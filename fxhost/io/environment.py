@@ -35,7 +35,9 @@ def check_surroundings(options: argparse.Namespace) -> None:
     if needed and not has_current_folder():
         raise FxhostError(GONE)
     if needed and os.environ.get("NUMBA_DISABLE_JIT", "0").strip("0 "):
-        raise FxhostError("NUMBA_DISABLE_JIT is set, but fxhost plays by compiled code only; unset it")
+        raise FxhostError(
+            "NUMBA_DISABLE_JIT is set, and fxhost cannot run so, because it plays with compiled code; unset it"
+        )
     require_room(needed, f"`fxhost {options.command}`")
 
 

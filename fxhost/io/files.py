@@ -70,7 +70,7 @@ def check_output(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] =
     """
     refuse_inputs(path, inputs)
     if path.is_dir():
-        raise FileError(f"{path} is a folder; give a file name to write to")
+        raise FileError(f"{path} is a folder; give the name of a file to write")
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists already; choose another name or add --force to replace it")
     folder = path.parent
@@ -119,7 +119,7 @@ def explain_refusal(path: Path, err: OSError) -> FileError:
     told = f"cannot write {path}: {err.strerror or err}"
     if err.errno in FULL:
         return DiskFullError(f"{told}; make room on the disk")
-    return FileError(f"{told}; choose a folder you may write to" if err.errno in CLOSED else told)
+    return FileError(f"{told}; choose {'a folder you may write to' if err.errno in CLOSED else 'another place'}")
 
 
 def native_name(path: Path) -> bytes | str:

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from fxhost.arrays import Float32Array
-from fxhost.errors import AudioError
+from fxhost.errors import AudioError, explain_unread
 from fxhost.io.decoders import quiet_decoders
 from fxhost.io.files import native_name
 from fxhost.io.sound_headers import Patch, Patched, read_header
@@ -73,12 +73,14 @@ class Recording:
         if not path.is_file():
             if path.is_symlink() and not path.exists():
                 raise AudioError(f"{path} is a link to {path.readlink()}, which is not there; mend it or give the file")
-            raise AudioError(f"no such audio file: {path}")
+            raise AudioError(
+                f"{path} is a folder; give a sound file" if path.is_dir() else f"no such audio file: {path}"
+            )
         self._channel = channel
         try:
             self._header = read_header(path)
         except OSError as err:
-            raise AudioError(f"cannot read {path}: {err.strerror or err}; give a file that you may read") from err
+            raise AudioError(explain_unread(path, err)) from err
         self._file = self._open()
         self.frames = int(self._file.frames)
         try:
@@ -104,7 +106,7 @@ class Recording:
             elif "regular file" in reason:  # what libsndfile says of what mpg123 does not take
                 reason = "nothing in it can be decoded"
             raise AudioError(
-                f"{self.path} is not audio that can be read: {reason}; give a wav, flac, aiff or ogg file"
+                f"{self.path} is not audio that can be read ({reason}); give a .wav, .flac, .aiff or .ogg file"
             ) from err
 
     def _count_frames(self) -> int:
@@ -134,19 +136,20 @@ class Recording:
     def _check(self) -> None:
         file = self._file
         if self.frames == 0:
-            raise AudioError(f"{self.path} is empty: it holds no audio")
+            raise AudioError(f"{self.path} is empty: it holds no audio; record or export it again")
         if file.channels > MAX_CHANNELS:
             raise AudioError(
-                f"{self.path} has {file.channels} channels, expected 1 to {MAX_CHANNELS}; export one as a mono file"
+                f"{self.path} has {file.channels} channels, of which at most {MAX_CHANNELS} are read; "
+                "export one as a mono file"
             )
         if self._channel is not None and self._channel >= file.channels:
             raise AudioError(
-                f"{self.path} has no channel {self._channel + 1}: got {file.channels} channel"
-                f"{'s' if file.channels > 1 else ''}; choose one of them"
+                f"{self.path} has no channel {self._channel + 1}, but {file.channels} channel"
+                f"{'s; choose one of them' if file.channels > 1 else ' only; leave out the choice'}"
             )
         if file.subtype in LOW_RESOLUTION:
             raise AudioError(
-                f"{self.path} has 8 bits a sample, too noisy for an effect; export it with 16 bits or more"
+                f"{self.path} has only 8 bits a sample, which are too noisy; export it with 16 bits or more"
             )
 
     @property

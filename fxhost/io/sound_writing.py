@@ -114,12 +114,15 @@ def check_encoding(path: Path, bits: str | None, quality: float | None) -> None:
     """
     ending = path.suffix.lower()
     if bits is not None and ending in LOSSY:
-        raise AudioError(f"{path}: {ending} has no bits to choose; give --quality 0 to 1, or end its name in .wav")
+        raise AudioError(f"{path}: {ending} has no bits to choose; leave out --bits, or end its name in .wav")
     if bits is not None and not soundfile.check_format(_kind_of(ending), BITS[bits]):
-        taken = ", ".join(each for each, name in BITS.items() if soundfile.check_format(_kind_of(ending), name))
-        raise AudioError(f"{path}: {ending} cannot hold {bits} bits; it takes {taken}")
+        taken = " or ".join(each for each, name in BITS.items() if soundfile.check_format(_kind_of(ending), name))
+        raise AudioError(f"{path}: {ending} cannot hold {bits} bits; give --bits {taken}")
     if quality is not None and ending not in LOSSY:
-        raise AudioError(f"{path}: {ending} loses nothing and has no quality to choose; give .ogg or .mp3, or --bits")
+        raise AudioError(
+            f"{path}: {ending} loses nothing and has no quality to choose; leave out --quality, or end its "
+            "name in .ogg or .mp3"
+        )
 
 
 def _kind_of(ending: str) -> str:
@@ -179,7 +182,9 @@ def writing(
         except soundfile.LibsndfileError as err:
             if partial.exists():
                 ask_for_room(partial)
-            raise AudioError(f"cannot write {path} at {sample_rate} Hz: {err.error_string.rstrip('.')}") from err
+            raise AudioError(
+                f"cannot write {path} at {sample_rate} Hz: {err.error_string.removeprefix('Error : ').rstrip('.')}"
+            ) from err
         if kind == "RF64":  # ends as plain WAV unless it has grown beyond 4 GB; soundfile has no public name for this
             soundfile._snd.sf_command(file._file, RF64_AUTO_DOWNGRADE, soundfile._ffi.NULL, 1)
         writer = Writer(file, path, partial)
@@ -192,4 +197,4 @@ def writing(
         finally:
             file.close()
         if not writer.frames:
-            raise writer.failure or AudioError(f"nothing was recorded, so {path} was not written")
+            raise writer.failure or AudioError(f"nothing was recorded, so {path} was not written; play for longer")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fxhost.arrays import Float32Array
-from fxhost.errors import PresetError
+from fxhost.errors import PresetError, explain_unread
 from fxhost.networks.architecture import NETWORKS, Architecture
 from fxhost.networks.dense import ACTIVATIONS, NONE, Dense, DenseLayers
 from fxhost.networks.recurrent import GATES, MAX_DENSE, MAX_HIDDEN_SIZE, MAX_INPUTS, MAX_LAYERS, Recurrent
@@ -125,10 +125,10 @@ def _read_members(path: Path, only: tuple[str, ...] = tuple(MEMBER_LIMITS)) -> d
             with zipfile.ZipFile(file) as archive:
                 return {name: _read_member(path, archive, name) for name in only}
     except OSError as err:
-        raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+        raise PresetError(explain_unread(path, err)) from err
     except _ZIP_ERRORS as err:
         what = "damaged or cut off" if isinstance(err, zipfile.BadZipFile) else "damaged"
-        raise PresetError(f"{path} is {what}: {err or type(err).__name__}; get the file again") from err
+        raise PresetError(f"{path} is {what} ({err or type(err).__name__}); get the file again") from err
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

@@ -100,20 +100,22 @@ def find_preset(name: str) -> Path:
         if path.is_file():
             return path
     except (OSError, RuntimeError) as err:  # a name too long, a folder closed to us, no such user
-        raise PresetError(f"cannot look for {name[:80]}: {err}") from err
+        raise PresetError(
+            f"cannot look for {name[:80]}: {getattr(err, 'strerror', None) or err}; give a shorter name or a path"
+        ) from err
     entries = list_presets()
     for is_shipped in (False, True):
         found = [entry for entry in entries if (entry.origin == SHIPPED) == is_shipped]
         found = [entry for entry in found if entry.name.casefold() == name.casefold()]
         if len(found) > 1:
             paths = ", ".join(str(entry.path) for entry in found)
-            raise PresetError(f"several presets are called {name}: give the path of one: {paths}")
+            raise PresetError(f"several presets are called {name}; give the path of one: {paths}")
         if found:
             return found[0].path
     if path.is_dir():
         raise refuse_kind(path)
     if path.exists():
-        raise PresetError(f"{name} is no regular file; give a .pt, .nam, .json or .aidax file")
+        raise PresetError(f"{name} is not a file; give a .pt, .nam, .json or .aidax file")
     raise PresetError(_describe_missing(name, path, [entry.name for entry in entries]))
 
 

@@ -34,7 +34,7 @@ A file with `rigs = ["a.toml", "b.toml"]` is a set list.
 import tomllib
 from pathlib import Path
 
-from fxhost.errors import FileError, RigError
+from fxhost.errors import FileError, RigError, explain_unread
 from fxhost.rig.checked_table import Problem, Problems, Table, refuse
 from fxhost.rig.file_reading import Reader, RigFile
 from fxhost.rig.rig import Rig
@@ -54,19 +54,25 @@ def check_rig_file(path: Path) -> tuple[RigFile | None, list[Problem]]:
     try:
         data = path.read_bytes()
     except OSError as err:
-        raise FileError(f"cannot read {path}: {err.strerror or err}") from err
+        hint = f"; write one with fxhost rig init {path}" if isinstance(err, FileNotFoundError) else ""
+        raise FileError(explain_unread(path, err) + hint) from err
     if len(data) > MOST_BYTES:
-        raise FileError(f"{path} has {len(data)} bytes; a rig file has at most {MOST_BYTES}")
+        raise FileError(f"{path} has {len(data)} bytes, a rig file at most {MOST_BYTES}; give a rig file")
     try:
         text = data.decode()
         content = tomllib.loads(text)
         problems = Problems(find_lines(text))
         read = Reader(path, Table(content, (), problems)).read()
     except UnicodeDecodeError as err:
-        return None, [Problem(1 + data[: err.start].count(b"\n"), "this is no UTF-8 text")]
+        return None, [Problem(1 + data[: err.start].count(b"\n"), "this is not text in UTF-8; save the file as UTF-8")]
     except tomllib.TOMLDecodeError as err:
         line = str(err).rpartition("line ")[2].partition(",")[0]
-        return None, [Problem(int(line) if line.isdigit() else len(data.splitlines()), f"no TOML: {err}")]
+        return None, [
+            Problem(
+                int(line) if line.isdigit() else len(data.splitlines()),
+                f"this cannot be read as TOML: {str(err).partition(' (at')[0]}; put texts in quotes",
+            )
+        ]
     except RecursionError:
         return None, [Problem(1, "its arrays and tables are nested too deeply")]
     return (None if problems.found else read), sorted(problems.found)
@@ -113,5 +119,5 @@ def load_rig(path: str | Path) -> Rig:
     """
     read = read_rig_file(Path(path))
     if read.rig is None:
-        raise RigError(f"{path} is a set list; load one of its rigs: {', '.join(rig.name for rig in read.rigs)}")
+        raise RigError(f"{path} is a set list; give one of its rigs: {', '.join(rig.name for rig in read.rigs)}")
     return read.rig

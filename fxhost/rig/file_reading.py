@@ -64,7 +64,7 @@ class Reader:
         gains = [top.number(f"{side}_gain_db", 0.0, -GAIN_DB, GAIN_DB) for side in ("input", "output")]
         base = self._read_slots()
         if not top.data.get("slot"):
-            self.problems.add((), "there is no [[slot]]: give at least one")
+            self.problems.add((), "there is no [[slot]]; give at least one")
         on = {name: table.flag("on", True) for name, table in self.tables.items()}
         scenes = [self._read_scene(table, base, on, gains) for table in top.tables("scene")[:MOST_SCENES]]
         dbu = top.number("interface_dbu", 0.0, -GAIN_DB, GAIN_DB) if "interface_dbu" in top.data else None

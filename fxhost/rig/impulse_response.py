@@ -93,9 +93,9 @@ def read_response(path: Path, sample_rate: int, trims: bool = False) -> tuple[Fl
         own_rate, audio = recording.sample_rate, recording.read()
     audio = audio.reshape(len(audio), -1).T
     if len(audio) > 2:
-        raise RigError(f"{path} has {len(audio)} channels; an impulse response has one or two")
+        raise RigError(f"{path} has {len(audio)} channels; an impulse response has one or two; export it so")
     if not np.abs(audio).max() > 0.0:
-        raise RigError(f"{path} is silent: no impulse response")
+        raise RigError(f"{path} is silent, so that nothing would be heard; choose another impulse response")
     notes = []
     if audio.shape[1] > LONGEST_S * own_rate:
         notes.append(f"{path.name}: the first {LONGEST_S:g} s of {audio.shape[1] / own_rate:.1f} s are used")

@@ -32,14 +32,14 @@ def check_setting(part: str, parameters: Sequence[Parameter], name: str, value: 
                     raise RigError(f"{part}: {name} = {value!r}; expected true or false")
                 return float(value)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise RigError(f"{part}: {name} = {value!r} is no number; expected {parameter.describe_range()}")
+                raise RigError(f"{part}: {name} = {value!r} is no number; give {parameter.describe_range()}")
             if not parameter.lowest <= value <= parameter.highest:
-                raise RigError(f"{part}: {name} = {value:g} is out of range; expected {parameter.describe_range()}")
+                raise RigError(f"{part}: {name} = {value:g} is out of range; give {parameter.describe_range()}")
             return float(value)
     names = [parameter.name for parameter in parameters]
     near = find_nearest(name, names)
-    guess = f"; did you mean {near}?" if near else ""
-    raise RigError(f"{part} has no {name!r}: there is {', '.join(names)}{guess}")
+    guess = f"; did you mean {near}?" if near else f"; there is {', '.join(names)}"
+    raise RigError(f"{part} has no {name!r}{guess}")
 
 
 def check_mix(part: str, mix: float | None) -> float | None:

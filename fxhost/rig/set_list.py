@@ -70,7 +70,9 @@ def list_captures(folder: Path) -> list[Path]:
         if len(found) > MOST_FILES:
             break
     if not found:
-        raise PresetError(f"there is no preset or capture ({', '.join(PRESET_ENDINGS)}) in {folder}")
+        raise PresetError(
+            f"there is no preset or capture in {folder}, by endings ({', '.join(PRESET_ENDINGS)}); give another folder"
+        )
     return found[:MOST_FILES]
 
 
@@ -102,5 +104,6 @@ def read_folder(
             name = str(path.relative_to(folder).with_suffix(""))
             entries.append(Entry(name, lambda path=path: make(path)))  # type: ignore[misc]
     if not entries:
-        raise PresetError(f"none of the {len(unreadable)} captures in {folder} can be opened: {unreadable[0].reason}")
+        which = f"none of the {len(unreadable)} captures" if len(unreadable) > 1 else "no capture"
+        raise PresetError(f"{which} in {folder} can be opened: {unreadable[0].reason}")
     return SetList(entries), unreadable

@@ -275,6 +275,6 @@ def check_take(path: Path, *, bits: str | None = None, overwrite: bool) -> None:
     check_format(path)
     check_encoding(path, bits, None)
     if path.suffix.lower() in LOSSY:
-        raise FileError(f"{path}: a take in {path.suffix} could not be played again; end its name in .wav")
+        raise FileError(f"{path}: a take in {path.suffix} could not be played again to the bit; end its name in .wav")
     for what in ("wet", "dry", "rig", "take"):
         check_output(name_file(path, what), overwrite=overwrite)

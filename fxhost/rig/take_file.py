@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fxhost.engine.tape import RackState
-from fxhost.errors import FileError
+from fxhost.errors import FileError, explain_unread
 from fxhost.io.files import explain_refusal, replacing
 from fxhost.stages.looper.stage import ACTIONS
 
@@ -181,16 +181,22 @@ def read_take(path: Path) -> Take:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as err:
-        raise FileError(f"cannot read {path}: {err.strerror or err}") from err
+        raise FileError(explain_unread(path, err)) from err
     if len(data) > MOST_BYTES:
-        raise FileError(f"{path} is larger than {MOST_BYTES >> 20} MiB; no take is")
+        raise FileError(
+            f"{path} is larger than {MOST_BYTES >> 20} MiB, as no take is; give the .take file of a recording"
+        )
     try:
         content = json.loads(data)
         if content["fxhost_take"] != FORMAT:
-            raise FileError(f"{path} is a take of format {content['fxhost_take']}; this fxhost reads format {FORMAT}")
+            raise FileError(
+                f"{path} is a take of format {content['fxhost_take']}, this fxhost reads format {FORMAT}; upgrade it"
+            )
         return _make_take(content)
     except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise FileError(f"{path} is no take of fxhost, or it is damaged ({type(err).__name__}: {err})") from err
+        raise FileError(
+            f"{path} is no take, or it is damaged ({type(err).__name__}: {err}); give the .take file of a recording"
+        ) from err
 
 
 def _make_take(content: dict[str, Any]) -> Take:

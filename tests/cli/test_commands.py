@@ -80,12 +80,12 @@ def test_the_module_is_the_command() -> None:
         (["run"], "fxhost run: PRESET is missing\nTry: fxhost help run\n"),
         (
             ["run", "x", "--level", "nrmal"],
-            "fxhost run: --level: 'nrmal' is none of raw, normalized; did you mean normalized?\nTry: fxhost help run\n",
+            "fxhost run: --level: 'nrmal' is not known; did you mean normalized?\nTry: fxhost help run\n",
         ),
         (["signal", "a.wav", "b.wav"], "fxhost signal: 'b.wav' is an argument too many; leave it out\nTry: fxhost help signal\n"),
         (
             ["run", "x", "--duration", "-1"],
-            "fxhost run: --duration: -1 is out of range; give 0.01 to 1,000,000,000 s\nTry: fxhost help run\n",
+            "fxhost run: --duration: -1 is out of range; give 0.01 to 1000000000 s\nTry: fxhost help run\n",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -151,13 +151,16 @@ def test_a_folder_of_captures_is_added_named_and_removed(
     rows = json.loads(tell(capsys, "presets", "--json")[1])
     assert [row["path"] for row in rows if row["preset"] == "deluxe"] == [str(captures / "below" / "deluxe.pt")]
     (captures / "deluxe.nam").write_text("{}")
-    with pytest.raises(PresetError, match="several presets are called deluxe: give the path of one"):
+    with pytest.raises(PresetError, match="several presets are called deluxe; give the path of one"):
         find_preset("deluxe")
     assert tell(capsys, "presets", "remove", captures)[0] == 0
     assert tell(capsys, "presets", "remove", captures)[2].startswith(f"fxhost: {captures} was not added")
     with pytest.raises(PresetError, match="no such preset: deluxe"):
         find_preset("deluxe")
-    assert tell(capsys, "presets", "add", tmp_path / "none")[2] == f"fxhost: no such folder: {tmp_path / 'none'}\n"
+    assert (
+        tell(capsys, "presets", "add", tmp_path / "none")[2]
+        == f"fxhost: {tmp_path / 'none'} is no folder; give one that exists\n"
+    )
 
 
 def test_a_list_of_folders_that_is_damaged_is_no_list(own_folder: Path) -> None:

@@ -199,7 +199,7 @@ def test_an_lstm_without_gains_is_still_written_as_version_one(tmp_path: Path) -
 
 def test_a_training_starts_from_no_other_network(tmp_path: Path) -> None:
     source = write(tmp_path / "a.json", make_proteus("GRU", 4, skip=0))
-    with pytest.raises(TrainingError, match="its network is gru, expected lstm"):
+    with pytest.raises(TrainingError, match="its network is gru, not lstm"):
         load_start(make_module(1, 4), source, 44_100)
     load_start(make_module(1, 4), write(tmp_path / "b.json", make_proteus("LSTM", 4, skip=0)), 44_100)
 
@@ -207,7 +207,7 @@ def test_a_training_starts_from_no_other_network(tmp_path: Path) -> None:
 def test_the_sample_rate_can_be_told_where_the_file_does_not(tmp_path: Path) -> None:
     source = write(tmp_path / "a.json", make_proteus())
     assert import_capture(source, tmp_path / "a.pt", sample_rate=48_000).sample_rate == 48_000
-    with pytest.raises(PresetError, match="says that it is made for 48000 Hz; leave out --sample-rate"):
+    with pytest.raises(PresetError, match="says itself that it is for 48000 Hz; leave out --sample-rate"):
         import_capture(write(tmp_path / "b.nam", make_nam()), tmp_path / "b.pt", sample_rate=44_100)
 
 
@@ -298,7 +298,7 @@ def test_a_collection_goes_on_after_failures_and_keeps_what_is_there(tmp_path: P
 def test_an_empty_collection_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="holds no file that ends in"):
         list(import_folder(tmp_path, tmp_path / "out"))
-    with pytest.raises(FileError, match="no such folder"):
+    with pytest.raises(FileError, match="is no folder; give the folder of a collection"):
         list(import_folder(tmp_path / "nothing", tmp_path / "out"))
 
 

@@ -82,7 +82,7 @@ def test_a_better_quality_is_a_larger_file(stereo: Path, make_preset: MakePreset
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.flac", "--bits", "32f"], "cannot hold 32f bits; it takes 16, 24"),
+        (["a.flac", "--bits", "32f"], "cannot hold 32f bits; give --bits 16 or 24"),
         (["a.ogg", "--bits", "16"], "has no bits to choose"),
         (["a.wav", "--quality", "0.5"], "has no quality to choose"),
         (["a.wav", "--format", "flac"], "--format flac does nothing without -o FOLDER"),

@@ -76,7 +76,7 @@ def test_of_many_channels_the_loudest_is_used(
 def test_a_mono_file_leaves_no_choice_and_no_note(tmp_path: Path) -> None:
     path = write(tmp_path / "wet.wav", WET)
     assert (choose_channel(path).channel, choose_channel(path).note) == (0, "")
-    with pytest.raises(AudioError, match=r"wet\.wav has no channel 2: got 1 channel; choose one of them"):
+    with pytest.raises(AudioError, match=r"wet\.wav has no channel 2, but 1 channel only; leave out the choice"):
         choose_channel(path, 1)
 
 
@@ -128,7 +128,7 @@ def test_one_file_of_many_channels_is_a_pair_if_two_have_sound(tmp_path: Path) -
     assert [source.channel for source in read_sides(both, both)] == [1, 3]
     for channels in ((DRY, WET, LATE), (DRY, NOTHING)):
         write(both, *channels)
-        with pytest.raises(AudioError, match=r"both\.wav is given as both sides: got . of . channels with sound"):
+        with pytest.raises(AudioError, match=r"both\.wav is given as both sides, but . of its . channels have sound"):
             read_sides(both, both)
 
 

@@ -100,10 +100,10 @@ OTHERS: dict[str, tuple[bytes, str]] = {
         zipped(amps__a_nam=TEXT, b_json=b"", c_aidax=b"", d_nam=b"", readme_txt=b""),
         "is a zip of captures, not one: it holds a.nam, b.json, c.aidax and 1 more; unpack it and give one of them",
     ),
-    "zip of others": (zipped(a_txt=b"", b_wav=b""), "is a zip without a preset or a capture, of a.txt, b.wav"),
+    "zip of others": (zipped(a_txt=b"", b_wav=b""), "is a zip without a preset or a capture (it holds a.txt, b.wav)"),
     "zip of nothing": (zipped(), "is a zip without a file in it"),
     "zip of arrays": (zipped(a_npy=b"", b_npy=b""), "is a zip of numpy arrays (a.npy, b.npy)"),
-    "zip cut off": (zipped(a_nam=TEXT)[:-30], "is damaged or cut off: File is not a zip file; get the file again"),
+    "zip cut off": (zipped(a_nam=TEXT)[:-30], "is damaged or cut off (File is not a zip file); get the file again"),
     "torch": (saved_by_torch(), "is a file of torch, but not an fxhost preset"),
     "old torch": (saved_by_torch(_use_new_zipfile_serialization=False), "is a Python pickle"),
     "pickle": (pickle.dumps([1, 2]), "is a Python pickle, which old torch.save writes and which fxhost never opens"),
@@ -203,12 +203,12 @@ def test_a_zip_with_a_list_of_a_million_names_is_not_listed(tmp_path: Path) -> N
     content[end + 12 : end + 16] = (1 << 25).to_bytes(4, "little")
     path = tmp_path / "a.nam"
     path.write_bytes(bytes(1 << 25).join([b"PK\x03\x04", bytes(content[end:])]))
-    with pytest.raises(PresetError, match=r"is damaged( or cut off)?: "):
+    with pytest.raises(PresetError, match=r"is damaged( or cut off)? "):
         read_preset(path)
 
 
 def test_a_folder_is_told_with_what_it_holds(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match="is a folder, and holds no preset or capture; give a preset file"):
+    with pytest.raises(PresetError, match="is a folder, and there is no preset or capture in it; give a preset file"):
         find_preset(str(tmp_path))
     for name in ("a.nam", "b.pt", "c.txt", "d.json.gz", "e.aidax"):
         (tmp_path / name).touch()

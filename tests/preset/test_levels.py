@@ -75,7 +75,7 @@ def test_a_knob_is_set_by_name_in_any_case(tmp_path: Path) -> None:
     assert np.abs(play(turned, np.zeros(480)) - turned.silent_output).max() < 1e-6
     with pytest.raises(PresetError, match="no knob 'gain': there is knob1, knob2"):
         set_knobs([preset], {"gain": 0.5})
-    with pytest.raises(PresetError, match="no knob 'gain': these presets have none"):
+    with pytest.raises(PresetError, match="no knob 'gain': what plays has no knobs"):
         set_knobs([read_nam(tmp_path)], {"gain": 0.5})
 
 

@@ -236,7 +236,7 @@ def test_a_truncated_preset_is_refused(part: float, make_preset: MakePreset, tmp
     content = make_preset().read_bytes()
     path = tmp_path / "cut.pt"
     path.write_bytes(content[: int(len(content) * part)])
-    with pytest.raises(PresetError, match=r"cut\.pt is damaged( or cut off)?: "):
+    with pytest.raises(PresetError, match=r"cut\.pt is damaged( or cut off)? "):
         read_preset(path)
 
 

@@ -198,7 +198,7 @@ def test_real_cabinets_are_read() -> None:
     [
         (["--cab", "none.wav"], "no such audio file"),
         (["--eq", "bas=3"], "did you mean bass?"),
-        (["--eq", "bass=40"], "bass = 40 is out of range; expected −15 to 15 dB"),
+        (["--eq", "bass=40"], "bass = 40 is out of range; give −15 to 15 dB"),
     ],
 )
 def test_a_mistake_is_one_clear_line(flags: list[str], message: str, make_preset: MakePreset) -> None:

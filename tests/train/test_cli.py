@@ -110,7 +110,9 @@ def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(
     cut = read_preset(preset).metadata["training"]
     assert cut["interrupted"] is True
     assert_one_line(run_here("train", *pair, "-o", preset), "--resume")
-    assert_one_line(run_here("train", *pair, "-o", preset, "--resume", "--seed", 5), "begun with seed 0, got 5")
+    assert_one_line(
+        run_here("train", *pair, "-o", preset, "--resume", "--seed", 5), "begun with seed 0, and now it is 5"
+    )
     done = run_here("train", *pair, "-o", preset, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     whole = read_preset(preset).metadata["training"]
@@ -150,8 +152,8 @@ def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "x.pt"], "nothing to learn from"), (["a.wav", "-o", "x.pt"], "got 1 recordings"),
-        (["a.wav", "b.wav"], "where does the preset go"), (["a.wav", "b.wav", "-o", "no/x.pt"], "there is no folder"),
+        (["-o", "x.pt"], "nothing to learn from"), (["a.wav", "-o", "x.pt"], "a.wav does not exist"),
+        (["a.wav", "b.wav"], "where shall the preset be written"), (["a.wav", "b.wav", "-o", "no/x.pt"], "there is no folder"),
         (["a.wav", "b.wav", "-o", "x.pt", "--resume"], "nothing to resume"),
         (["a.wav", "b.wav", "-o", "x.pt", "--report", "/dev/null"], "/dev/null"),
     ],

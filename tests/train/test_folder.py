@@ -45,8 +45,8 @@ def test_a_word_that_only_ends_like_a_side_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("names", "message"), [
-    (("b-dry.wav",), r"b-dry\.wav is alone: got no b-wet beside it"),
-    (("B_Wet.wav",), r"B_Wet\.wav is alone: got no B_dry beside it"),
+    (("b-dry.wav",), r"b-dry\.wav is alone: there is no b-wet beside it"),
+    (("B_Wet.wav",), r"B_Wet\.wav is alone: there is no B_dry beside it"),
     (("a-dry.flac",), r"2 recordings of one dry side: a-dry\.flac and a-dry\.wav; move all but one away"),
 ])  # fmt: skip
 def test_a_take_without_one_file_for_each_side_is_refused(tmp_path: Path, names: tuple[str], message: str) -> None:
@@ -61,7 +61,8 @@ def test_a_link_that_leads_nowhere_is_called_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "words"), [((), "got no files"), (("x.wav", "y.wav"), r"got 2 recordings, such as x\.wav, but none")]
+    ("names", "words"),
+    [((), "it holds no files"), (("x.wav", "y.wav"), r"it holds 2 recordings, such as x\.wav, but none")],
 )
 def test_a_folder_without_pairs_is_refused(tmp_path: Path, names: tuple[str, ...], words: str) -> None:
     with pytest.raises(AudioError, match=f"has no pairs: {words}"):

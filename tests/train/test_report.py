@@ -277,7 +277,7 @@ def test_a_new_and_an_empty_folder_are_taken(overwrite: bool, tmp_path: Path) ->
 @pytest.mark.usefixtures("matplotlib_is_there")
 def test_a_report_is_replaced_only_when_asked_to(tmp_path: Path) -> None:
     folder = fill(tmp_path / "report", index_html="old", spectra_png="old")
-    with pytest.raises(FileError, match=r"is not empty: got 'index\.html' in it, expected a new folder"):
+    with pytest.raises(FileError, match=r"is not empty, it holds 'index\.html'; give the report a new folder"):
         check_report_folder(folder, overwrite=False)
     check_report_folder(folder, overwrite=True)
     assert len(listed(folder)) == 2
@@ -285,14 +285,14 @@ def test_a_report_is_replaced_only_when_asked_to(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_anything_else_is_never_replaced(tmp_path: Path) -> None:
     folder = fill(tmp_path / "home", index_html="mine", thesis_txt="mine")
-    with pytest.raises(FileError, match=r"holds more than a report: got 'thesis\.txt'"):
+    with pytest.raises(FileError, match=r"holds more than a report, such as 'thesis\.txt'"):
         check_report_folder(folder, overwrite=True)
     assert listed(folder) == {"index.html": "mine", "thesis.txt": "mine"}
 
 
 def test_a_file_and_a_missing_parent_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(FileError, match="is a file, expected a folder"):
+    with pytest.raises(FileError, match="is a file, not a folder"):
         check_report_folder(tmp_path / "file", overwrite=True)
     with pytest.raises(FileError, match="there is no folder"):
         check_report_folder(tmp_path / "nowhere" / "report", overwrite=True)
@@ -537,12 +537,12 @@ def test_a_report_that_fails_leaves_what_was_there(
 
 @pytest.mark.usefixtures("matplotlib_is_there")
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"sample_rate": 44_100}, "the recording has 44100 Hz, expected 8000 Hz"),
+    ({"sample_rate": 44_100}, "the recording has 44100 Hz, .* 8000 Hz"),
     ({"wet": np.ones(3, np.float32)}, "differ in shape"),
     ({"wet": np.zeros(1501, np.float32)}, "silent"),
-    ({"stretches": []}, "got frames 0 to 0"),
-    ({"stretches": [Stretch(0, 1502)]}, "expected one frame or more within 0 to 1501"),
-    ({"stretches": [Stretch(0, 9), Stretch(-1, 9)]}, "got frames -1 to 9"),
+    ({"stretches": []}, "a test stretch of frames 0 to 0"),
+    ({"stretches": [Stretch(0, 1502)]}, "one frame or more within 0 to 1501"),
+    ({"stretches": [Stretch(0, 9), Stretch(-1, 9)]}, "a test stretch of frames -1 to 9"),
 ])  # fmt: skip
 def test_a_test_that_cannot_be_measured_is_refused(
     changes: dict[str, Any], message: str, make_preset: Callable[..., Path], tmp_path: Path

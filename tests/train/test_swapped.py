@@ -87,7 +87,7 @@ def test_recordings_that_are_swapped_are_refused_without_force(tmp_path: Path, t
     soundfile.write(dry, take, RATE, subtype="PCM_24")
     soundfile.write(wet, noisy(EFFECTS["overdrive"](take)), RATE, subtype="PCM_24")
     assert not read_pair(dry, wet).findings["swapped"]
-    with pytest.raises(TrainingError, match=r"swapped: got overtones .* in .*wet\.wav, expected them in .*dry\.wav"):
+    with pytest.raises(TrainingError, match=r"swapped: the overtones .* are in .*wet\.wav, not in .*dry\.wav"):
         read_pair(wet, dry)
     pair = read_pair(wet, dry, force=True)
     assert pair.findings["swapped"]

@@ -64,7 +64,7 @@ def test_a_side_that_holds_nothing_but_a_click_is_refused(tmp_path: Path) -> Non
     dry, wet = tmp_path / "dry.wav", tmp_path / "wet.wav"
     soundfile.write(dry, PLAYED, RATE, subtype="FLOAT")
     soundfile.write(wet, click, RATE, subtype="FLOAT")
-    with pytest.raises(AudioError, match=r"wet.wav is silent but for 0.1 s: got a click"):
+    with pytest.raises(AudioError, match=r"wet.wav is silent but for 0.1 s, as long as a click"):
         read_pair(dry, wet)
 
 

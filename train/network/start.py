@@ -59,7 +59,7 @@ def load_start(model: EffectLSTM, path: Path, sample_rate: int) -> None:
     ):
         if got != expected:
             raise TrainingError(
-                f"{path} cannot be started from: its {name} is {got}, expected {expected}; "
+                f"{path} cannot be started from: its {name} is {got}, not {expected}; "
                 "train with the sizes and the rate of the preset"
             )
     model.load_state_dict(build_module(sizes, preset.weights).state_dict())

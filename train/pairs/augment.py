@@ -110,7 +110,7 @@ def prepare_augmentation(names: Sequence[str], pairs: Sequence[Pair]) -> Augment
     """
     for name in names:
         if name not in AUGMENTATIONS:
-            raise TrainingError(f"augment is {name!r}, expected {', '.join(AUGMENTATIONS)}; choose of them")
+            raise TrainingError(f"augment has no {name!r}; give {', '.join(AUGMENTATIONS)} or several of them")
     measured: list[dict[str, Any]] = [{} for _ in pairs]
     for pair, found in zip(pairs, measured, strict=True):
         if "gain" in names or "polarity" in names:
@@ -135,21 +135,22 @@ def prepare_augmentation(names: Sequence[str], pairs: Sequence[Pair]) -> Augment
 def _check_linear(error: float) -> None:
     if not error <= LINEAR_LIMIT:  # also true for NaN
         raise TrainingError(
-            f"gain needs a linear effect: got {100 * error:.3g} % of the wet power that no filter explains, expected "
-            f"at most {100 * LINEAR_LIMIT:g} %; leave gain out"
+            f"gain needs a linear effect: no filter explains {100 * error:.3g} % of the wet power, and at most "
+            f"{100 * LINEAR_LIMIT:g} % may be so; leave gain out"
         )
 
 
 def _check_odd(share: float, error: float, unexplained: float) -> None:
     if not share + 2 * error <= EVEN_LIMIT:
         raise TrainingError(
-            f"polarity needs an effect that is the same inverted: got {100 * share:.2g} ± {200 * error:.1g} % of the "
-            f"wet power that is not, expected at most {100 * EVEN_LIMIT:g} % in all; record more or leave polarity out"
+            f"polarity needs an effect that is the same inverted: {100 * share:.2g} ± {200 * error:.1g} % of the wet "
+            f"power is not, and at most {100 * EVEN_LIMIT:g} % in all may be so; record more or leave polarity out"
         )
     if not unexplained <= UNEXPLAINED_LIMIT:
         raise TrainingError(
-            f"whether the effect is the same inverted cannot be told: got {100 * unexplained:.0f} % of the wet "
-            f"power that no model explains, expected at most {100 * UNEXPLAINED_LIMIT:g} %; leave polarity out"
+            f"whether the effect is the same inverted cannot be told: no model explains "
+            f"{100 * unexplained:.0f} % of the wet power, and at most {100 * UNEXPLAINED_LIMIT:g} % may be so; leave "
+            "polarity out"
         )
 
 

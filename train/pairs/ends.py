@@ -44,17 +44,17 @@ def find_far_delay(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevel
     if not far.is_of_a_pair:
         refuse_mislabelled(dry, wet)
         raise TrainingError(
-            f"{dry.path} and {wet.path} are no pair: got a correlation of {near.correlation:.3f}, {near.peak:.1f} "
-            f"times what chance gives, expected at least {LOWEST_PEAK:g} times within ±{SEARCH_S:g} s; give both sides "
-            "of one performance"
+            f"{dry.path} and {wet.path} are no pair: nothing in one is found again in the other within ±{SEARCH_S:g} s"
+            f" (correlation {near.correlation:.3f}, {near.peak:.1f} times chance, {LOWEST_PEAK:g} times is needed); "
+            "give the dry and the wet side of one performance"
         )
     seconds = far.frames / rate
     late, side, level = ("late", wet, levels[1]) if seconds > 0 else ("early", dry, levels[0])
     playing = find_playing(side.audio[: abs(round(far.frames))], rate, level.rms)
     if playing is not None:
         raise TrainingError(
-            f"{wet.path} is {abs(seconds):.2f} s {late}, expected at most {SEARCH_S:g} s; cut that off the beginning "
-            f"of {side.path.name}, in which something is played at {playing:.1f} s"
+            f"{wet.path} is {abs(seconds):.2f} s {late}, and at most {SEARCH_S:g} s are made up for; cut that off the "
+            f"beginning of {side.path.name}, in which something is played at {playing:.1f} s"
         )
     return far
 
@@ -84,8 +84,8 @@ def check_ends(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevels], 
     if playing is not None:
         raise TrainingError(
             f"the lengths differ: {dry.path} has {len(dry.audio)} frames, {wet.path} has {len(wet.audio)}, and in "
-            f"{side.path.name} something is played {LENGTH_SLACK_S + playing:.1f} s after the other has ended, "
-            f"expected at most {LENGTH_SLACK_S:g} s; cut both to the same performance"
+            f"{side.path.name} something is still played {LENGTH_SLACK_S + playing:.1f} s after the other has ended "
+            f"(up to {LENGTH_SLACK_S:g} s would be cut off); cut both to the same performance"
         )
     return [f"{side.path.name} is {abs(over)} frames longer than the other; its end was cut"]
 

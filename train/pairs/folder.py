@@ -49,7 +49,7 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     files = [path for path in found if path.suffix.lower() in ENDINGS and not path.is_dir()]
     sides = [(path, match) for path in files if (match := SIDE.fullmatch(_compose(path.stem)))]
     if not sides:
-        such = f"got {len(files)} recordings, such as {files[0].name}, but none" if files else "got no files"
+        such = f"it holds {len(files)} recordings, such as {files[0].name}, but none" if files else "it holds no files"
         raise AudioError(f"{folder} has no pairs: {such} named X-dry.wav and X-wet.wav; name your recordings so")
     for path, _ in sides:
         if path.is_symlink() and not path.exists():
@@ -89,4 +89,4 @@ def _check_take(files: Sides) -> None:
         if not files[side]:
             alone = files[other][0]
             wanted = alone.stem[: -len(other)] + side
-            raise AudioError(f"{alone} is alone: got no {wanted} beside it; add it or move {alone.name} away")
+            raise AudioError(f"{alone} is alone: there is no {wanted} beside it; add it or move {alone.name} away")

@@ -35,7 +35,7 @@ def refuse_mislabelled(dry: Source, wet: Source) -> None:
     fast, slow = (wet.path, dry.path) if ratio > 1 else (dry.path, wet.path)
     faster = max(ratio, 1 / ratio)
     raise TrainingError(
-        f"{fast} plays {100 * (faster - 1):.1f} % faster than {slow}, expected the same speed: "
+        f"{fast} plays {100 * (faster - 1):.1f} % faster than {slow}: "
         f"{_explain(fast.name, slow.name, faster, rate)}; set that file's rate right and convert it to {rate} Hz, or "
         f"export both again at {rate} Hz"
     )

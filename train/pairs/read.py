@@ -70,7 +70,8 @@ def read_pair(
     frames = min(len(x.audio), len(y.audio))
     if frames < SHORTEST_S * rate:
         raise TrainingError(
-            f"{dry} and {wet} are too short: got {frames / rate:.2f} s, expected at least {SHORTEST_S:g} s; record more"
+            f"{dry} {'is' if dry == wet else f'and {wet} are'} too short: {frames / rate:.2f} s, where at least "
+            f"{SHORTEST_S:g} s are needed; record more"
         )
     levels = measure_source(x, any_flat_top=True), measure_source(y, any_flat_top=False)
     notes = list(dict.fromkeys((*x.notes, *y.notes)))  # both may be of one file
@@ -157,7 +158,7 @@ def _explain_swap(dry: Source, wet: Source) -> TrainingError:
         names = [f"the {name_channel(side.channel, side.channels)} of {side.path}" for side in (dry, wet)]
         turn = f"add --channel {wet.channel + 1},{dry.channel + 1}"
     return TrainingError(
-        f"the recordings are swapped: got overtones and noise of an effect in {names[0]}, expected them in {names[1]}; "
+        f"the recordings are swapped: the overtones and the noise of an effect are in {names[0]}, not in {names[1]}; "
         f"{turn} (or add --force if this is what you want to learn)"
     )
 
@@ -188,7 +189,7 @@ def _note_steps(steps: Sequence[Step], dry: Source, wet: Source, frames: int, *,
     if len(steps) > max(FEW_STEPS, frames / rate / SECONDS_PER_STEP) and not force:
         places = ", ".join(f"{step.at / rate:.2f} s" for step in steps[:NAMED_STEPS])
         raise TrainingError(
-            f"{wet.path} or {dry.path} lost or doubled frames in {len(steps)} places ({places}, …), expected none; "
+            f"{wet.path} or {dry.path} lost or doubled frames in {len(steps)} places ({places}, …); "
             "record again with a larger buffer, or add --force to train on what lies between them"
         )
     notes = []
@@ -210,8 +211,8 @@ def _check_given(dry: Source, wet: Source, delay_frames: float) -> float:
     longest = min(len(dry.audio), len(wet.audio)) - SHORTEST_S * dry.sample_rate
     if not abs(delay_frames) <= longest:
         raise TrainingError(
-            f"the delay is {delay_frames:g} frames, expected at most {longest:.0f} either way, so that "
-            f"{SHORTEST_S:g} s of {dry.path} and {wet.path} are left; give another one"
+            f"a delay of {delay_frames:g} frames leaves less than {SHORTEST_S:g} s of {dry.path} and {wet.path}; give "
+            f"at most {longest:.0f} frames either way"
         )
     return delay_frames
 

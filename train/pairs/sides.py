@@ -58,16 +58,14 @@ def measure_source(source: Source, *, any_flat_top: bool) -> SideLevels:
     levels = measure_levels(source.audio, source.sample_rate, any_flat_top=any_flat_top)
     if levels.peak < SILENCE:
         raise AudioError(
-            f"{source.path} is silent: got a peak of {levels.peak:.1e}, expected at least {SILENCE:g}; record again"
+            f"{source.path} is silent: its peak is {levels.peak:.1e} of full scale, below {SILENCE:g}; record again"
         )
     sounding = TENTH_S * int(np.count_nonzero(levels.tenths > LEAST_RMS**2))
     if sounding < LEAST_SOUND_S:
-        raise AudioError(
-            f"{source.path} is silent but for {sounding:.1f} s: got a click, expected playing; record again"
-        )
+        raise AudioError(f"{source.path} is silent but for {sounding:.1f} s, as long as a click; record playing")
     if hum := find_hum(source.audio, source.sample_rate):
         raise AudioError(
-            f"{source.path} holds nothing but hum: got a mains of {hum:g} Hz from beginning to end, expected playing; "
+            f"{source.path} holds nothing but hum, {hum:g} Hz of the mains from beginning to end; "
             "plug the cable in, turn the volume up, and record again"
         )
     return levels

@@ -75,10 +75,10 @@ def read_source(path: Path, channel: int | Choice | None = None) -> Source:
         rate, frames, channels = recording.sample_rate, recording.frames, recording.channels
         if not SAMPLE_RATES[0] <= rate <= SAMPLE_RATES[1]:
             raise AudioError(
-                f"{path} has {rate} Hz, expected {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; export it at 48000 Hz"
+                f"{path} has {rate} Hz, not {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz; export it at 48000 Hz"
             )
         if frames > LONGEST_S * rate:  # before room is taken for it
-            raise AudioError(f"{path} lasts {frames / rate:.0f} s, expected at most {LONGEST_S:g} s; cut it")
+            raise AudioError(f"{path} lasts {frames / rate:.0f} s, and at most {LONGEST_S:g} s can be used; cut it")
     choice = channel if isinstance(channel, Choice) else choose_channel(path, channel)
     audio = make_room(frames, on_disk=frames > ON_DISK_S * rate)
     position = 0

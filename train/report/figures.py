@@ -50,7 +50,7 @@ def check_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as err:
         raise FileError(
-            f"a report needs matplotlib: got {err}, expected it to be installed; run pip install 'fxhost[report]'"
+            f"a report needs matplotlib, which cannot be loaded ({err}); run pip install 'fxhost[report]'"
         ) from err
 
 

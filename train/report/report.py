@@ -53,21 +53,18 @@ def check_report_folder(folder: Path, *, overwrite: bool) -> None:
     place = folder.resolve()
     if not place.is_dir():
         if place.exists():
-            raise FileError(f"{folder} is a file, expected a folder for the report; choose another name")
+            raise FileError(f"{folder} is a file, not a folder for the report; choose another name")
         check_output(place, overwrite=False)
     else:
         found = sorted(entry.name for entry in place.iterdir())
         if found and not overwrite:
             raise FileError(
-                f"{folder} is not empty: got {found[0]!r} in it, expected a new folder for the report; "
-                "choose another name or add --force to replace a report"
+                f"{folder} is not empty, it holds {found[0]!r}; "
+                "give the report a new folder, or add --force to replace a report"
             )
         ours = {PAGE, *(f"{name}.png" for name in FIGURES)}
         if foreign := [name for name in found if name not in ours]:
-            raise FileError(
-                f"{folder} holds more than a report: got {foreign[0]!r}, expected {PAGE} and its figures; "
-                "choose another folder"
-            )
+            raise FileError(f"{folder} holds more than a report, such as {foreign[0]!r}; choose another folder")
         check_output(_beside(place, "probe"), overwrite=True)
     draw.check_matplotlib()
 
@@ -152,14 +149,14 @@ def _check_test(
     check_shapes(wet, dry)
     if sample_rate != preset.sample_rate:
         raise TrainingError(
-            f"the sample rates differ: the recording has {sample_rate} Hz, expected {preset.sample_rate} Hz as "
-            f"{preset.path}; test with a recording at that rate"
+            f"the sample rates differ: the recording has {sample_rate} Hz, "
+            f"{preset.path} {preset.sample_rate} Hz; test with a recording at that rate"
         )
     for s in stretches or [Stretch(0, 0)]:
         if not 0 <= s.start < s.end <= len(dry):
             raise TrainingError(
-                f"a test stretch cannot be measured: got frames {s.start} to {s.end}, expected one frame or more "
-                f"within 0 to {len(dry)}; cut it to the recording"
+                f"a test stretch of frames {s.start} to {s.end} cannot be measured: it needs one frame or more within "
+                f"0 to {len(dry)}; cut it to the recording"
             )
 
 

@@ -128,7 +128,7 @@ def search(
 
 def _check_search(trials: int, fixed: frozenset[str]) -> None:
     if trials < 1:
-        raise TrainingError(f"the number of trials is {trials}, expected 1 or more; change it")
+        raise TrainingError(f"the number of trials is {trials}; give 1 or more")
     if fixed.issuperset(SEARCHED):
         raise TrainingError(f"there is nothing to search: {', '.join(SEARCHED)} are all given; leave one out")
 
@@ -241,7 +241,7 @@ class _Worker:
         own = self.find_own()
         if own is None:
             raise TrainingError(
-                f"nothing was written: got {len(trials)} trials, none of which came to its end here; give the same "
+                f"nothing was written, because none of {len(trials)} trials came to its end here; give the same "
                 "command to go on with the search"
             )
         if interrupted:

@@ -91,7 +91,9 @@ def opening_study(storage: str, name: str, seed: int) -> Iterator[tuple["Study",
     try:
         import optuna
     except ImportError as err:
-        raise TrainingError("the search needs optuna: pip install 'fxhost[search]'") from err
+        raise TrainingError(
+            "the search needs optuna, which is not installed; run pip install 'fxhost[search]'"
+        ) from err
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what a trial did is told by the reports
@@ -157,14 +159,13 @@ def _open_storage(url: str, shown: str) -> "RDBStorage":
         except ImportError as err:
             driver = getattr(err.__cause__, "name", None) or "a database driver"
             raise TrainingError(
-                f"the storage {shown} needs {driver}, which is not installed; pip install {DRIVERS.get(driver, driver)}"
+                f"the storage {shown} needs {driver}; run pip install {DRIVERS.get(driver, driver)}"
             ) from err
         except RuntimeError as err:  # made by another version of Optuna; it says how to convert it
             raise TrainingError(f"the storage {shown} cannot be used: {err}") from err
         except ValueError as err:
             raise TrainingError(
-                f"the storage is {shown}, expected a file or an address like postgresql://user:password@host:5432/name"
-                "; correct it"
+                f"the storage {shown} is no address; give a file, or one like postgresql://user:password@host:5432/name"
             ) from err
         except (DBAPIError, StorageInternalError) as err:
             if attempt == ATTEMPTS or not HALF_MADE.search(str(err.__cause__ or err)):

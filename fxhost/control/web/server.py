@@ -47,7 +47,7 @@ def import_websockets() -> Any:
     try:
         import websockets.sync.server
     except ImportError as err:
-        raise DeviceError("the web remote needs websockets; pip install 'fxhost[web]'") from err
+        raise DeviceError("the web remote needs websockets; run pip install 'fxhost[web]'") from err
     return websockets
 
 
@@ -84,7 +84,10 @@ class WebRemote:
                 self._serve_client, host, port, process_request=self._answer, max_size=MOST_BYTES, compression=None
             )
         except OSError as err:
-            raise DeviceError(f"the web remote cannot listen at {host}:{port}: {err.strerror or err}") from err
+            reason = str(err.strerror or err).partition(" (while")[0]
+            raise DeviceError(
+                f"the web remote cannot listen at {host}:{port}: {reason}; give another HOST:PORT"
+            ) from err
         self.port = int(self._server.socket.getsockname()[1])
         threading.Thread(target=self._server.serve_forever, name="fxhost web", daemon=True).start()
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from fxhost.errors import PresetError
+from fxhost.errors import PresetError, explain_unread
 from fxhost.preset.captures import aidax, coreaudioml, nam
 from fxhost.preset.captures.kinds import ENDINGS, HEAD, PACKED_ENDINGS, describe_kind, is_object, refuse_kind
 from fxhost.preset.captures.packed import PACKED, unpack_gzip
@@ -50,7 +50,7 @@ def is_capture(path: Path) -> bool:
     except IsADirectoryError as err:
         raise refuse_kind(path) from err
     except OSError as err:
-        raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+        raise PresetError(explain_unread(path, err)) from err
     is_packed = head.startswith(PACKED["gzip"]) and path.suffix.lower() == PACKED_ENDING
     return is_packed or is_object(head)
 
@@ -125,7 +125,7 @@ def read_content(path: Path) -> bytes:
             file.seek(0)
             content = file.read(MAX_FILE_SIZE)
     except OSError as err:
-        raise PresetError(f"cannot read {path}: {err.strerror or err}") from err
+        raise PresetError(explain_unread(path, err)) from err
     if content.startswith(PACKED["gzip"]):
         content = unpack_gzip(path, content, MAX_FILE_SIZE)
         if not is_object(content[:HEAD]):

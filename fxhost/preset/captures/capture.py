@@ -196,4 +196,6 @@ def refuse_wavenet(preset: Preset) -> None:
     PresetError
     """
     if isinstance(preset.architecture, WaveNet):
-        raise PresetError(f"{preset.path} is {preset.architecture.label}, which only a .nam file can hold")
+        raise PresetError(
+            f"{preset.path} is {preset.architecture.label}, which only a .nam file can hold; end the name in .nam"
+        )

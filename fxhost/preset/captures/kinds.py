@@ -4,7 +4,7 @@ import re
 from itertools import islice
 from pathlib import Path
 
-from fxhost.errors import PresetError
+from fxhost.errors import PresetError, explain_unread
 from fxhost.preset.captures.packed import PACKED, describe_packed, describe_zip
 from fxhost.preset.json_fields import show
 
@@ -95,6 +95,10 @@ def refuse_kind(path: Path) -> PresetError:
     path : Path
         The file. Only its first 4 KiB are read, at most 1 MiB of compressed content, and the directory of a zip.
     """
+    if path.suffix.lower() == ".toml" and path.is_file():
+        return PresetError(
+            f"{path} is a rig file, not a preset; play it with fxhost run, look at it with fxhost rig show"
+        )
     try:
         if path.is_dir():
             return PresetError(f"{path} {describe_folder(path)}")
@@ -102,7 +106,7 @@ def refuse_kind(path: Path) -> PresetError:
             head = file.read(HEAD)
             size = file.seek(0, 2)
     except OSError as err:
-        return PresetError(f"cannot read {path}: {err.strerror or err}")
+        return PresetError(explain_unread(path, err))
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return PresetError(f"{path} {describe_zip(path)}")
     for packing, magic in PACKED.items():
@@ -176,7 +180,7 @@ def describe_folder(path: Path) -> str:
         )
     captures = [name for name in names if name.lower().endswith((".pt", *ENDINGS, *PACKED_ENDINGS))]
     if not captures:
-        return "is a folder, and holds no preset or capture; give a preset file"
+        return "is a folder, and there is no preset or capture in it; give a preset file"
     shown = ", ".join(show(name)[1:-1] for name in captures[:MOST_NAMES])
     more = f" and {len(captures) - MOST_NAMES} more" if len(captures) > MOST_NAMES else ""
     return f"is a folder that holds {shown}{more}; give a preset file, or import all with fxhost import --all"

@@ -101,7 +101,9 @@ def describe_zip(path: Path) -> str:
         return "is a zip without a file in it; get the file again"
     if all(name.endswith(".npy") for name in files):
         return f"is a zip of numpy arrays ({list_names(files)}), weights without a network; give the capture itself"
-    return f"is a zip without a preset or a capture, of {list_names(files)}; give a .pt, .nam, .json or .aidax file"
+    return (
+        f"is a zip without a preset or a capture (it holds {list_names(files)}); give a .pt, .nam, .json or .aidax file"
+    )
 
 
 def list_zip(path: Path) -> list[str]:
