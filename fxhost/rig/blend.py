@@ -84,7 +84,7 @@ class Branch:
         if polarity not in (1, -1):
             raise RigError(f"a branch: polarity = {polarity!r}; expected 1 or −1")
         if not 0.0 <= delay_ms <= LONGEST_MS:
-            raise RigError(f"a branch: delay_ms = {delay_ms:g} is out of range; expected 0 to {LONGEST_MS:g}")
+            raise RigError(f"a branch: delay_ms = {delay_ms:g} is out of range; give 0 to {LONGEST_MS:g}")
         fields = (made, settings, polarity, float(delay_ms), id, tuple(ids) or name_parts(made))
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)

@@ -339,7 +339,7 @@ def test_a_mix_of_0_is_the_dry_signal_as_late_as_the_effect_and_1_is_the_effect(
 
 
 def test_a_mix_out_of_range_or_beside_a_knob_of_that_name_is_refused(make_preset: MakePreset) -> None:
-    with pytest.raises(RigError, match="mix = 3 is out of range; expected 0 to 1"):
+    with pytest.raises(RigError, match="mix = 3 is out of range; give 0 to 1"):
         fxhost.load(make_preset(1, 8), mix=3)
     preset = read_preset(make_preset(1, 8, 2))
     with pytest.raises(RigError, match="has a knob 'mix' of its own"):
@@ -599,19 +599,19 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "4: unknown key 'align': did you mean aligns?",
         "6: unknown key 'levl': did you mean level?",
         "8: no such preset: ts-overdriv; did you mean ts-overdrive?",
-        "9: tone: bass = 200 is out of range; expected −15 to 15 dB",
-        "10: a branch: pan = 3 is out of range; expected −1 to 1",
+        "9: tone: bass = 200 is out of range; give −15 to 15 dB",
+        "10: a branch: pan = 3 is out of range; give −1 to 1",
         "11: a branch has preset or slots, not both",
         "12: a branch needs a preset, or the slots that play in it; slots = [] is the dry signal",
         "19: delay_ms is 900; expected a number from 0 to 100",
         "22: a branch: mute = 3; expected true or false",
         "23: unknown key 'slott': did you mean slots?",
-        "27: volume: level = 20 is out of range; expected −60 to 12 dB",
+        "27: volume: level = 20 is out of range; give −60 to 12 dB",
         "28: unknown key 'mix': there is id, type, on, level, mute",
         "32: mix is 1.5; expected a number from 0 to 1",
         "39: a blend of 1 branches; expected 2 to 16",
         "44: unknown key 'levl1': did you mean level1?",
-        "44: blend: level2 = 30 is out of range; expected −60 to 12 dB",
+        "44: blend: level2 = 30 is out of range; give −60 to 12 dB",
         "44: blend: mute1 = 2; expected true or false",
     }
     assert expected - told == set()

@@ -148,9 +148,8 @@ def _check_odd(share: float, error: float, unexplained: float) -> None:
         )
     if not unexplained <= UNEXPLAINED_LIMIT:
         raise TrainingError(
-            f"whether the effect is the same inverted cannot be told: no model explains "
-            f"{100 * unexplained:.0f} % of the wet power, and at most {100 * UNEXPLAINED_LIMIT:g} % may be so; leave "
-            "polarity out"
+            f"whether the effect is the same inverted cannot be told: no model explains {100 * unexplained:.0f} % of "
+            f"the wet power, and at most {100 * UNEXPLAINED_LIMIT:g} % may be so; leave polarity out"
         )
 
 
