@@ -156,7 +156,7 @@ def test_the_file_is_read_again_and_the_scene_of_the_same_name_plays_on(
     ("old", "new", "told"),
     [
         ("mid = 4", "mid = 40", "rig.toml, line 14: tone: mid = 40 is out of range; give −15 to 15 dB"),
-        ('type = "tone"', "type = ", "rig.toml, line 7: no TOML"),
+        ('type = "tone"', "type = ", "rig.toml, line 7: this cannot be read as TOML"),
         ("note = 60", "note = 600", "rig.toml, line 17: note is 600; expected a number from 0 to 127"),
     ],
 )
