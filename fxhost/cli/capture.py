@@ -13,6 +13,7 @@ from fxhost.capture.pair import DRY, WET, CapturedPair, Lag, check_pair_folder, 
 from fxhost.capture.session import CaptureSession, Take
 from fxhost.cli.capture_screen import CaptureLines, CaptureScreen
 from fxhost.cli.console import end_like_ctrl_c, keeping_errors, make_console, print_error, print_json, say
+from fxhost.cli.idle_options import tell_idle_on_device
 from fxhost.cli.keys import has_terminal
 from fxhost.cli.window import Window
 from fxhost.errors import AudioError, DeviceError, FxhostError
@@ -41,7 +42,7 @@ SHORTEST_S, LONGEST_S = 2.0, 1200.0  # of a signal
 def run_capture(options: argparse.Namespace) -> int:
     """`fxhost capture`."""
     if options.output.suffix.lower() in NO_FOLDERS:
-        raise FxhostError(f"-o {options.output}: give a folder, for {DRY}, {WET} and what was measured")
+        raise FxhostError(f"{options.output} is named as a file; give a folder for {DRY}, {WET} and what was measured")
     check_pair_folder(options.output, overwrite=options.force, inputs=[options.signal])
     end_like_ctrl_c()
     try:
@@ -69,6 +70,7 @@ def _capture(options: argparse.Namespace) -> int:
     session = CaptureSession(
         signal, chosen, print_error, checks=not options.no_check, asks=has_screen and has_terminal()
     )
+    tell_idle_on_device(options.given, session.stream.host_api)
     take = _play(session, console, has_screen=has_screen, quiet=options.json)
     pair = make_pair(take, session, _find_lag)
     about = {
@@ -116,7 +118,9 @@ def _set_level(signal: Float32Array, rate: int, options: argparse.Namespace) -> 
     what = options.signal or "the test signal"
     seconds, peak = len(signal) / rate, float(np.abs(signal).max(initial=0.0))
     if not SHORTEST_S <= seconds <= LONGEST_S:
-        raise AudioError(f"{what} lasts {seconds:.1f} s, expected {SHORTEST_S:g} to {LONGEST_S:g} s; see --seconds")
+        raise AudioError(
+            f"{what} lasts {seconds:.1f} s, not {SHORTEST_S:g} to {LONGEST_S:g} s; give another one, or --seconds"
+        )
     if not peak:
         raise AudioError(f"{what} is silent; give one with sound")
     if options.peak is not None:

@@ -64,6 +64,7 @@ def _plays_take(options: argparse.Namespace) -> bool:
 IDLE = (
     Idle(("run", "render"), SOUND, _plays_rig, "with a rig file", "write it into the file"),
     Idle(("run",), ("input_device",), lambda o: o.input_file is not None, "with --input-file, which plays instead"),
+    Idle(("run",), ("howl_guard",), lambda o: o.input_file is not None, "with --input-file, which cannot howl"),
     Idle(
         ("run",),
         ("force",),
@@ -72,7 +73,7 @@ IDLE = (
     ),
     Idle(("run",), ("play_along_level",), lambda o: o.play_along is None, "without --play-along SONG"),
     Idle(
-        ("run", "bench"),
+        ("run", "bench", "capture"),
         ("device",),
         lambda o: o.input_device is not None and o.output_device is not None,
         "beside --input-device and --output-device",
@@ -91,7 +92,8 @@ IDLE = (
         "without -o FOLDER",
         "the ending of OUT.wav chooses the format",
     ),
-    Idle(("rig",), ("force",), lambda o: o.action != "init", "with check and show, which write no file"),
+    Idle(("capture",), ("signal_channel",), lambda o: o.signal is None, "without --signal DRY.wav"),
+    Idle(("rig",), ("force",), lambda o: o.action != "init", "with check, show and service, which write no file"),
     Idle(("presets",), ("json",), lambda o: o.action != "list", "with add and remove"),
     Idle(("info",), ("all",), lambda o: o.json, "with --json, which tells everything"),
     Idle(
@@ -167,7 +169,7 @@ def tell_idle_on_device(given: dict[str, str], host_api: str, *, is_live: bool =
     from fxhost.io.jack import HOST_API
 
     if host_api == VIRTUAL:
-        names = ["client_name", "no_connect", "connect_to", "patience", *["input_channel"][: int(is_live)]]
+        names = ["client_name", "no_connect", "connect_to", "patience", *["input_channel", "howl_guard"][: 2 * is_live]]
         where = "on the virtual device"
     elif host_api == HOST_API:
         names, where = ["latency"], "on JACK, whose server decides on it"

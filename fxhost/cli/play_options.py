@@ -117,7 +117,11 @@ def add_beside(group: Group) -> None:
         "is heard, but not recorded; a stops and starts it",
     )
     group.add_argument(
-        "--play-along-level", type=number(-40, 40), default=0.0, metavar="DB", help="of the song in dB (default 0)"
+        "--play-along-level",
+        type=number(-40, 40, unit="dB"),
+        default=0.0,
+        metavar="DB",
+        help="level of the song, −40 to 40 dB (default 0)",
     )
 
 
@@ -168,22 +172,35 @@ def add_render(command: argparse.ArgumentParser) -> None:
 
 def add_capture(capture: argparse.ArgumentParser) -> None:
     """Options of `fxhost capture`."""
-    capture.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for dry.wav and wet.wav")
+    capture.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the folder to write dry.wav and wet.wav into",
+    )
     signal = capture.add_argument_group("signal")
-    signal.add_argument("--signal", type=Path, metavar="DRY.wav", help="play this instead of that of `fxhost signal`")
+    signal.add_argument("--signal", type=Path, metavar="DRY.wav", help="play this recording instead of the test signal")
     signal.add_argument(
-        "--signal-channel", type=channel, metavar="left|right|N", help="of that file (default: what carries the signal)"
+        "--signal-channel",
+        type=channel,
+        metavar="CHANNEL",
+        help="channel of DRY.wav: left, right, or a number from 1 (default: the one with the signal)",
     )
     signal.add_argument(
         "--seconds",
         type=number(5, 1200, unit="seconds"),
         metavar="S",
-        help="how much to play, 5 to 1200 seconds (default: 180, or the file)",
+        help="length, 5 to 1200 s (default: 180, or all of DRY.wav)",
     )
     signal.add_argument(
-        "--peak", type=number(-60, 0), metavar="DB", help="its peak in dB of full scale (default: as it is, −1)"
+        "--peak",
+        type=number(-60, 0, unit="dB"),
+        metavar="DB",
+        help="peak level, −60 to 0 dB of full scale (default −1, or that of DRY.wav)",
     )
-    signal.add_argument("--no-check", action="store_true", help="record at once, without the level check of 5 seconds")
+    signal.add_argument("--no-check", action="store_true", help="record at once, without the level check of 5 s before")
     device = capture.add_argument_group("device")
     add_device(device)
     device.add_argument(

@@ -82,9 +82,9 @@ class Branch:
         values = {LEVEL: level, PAN: pan, MUTE: mute, SOLO: solo}
         settings = {each.name: check_setting("a branch", BRANCH, each.name, value) for each, value in values.items()}
         if polarity not in (1, -1):
-            raise RigError(f"a branch: polarity = {polarity!r}; expected 1 or −1")
+            raise RigError(f"a branch: polarity = {polarity!r}; give 1 or −1")
         if not 0.0 <= delay_ms <= LONGEST_MS:
-            raise RigError(f"a branch: delay_ms = {delay_ms:g} is out of range; give 0 to {LONGEST_MS:g}")
+            raise RigError(f"a branch: delay_ms = {delay_ms:g} is out of range; give 0 to {LONGEST_MS:g} ms")
         fields = (made, settings, polarity, float(delay_ms), id, tuple(ids) or name_parts(made))
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)
@@ -148,7 +148,7 @@ class Blend(Part):
         super().__init__()
         self.branches = tuple(_as_branch(branch) for branch in branches)
         if not 2 <= len(self.branches) <= MOST_BRANCHES:
-            raise RigError(f"a blend of {len(self.branches)} branches; expected 2 to {MOST_BRANCHES}")
+            raise RigError(f"a blend has {len(self.branches)} branches; give 2 to {MOST_BRANCHES}")
         self.aligns, self.mix = aligns, check_mix(self.KIND, mix)
         is_panned = any(branch.settings[PAN.name] for branch in self.branches)
         if is_panned and stereo is False:

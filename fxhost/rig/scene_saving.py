@@ -39,7 +39,7 @@ def save_scene(text: str, playing: Playing, gains_db: tuple[float, float]) -> tu
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as err:
-        raise RigError(f"it is no TOML any more: {err}") from err
+        raise RigError(f"it cannot be read as TOML any more: {err}; mend it") from err
     writer = _Writer(content, playing)
     writer.write_gains(gains_db)
     for n in range(len(playing.ids)):

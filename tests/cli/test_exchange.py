@@ -318,7 +318,7 @@ def test_the_commands_import_export_and_tell(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["architecture"]["hidden_size"] == 6
     assert_one_line(run_fxhost("import", source, "-o", tmp_path / "a.pt"), "exists already")
     assert_one_line(run_fxhost("import", tmp_path / "a.pt", "-o", tmp_path / "b.pt"), "is a preset already")
-    assert_one_line(run_fxhost("import", "-o", tmp_path / "b.pt"), "give one FILE, or --all FOLDER")
+    assert_one_line(run_fxhost("import", "-o", tmp_path / "b.pt"), "give either one FILE or --all FOLDER")
 
 
 def test_a_collection_is_imported_with_a_table_of_failures(tmp_path: Path) -> None:

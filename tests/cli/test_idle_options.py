@@ -27,7 +27,7 @@ VIRTUAL = ("--device", "virtual", "--duration", 0.1)
         ("render a b.wav c.wav --scene Lead", "--scene Lead does nothing without a rig file"),
         ("render a.toml b.wav c.wav --input-gain-db 0", "--input-gain-db 0 does nothing with a rig file"),
         ("render a.take b.wav --sample-rate 48000", "--sample-rate 48000 does nothing with a take"),
-        ("rig check --force", "--force does nothing with check and show"),
+        ("rig check --force", "--force does nothing with check, show and service"),
         ("presets add . --json", "--json does nothing with add and remove"),
         ("info a --all --json", "--all does nothing with --json"),
         ("import --all a -o b --sample-rate 44100", "--sample-rate 44100 does nothing with --all"),

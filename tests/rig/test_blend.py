@@ -282,7 +282,7 @@ def test_all_that_is_in_a_branch_can_be_turned_under_a_name_of_its_own(make_pres
     ]
     with pytest.raises(RigError, match=r"did you mean amp\.level"):
         blend.set_to({"amp.levl": 3.0})
-    with pytest.raises(RigError, match=r"mute2 = 0\.5; expected true or false"):
+    with pytest.raises(RigError, match=r"mute2 = 0\.5; give true or false"):
         blend.set_to({"mute2": 0.5})
 
 
@@ -349,7 +349,7 @@ def test_a_mix_out_of_range_or_beside_a_knob_of_that_name_is_refused(make_preset
 @pytest.mark.parametrize(
     ("branches", "message"),
     [
-        ([fxhost.Branch()], "a blend of 1 branches; expected 2 to 16"),
+        ([fxhost.Branch()], "a blend has 1 branches; give 2 to 16"),
         ([fxhost.Branch()] * 17, "a blend of 17 branches"),
         ([fxhost.Branch(id="a"), fxhost.Branch(id="A")], r"two parameters of a blend are called 'a\.level'"),
     ],
@@ -604,15 +604,15 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "11: a branch has preset or slots, not both",
         "12: a branch needs a preset, or the slots that play in it; slots = [] is the dry signal",
         "19: delay_ms is 900; expected a number from 0 to 100",
-        "22: a branch: mute = 3; expected true or false",
+        "22: a branch: mute = 3; give true or false",
         "23: unknown key 'slott': did you mean slots?",
         "27: volume: level = 20 is out of range; give −60 to 12 dB",
         "28: unknown key 'mix': there is id, type, on, level, mute",
         "32: mix is 1.5; expected a number from 0 to 1",
-        "39: a blend of 1 branches; expected 2 to 16",
+        "39: a blend has 1 branches; give 2 to 16",
         "44: unknown key 'levl1': did you mean level1?",
         "44: blend: level2 = 30 is out of range; give −60 to 12 dB",
-        "44: blend: mute1 = 2; expected true or false",
+        "44: blend: mute1 = 2; give true or false",
     }
     assert expected - told == set()
     assert_one_line(call_fxhost("run", path, "--device", "virtual"), "line 4: unknown key 'align'")

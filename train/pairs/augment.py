@@ -135,8 +135,8 @@ def prepare_augmentation(names: Sequence[str], pairs: Sequence[Pair]) -> Augment
 def _check_linear(error: float) -> None:
     if not error <= LINEAR_LIMIT:  # also true for NaN
         raise TrainingError(
-            f"gain needs a linear effect: no filter explains {100 * error:.3g} % of the wet power, and at most "
-            f"{100 * LINEAR_LIMIT:g} % may be so; leave gain out"
+            f"gain needs a linear effect: no filter explains {100 * error:.3g} % of the wet power, where "
+            f"{100 * LINEAR_LIMIT:g} % is the most; leave gain out"
         )
 
 
@@ -149,7 +149,7 @@ def _check_odd(share: float, error: float, unexplained: float) -> None:
     if not unexplained <= UNEXPLAINED_LIMIT:
         raise TrainingError(
             f"whether the effect is the same inverted cannot be told: no model explains {100 * unexplained:.0f} % of "
-            f"the wet power, and at most {100 * UNEXPLAINED_LIMIT:g} % may be so; leave polarity out"
+            f"the wet power, where {100 * UNEXPLAINED_LIMIT:g} % is the most; leave polarity out"
         )
 
 
