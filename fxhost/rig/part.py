@@ -29,7 +29,7 @@ def check_setting(part: str, parameters: Sequence[Parameter], name: str, value: 
         if parameter.name == name:
             if parameter.taper == "switch":
                 if value not in (0, 1):
-                    raise RigError(f"{part}: {name} = {value!r}; expected true or false")
+                    raise RigError(f"{part}: {name} = {value!r}; give true or false")
                 return float(value)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise RigError(f"{part}: {name} = {value!r} is no number; give {parameter.describe_range()}")

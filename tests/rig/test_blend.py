@@ -350,7 +350,7 @@ def test_a_mix_out_of_range_or_beside_a_knob_of_that_name_is_refused(make_preset
     ("branches", "message"),
     [
         ([fxhost.Branch()], "a blend has 1 branches; give 2 to 16"),
-        ([fxhost.Branch()] * 17, "a blend of 17 branches"),
+        ([fxhost.Branch()] * 17, "a blend has 17 branches"),
         ([fxhost.Branch(id="a"), fxhost.Branch(id="A")], r"two parameters of a blend are called 'a\.level'"),
     ],
 )
