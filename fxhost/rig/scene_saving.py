@@ -1,13 +1,19 @@
 """What was turned and switched in the scene that plays goes back into its rig file; nothing else there changes."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fxhost.errors import RigError
+from fxhost.rig.blend import Blend
+from fxhost.rig.blend_slot import OWN, WHOLE
+from fxhost.rig.effect import Effect
+from fxhost.rig.part import Part
+from fxhost.rig.part_reading import flatten
 from fxhost.rig.playing import Playing
 from fxhost.rig.toml_editing import change_text
 from fxhost.rig.toml_lines import Place
+from fxhost.stages.parallel.stages import BRANCH, MIX
 
 Change = tuple[Place, Any]
 
@@ -75,16 +81,15 @@ class _Writer:
     def write_slot(self, n: int) -> None:
         """What has been turned and switched of a slot."""
         name, slot, sound = self.playing.ids[n], self.sound.slots[n], self.sound
-        settings: dict[str, Any] = {}
-        for parameter, value, saved in zip(slot.parameters, sound.knobs.values[n], sound.saved[n], strict=True):
-            if value != saved:
-                settings[parameter.name] = _round(value)
-                self.told.append(f"{name} {parameter.name} {parameter.format(value)}")
         own = self.content["slot"][n] if self.scene is None else self.scene.get("slots", {}).get(name)
         place: Place = ("slot", n) if self.scene is None else (*self.place, "slots", name)
-        if settings and slot.kind == "effect":
-            knobs = {**self.content["slot"][n].get("knobs", {}), **(own or {}).get("knobs", {})}
-            settings = {"knobs": {_name_in(knobs, knob): value for knob, value in settings.items()}}
+        settings: dict[Any, Any] = {}
+        for k, parameter in enumerate(slot.parameters):
+            value = sound.knobs.values[n][k]
+            if value != sound.saved[n][k]:
+                written = bool(value) if parameter.taper == "switch" else _round(value)
+                self._put(settings, self._path(n, k, own or {}), written)
+                self.told.append(f"{name} {parameter.name} {parameter.format(value)}")
         self._add(place, own, settings)
         if sound.is_on[n] != sound.scene.is_on[n]:
             self.told.append(f"{name} {'on' if sound.is_on[n] else 'off'}")
@@ -93,14 +98,32 @@ class _Writer:
             else:
                 self._write_lists(name, sound.is_on[n], self.content["slot"][n].get("on", True))
 
-    def _add(self, place: Place, own: dict[str, Any] | None, settings: dict[str, Any]) -> None:
+    def _path(self, n: int, k: int, own: dict[str, Any]) -> Place:
+        """Where a parameter stands in the table of a slot, or in what a scene changes of it."""
+        part, base = self.sound.scene.parts[n], self.content["slot"][n]
+        if not isinstance(part, Blend):
+            knobs = {**base.get("knobs", {}), **own.get("knobs", {})}
+            return _path_in_part(part, k, knobs)
+        if self.scene is None:
+            return _path_in_blend(part, k, base)
+        name = part.parameters[k].name
+        known = {".".join(path): path for path, _ in flatten(own)}
+        return known.get(name, tuple(name.split(".")))
+
+    @staticmethod
+    def _put(settings: dict[Any, Any], path: Place, value: Any) -> None:
+        for part in path[:-1]:
+            settings = settings.setdefault(part, {})
+        settings[path[-1]] = value
+
+    def _add(self, place: Place, own: Any, settings: Mapping[Any, Any]) -> None:
         """Set values in a table; one that is not there is made with all of them."""
         if own is None and settings:
             self.changes.append((place, settings))
             return
         for key, value in settings.items():
             if isinstance(value, dict):
-                self._add((*place, key), (own or {}).get(key), value)
+                self._add((*place, key), own[key] if isinstance(own, list) else own.get(key), value)
             else:
                 self.changes.append(((*place, key), value))
 
@@ -115,10 +138,34 @@ class _Writer:
                 self.scene[key] = after
 
 
-def _name_in(knobs: dict[str, Any], name: str) -> str:
-    """What a knob is called in a table, where names may be in either case and numbered."""
+def _path_in_part(part: Effect | Part, k: int, knobs: Mapping[str, Any]) -> Place:
+    """Where a parameter stands in a table: those of a network among its knobs, under the name that they have there.
+
+    The names of knobs may be in either case, and numbered.
+    """
+    name = part.parameters[k].name
+    if not isinstance(part, Effect) or k >= len(part.preset.knobs):
+        return (name,)
     folded = name.casefold()
-    return next((each for each in knobs if each.casefold() in (folded, f"1.{folded}")), name)
+    return ("knobs", next((each for each in knobs if each.casefold() in (folded, f"1.{folded}")), name))
+
+
+def _path_in_blend(blend: Blend, k: int, table: Mapping[str, Any]) -> Place:
+    """Where a parameter stands in the table of a blend, in that of a branch, or in those of the parts of one."""
+    at = blend.places[k]
+    if at.branch == WHOLE:
+        return (MIX.name,)
+    key = "branches" if "branches" in table else "branch"
+    inside, path = table[key][at.branch], (key, at.branch)
+    if at.part == OWN:
+        return (*path, BRANCH[at.number].name)
+    part = blend.branches[at.branch].parts[at.part]
+    if "preset" not in inside:
+        slots = "slots" if "slots" in inside else "slot"
+        inside, path = inside[slots][at.part], (*path, slots, at.part)  # type: ignore[assignment]
+    if isinstance(part, Blend):
+        return (*path, *_path_in_blend(part, at.number, inside))
+    return (*path, *_path_in_part(part, at.number, inside.get("knobs", {})))
 
 
 def _round(value: float) -> float:

@@ -7,16 +7,13 @@ A value takes the place of the one before. A new key goes behind the last key of
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fxhost.errors import RigError
-from fxhost.rig.toml_lines import Line, Place, read_lines
-
-MOST_OF_A_VALUE = 1 << 14  # characters
+from fxhost.rig.toml_lines import Line, Place, find_end, read_lines
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_MAY_END = re.compile(r"(?=[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z))")
 
 
 def change_text(text: str, changes: Sequence[tuple[Place, Any]]) -> str:
@@ -59,21 +56,40 @@ def _change(text: str, place: Place, value: Any) -> str | None:
     lines = list(read_lines(text))
     keys = {line.place: line for line in lines if not line.is_header}
     for depth in range(len(place), 0, -1):
-        if line := keys.get(place[:depth]):  # the key itself, or that of an inline table around it
-            inline = tomllib.loads(text)
-            _set(inline, place, value)
-            for part in place[:depth]:
-                inline = inline[part]  # type: ignore[index]
-            start = _offset(text, line.number) + line.value_at
-            end = _end_of_value(text, start)
-            return None if end is None else f"{text[:start]}{format_value(inline)}{text[end:]}"
+        if line := keys.get(place[:depth]):  # the key itself, or that of an array or inline table around it
+            values = {line.place: line.value_at, **line.inner}
+            return _change_value(text, values, place, value)
     headers = [line for line in lines if line.is_header and place[: len(line.place)] == line.place]
     header = max(headers, key=lambda line: len(line.place), default=Line(0, (), True))
     name = place[len(header.place) :]
     return None if any(isinstance(part, int) for part in name) else _insert(text, lines, header, name, value)
 
 
-def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any) -> str | None:
+def _change_value(text: str, values: Mapping[Place, int], place: Place, value: Any) -> str | None:
+    """The text with a value changed, or added to the innermost inline table around it.
+
+    Parameters
+    ----------
+    text : str
+    values : mapping of Place to int
+        Where a value begins, and those inside of it.
+    place : Place
+    value : object
+    """
+    found = next(place[:depth] for depth in range(len(place), 0, -1) if place[:depth] in values)
+    at = values[found]
+    end = find_end(text, at)
+    if found == place:
+        return f"{text[:at]}{format_value(value)}{text[end:]}"
+    name = place[len(found) :]
+    if text[at] != "{" or any(isinstance(part, int) for part in name):
+        return None
+    before = text[: end - 1].rstrip()
+    separator = " " if before.endswith("{") else ", "
+    return f"{before}{separator}{_format_place(name)} = {format_value(value)} {text[end - 1 :]}"
+
+
+def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any) -> str:
     """The text with a new key behind the last one of a table."""
     later = [line for line in lines if line.number > header.number]
     following = next((line for line in later if line.is_header), None)
@@ -84,10 +100,7 @@ def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any)
     if own:
         row = rows[own[-1].number - 1]
         indent = row[: len(row) - len(row.lstrip())]
-        end = _end_of_value(text, _offset(text, own[-1].number) + own[-1].value_at)
-        if end is None:
-            return None
-        at = text.count("\n", 0, end) + 1
+        at = text.count("\n", 0, find_end(text, own[-1].value_at)) + 1
     elif header.number:
         at = header.number
     else:  # the first key of the file, in front of the first table and the comment above it
@@ -101,25 +114,9 @@ def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any)
     return "".join(rows)
 
 
-def _offset(text: str, number: int) -> int:
-    """Where a line begins."""
-    return sum(map(len, _split_rows(text)[: number - 1]))
-
-
 def _split_rows(text: str) -> list[str]:
     """The lines with their ends; str.splitlines knows more ends than TOML."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
-
-
-def _end_of_value(text: str, start: int) -> int | None:
-    """Where the value that begins at a place ends: the nearest place where it is whole, and only a comment follows."""
-    for match in _MAY_END.finditer(text, start, min(len(text), start + MOST_OF_A_VALUE)):
-        try:
-            tomllib.loads(f"x = {text[start : match.start()]}")
-        except tomllib.TOMLDecodeError:
-            continue
-        return match.start()
-    return None
 
 
 def format_value(value: Any) -> str:

@@ -2,15 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-_PART = r"""(?:[\w-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_PART = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _NAME = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
-_HEADER = re.compile(rf"^[ \t]*\[(\[)?[ \t]*({_NAME})[ \t]*\]")
-_KEY = re.compile(rf"^[ \t]*({_NAME})[ \t]*=[ \t]*")
-_INNER_KEY = re.compile(r"([\w.\-]+|\"[^\"\n]*\"|'[^'\n]*')\s*=")
+_HEADER = re.compile(rf"[ \t]*\[(\[)?[ \t]*({_NAME})[ \t]*\]")
+_KEY = re.compile(rf"[ \t]*({_NAME})[ \t]*=[ \t]*")
+_INNER_KEY = re.compile(rf"({_NAME})[ \t]*=[ \t]*")
 _WORD = re.compile(r"[\w.\-+:]+")  # a number, a date, true, false
 _STRING = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
 
@@ -29,21 +30,25 @@ class Line:
         The path of the table or key, such as ('slot', 0, 'preset').
     is_header : bool
     value_at : int
-        Where the value of a key begins in the line.
+        Where the value of a key begins in the text.
+    inner : mapping of Place to int
+        Where the tables and values in the array or inline table that is the value begin in the text.
     """
 
     number: int
     place: Place
     is_header: bool
     value_at: int = 0
+    inner: Mapping[Place, int] = field(default_factory=dict)
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """The lines that begin a table or a key, in order. Keys inside an inline table or array have none."""
+    """The lines that begin a table or a key, in order; not those inside an array, an inline table or a text."""
     counts: dict[Place, int] = {}
     table: Place = ()
-    read = 0  # the end of the arrays and inline tables that have been read
-    for number, (start, line) in enumerate(zip(_find_starts(text), text.split("\n"), strict=True), 1):
+    at, read = 0, 0  # where the next line begins, and the end of the values that have been read
+    for number, line in enumerate(text.split("\n"), 1):
+        start, at = at, at + len(line) + 1
         if start < read:
             continue
         if header := _HEADER.match(line):
@@ -57,14 +62,10 @@ def read_lines(text: str) -> Iterator[Line]:
                     table = (*table, counts[table])
             yield Line(number, table, True)
         elif key := _KEY.match(line):
-            place = (*table, *split_name(key[1]))
-            yield Line(number, place, False, key.end())
-            read = _read_value(text, start + key.end(), place, number, {})
-
-
-def _find_starts(text: str) -> list[int]:
-    """Where each line begins."""
-    return [0, *(match.end() for match in re.finditer("\n", text))]
+            place, value_at = (*table, *split_name(key[1])), start + key.end()
+            is_nested = text[value_at : value_at + 1] in ("[", "{")
+            read, inner = _find_inner(text, value_at, place) if is_nested else (find_end(text, value_at), {})
+            yield Line(number, place, False, value_at, inner)
 
 
 def split_name(name: str) -> list[str]:
@@ -86,31 +87,31 @@ def find_lines(text: str) -> dict[Place, int]:
     without the number of a table, such as ('slot',), has the line of the first.
     """
     lines: dict[Place, int] = {(): 1}
+    ends = [match.start() for match in re.finditer("\n", text)]
     table: Place = ()
-    starts = _find_starts(text)
     for line in read_lines(text):
-        first = 1 if line.is_header else len(table) + 1
-        for depth in range(first, len(line.place) + 1):
+        for depth in range(1 if line.is_header else len(table) + 1, len(line.place) + 1):
             lines.setdefault(line.place[:depth], line.number)
         if line.is_header:
             table = line.place
             lines[table] = line.number
-        else:
-            _read_value(text, starts[line.number - 1] + line.value_at, line.place, line.number, lines)
+        for place, at in line.inner.items():
+            lines.setdefault(place, 1 + bisect_left(ends, at))
     return lines
 
 
-def _read_value(text: str, at: int, path: Place, line: int, lines: dict[Place, int]) -> int:
-    """Note the lines in the value that begins at a character; return its end, or a place in its own line."""
+def find_end(text: str, at: int) -> int:
+    """Where the value that begins at a character ends."""
     if text[at : at + 1] in ("[", "{"):
-        return _find_inner_lines(text, at, path, line, lines)
-    string = _STRING.match(text, at)
-    return string.end() if string else at
+        return _find_inner(text, at, ())[0]
+    found = _STRING.match(text, at) or _WORD.match(text, at)
+    return found.end() if found else at
 
 
-def _find_inner_lines(text: str, at: int, path: Place, line: int, lines: dict[Place, int]) -> int:
-    """Note the lines of the tables and keys in an array or inline table that begins at a character; return its end."""
+def _find_inner(text: str, at: int, path: Place) -> tuple[int, dict[Place, int]]:
+    """The end of an array or inline table that begins at a character, and where the tables and values in it begin."""
     opened: list[tuple[Place, int]] = []  # arrays and tables that are open: their paths, and the element; −1 in a table
+    inner: dict[Place, int] = {}
     while at < len(text):
         sign = text[at]
         if sign == "#":
@@ -118,29 +119,27 @@ def _find_inner_lines(text: str, at: int, path: Place, line: int, lines: dict[Pl
             continue
         if opened and opened[-1][1] < 0 and (key := _INNER_KEY.match(text, at)):
             path = opened[-1][0]
-            for name in key[1].strip("\"'").split("."):
+            for name in split_name(key[1]):
                 path = (*path, name)
-                lines.setdefault(path, line)
+                inner.setdefault(path, key.end())
             at = key.end()
             continue
         if skipped := _STRING.match(text, at) or _WORD.match(text, at):
-            line += skipped[0].count("\n")
             at = skipped.end()
             continue
         if sign in "[{":
             if opened and opened[-1][1] >= 0:
                 path = (*opened[-1][0], opened[-1][1])
-                lines.setdefault(path, line)
+                inner.setdefault(path, at)
             opened.append((path, 0 if sign == "[" else -1))
         elif sign in "]}":
             opened.pop()
             if not opened:
-                return at + 1
+                return at + 1, inner
         elif sign == "," and opened[-1][1] >= 0:
             opened[-1] = (opened[-1][0], opened[-1][1] + 1)
-        line += sign == "\n"
         at += 1
-    return at
+    return at, inner
 
 
 def line_of(lines: dict[Place, int], path: Place) -> int:

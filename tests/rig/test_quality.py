@@ -62,7 +62,7 @@ def test_each_scene_plays_the_model_of_its_quality(rig_file: Path) -> None:
 def test_a_change_of_quality_while_it_plays_is_a_crossfade_to_the_other_model(rig_file: Path) -> None:
     stand, light = (
         Stand(load_rig(rig_file), sine()),
-        Stand(fxhost.Rig([fxhost.load(rig_file.with_name("amp.nam"), 0)]), sine()),
+        Stand(fxhost.Rig([fxhost.load(rig_file.with_name("amp.nam"), quality=0)]), sine()),
     )
     for each in (stand, light):
         each.play(200)

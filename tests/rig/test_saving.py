@@ -84,8 +84,9 @@ def test_a_file_without_a_line_end_or_a_key_gets_them() -> None:
         change_text(first, [(("input_gain_db",), -1.5)]) == "# My rig\n\ninput_gain_db = -1.5\n\n# the amp\n[[slot]]\n"
     )
     dated = 'scene = [\n  { name = "a", d = 1979-05-27 },\n] # all\n'
-    expected = 'scene = [{ name = "a", d = 1979-05-27, on = ["b"] }] # all\n'
+    expected = 'scene = [\n  { name = "a", d = 1979-05-27, on = ["b"] },\n] # all\n'
     assert change_text(dated, [(("scene", 0, "on"), ["b"])]) == expected
+    assert change_text("a = [ {}, { } ] # {", [(("a", 1, "b", "c"), 2)]) == "a = [ {}, { b.c = 2 } ] # {"
     assert change_text("", [(("input_gain_db",), 1)]) == "input_gain_db = 1\n\n"
 
 
@@ -112,10 +113,10 @@ def test_what_looks_like_a_table_in_a_text_is_none() -> None:
     assert changed == "x = '''\n[[scene]]\n'''\non = true\n[[scene]]\noutput_gain_db = 2\n"
 
 
-def test_what_cannot_be_changed_is_told_to_be_written_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fxhost.rig.toml_editing.read_lines", lambda text: iter(()))  # as if nothing were found
-    with pytest.raises(RigError, match=r"change yourself: scene\.1\.output_gain_db = 2; on = true$"):
-        change_text("[[scene]]\noutput_gain_db = 1\n", [(("scene", 0, "output_gain_db"), 2.0), (("on",), True)])
+def test_what_cannot_be_changed_is_told_to_be_written_by_hand() -> None:
+    text = "[[scene]]\nname = 'x'\non = 1979-05-27 07:32:00\n"
+    with pytest.raises(RigError, match=r"change yourself: scene\.1\.output_gain_db = 2; scene\.1\.on = true$"):
+        change_text(text, [(("scene", 0, "output_gain_db"), 2.0), (("scene", 0, "on"), True)])
 
 
 def test_numbers_are_written_as_they_are_read() -> None:
@@ -280,6 +281,115 @@ def test_the_example_is_saved_with_all_its_comments(tmp_path: Path) -> None:
         "+ slots.tone = { mid = 4, treble = 2, bass = 3 }",
         "+ slots.gate = { threshold = -45 }",
     ]
+
+
+BLEND = """\
+[[slot]]
+id = "amps"
+type = "blend"
+aligns = false
+branches = [
+  { id = "clean", preset = "amp.pt", level = -3 },  # the clean one
+  # and what is driven
+  { slots = [{ preset = "ts-overdrive", mix = 0.5 }, { id = "eq", type = "tone" }] },
+]
+
+[[slot]]
+id = "drive"
+preset = "ts-overdrive"
+mix = 0.8                # not all of it
+
+[[slot]]
+id = "boost"
+type = "volume"
+"""
+TABLES = BLEND.replace(
+    BLEND[BLEND.index("branches = [") : BLEND.index("\n\n[[slot]]")],
+    """
+[[slot.branch]]
+id = "clean"
+preset = "amp.pt"
+level = -3 # the clean one
+
+[[slot.branch]]
+[[slot.branch.slot]]
+preset = "ts-overdrive"
+mix = 0.5
+[[slot.branch.slot]]
+id = "eq"
+type = "tone"
+""",
+)
+
+
+def turn(session: Session, **values: float) -> None:
+    """Turn the parameters of the slots to values, by names such as amps.clean.level."""
+    board = session.knobs
+    names = [f"{session.rig.ids[n]}.{session.slots[n].parameters[k].name}" for n, k in board.places]
+    for name, value in values.items():
+        board.set(names.index(name), value)
+
+
+TURNED = {
+    "amps.clean.level": -6.0,
+    "amps.mute2": 1.0,
+    "amps.clean.knob 1": 0.75,
+    "amps.2.mix": 0.25,
+    "amps.2.bass": 3.0,
+    "drive.mix": 0.4,
+    "boost.level": 2.5,
+}
+
+
+@pytest.mark.parametrize("how", ["inline", "tables"])
+def test_a_blend_without_scenes_is_changed_in_its_branches(how: str, rig_file: Path) -> None:
+    rig_file.write_text(before := BLEND if how == "inline" else TABLES)
+    session = make_session(rig_file)
+    turn(session, **TURNED)
+    assert "saved rig.toml: amps clean.level −6.0 dB, amps mute2 on" in give(session)
+    text = rig_file.read_text()
+    if how == "inline":
+        assert difference(before, text) == [
+            '-   { id = "clean", preset = "amp.pt", level = -3 },  # the clean one',
+            '+   { id = "clean", preset = "amp.pt", level = -6, knobs = { "knob 1" = 0.75 } },  # the clean one',
+            '-   { slots = [{ preset = "ts-overdrive", mix = 0.5 }, { id = "eq", type = "tone" }] },',
+            '+   { slots = [{ preset = "ts-overdrive", mix = 0.25 }, { id = "eq", type = "tone", bass = 3 }], mute = true },',
+            "- mix = 0.8                # not all of it",
+            "+ mix = 0.4                # not all of it",
+            "+ level = 2.5",
+        ]
+    else:
+        assert [line for line in difference(before, text) if line[0] == "-"] == [
+            "- level = -3 # the clean one",
+            "- mix = 0.5",
+            "- mix = 0.8                # not all of it",
+        ]
+    values = [[each.default for each in slot.parameters] for slot in load_rig(rig_file).slots_at(48_000)]
+    assert values == session.knobs.values
+    assert "nothing to save" in give(session)
+
+
+def test_a_blend_in_a_scene_is_changed_by_the_names_of_its_parameters(rig_file: Path) -> None:
+    scenes = '\n[[scene]]\nname = "A"\n\n[[scene]]\nname = "B"\nslots.amps = { clean.level = -1 } # more\n'
+    rig_file.write_text(before := BLEND + scenes)
+    session = make_session(rig_file)
+    turn(session, **TURNED)
+    give(session)
+    assert difference(before, first := rig_file.read_text()) == [
+        '+ slots.amps = { clean = { level = -6, "knob 1" = 0.75 }, mute2 = true, 2 = { mix = 0.25, bass = 3 } }',
+        "+ slots.drive = { mix = 0.4 }",
+        "+ slots.boost = { level = 2.5 }",
+    ]
+    give(session, ChooseScene(1))
+    turn(session, **{"amps.clean.level": -2.0, "amps.2.bass": 1.0})
+    give(session)
+    assert difference(first, rig_file.read_text()) == [
+        "- slots.amps = { clean.level = -1 } # more",
+        "+ slots.amps = { clean.level = -2, 2 = { bass = 1 } } # more",
+    ]
+    for sound, scene in zip(session.playing.sounds, load_rig(rig_file).scenes, strict=True):
+        read = load_rig(rig_file).slots_at(48_000, scene)
+        assert [[each.default for each in slot.parameters] for slot in read] == sound.saved
 
 
 def test_a_file_that_has_become_another_rig_is_left_as_it_is(rig_file: Path) -> None:
