@@ -219,7 +219,7 @@ def test_every_way_to_play_takes_a_quality(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "rig.toml").read_text())["slot"][0]["quality"] == 0.2
     assert np.array_equal(fxhost.load_rig(tmp_path / "rig.toml")(audio, 48_000), low(audio, 48_000))
     refused = call_fxhost("run", tmp_path / "rig.toml", "--device", "virtual", "--nam-quality", "low")
-    assert_one_line(refused, "--nam-quality goes with presets")
+    assert_one_line(refused, "--nam-quality low does nothing with a rig file")
 
 
 def test_import_takes_a_quality_of_one_file_and_of_a_folder_with_single_models_too(tmp_path: Path) -> None:

@@ -489,7 +489,7 @@ def test_only_what_was_cut_off_can_be_resumed_and_only_with_the_same_recordings_
         fit(settings, [pair], output, resume=True, test=other)
     with pytest.raises(TrainingError, match="begun with seed 3, and now it is 4"):
         fit(replace(settings, seed=4), [pair], output, resume=True)
-    with pytest.raises(TrainingError, match="begun with start_from None, got"):
+    with pytest.raises(TrainingError, match="begun with start_from None, and now it is"):
         fit(settings, [pair], output, resume=True, start_from=shipped_presets_folder() / "identity.pt")
     with pytest.raises(FileError, match="by --resume, or add --force"):
         fit(settings, [pair], output)
