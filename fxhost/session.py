@@ -197,6 +197,7 @@ class Session:
                 stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             recordings = self.recordings
             recordings.open(self.input_files)
+            self.locked_memory = lock_memory(self.rack.arrays)  # with the ring of the recording
             stack.callback(recordings.close)
             stack.callback(lambda: unlock_memory(self.rack.arrays))
             stack.callback(self.stream.close)
@@ -262,6 +263,7 @@ class Session:
         if controls.wants_take:
             controls.wants_take = False
             self.recordings.toggle()
+            self.locked_memory = lock_memory(self.rack.arrays)
         before = playing.sound
         if playing.follow(controls.wants_reset):
             self.locked_memory = lock_memory(self.rack.arrays)
