@@ -403,7 +403,7 @@ def test_a_file_that_has_become_another_rig_is_left_as_it_is(rig_file: Path) -> 
         assert "rig.toml is not saved: it has other slots or scenes by now" in give(session, StepGain("input", 1))
         assert rig_file.read_text() == text
     rig_file.write_text("[[")
-    assert "is not saved: it is no TOML any more" in give(session)
+    assert "is not saved: it cannot be read as TOML any more" in give(session)
     rig_file.unlink()
     assert "is not saved: cannot read" in give(session)
     assert [file.name for file in rig_file.parent.iterdir()] == ["amp.pt"]
