@@ -231,7 +231,7 @@ def test_nothing_is_left_where_the_disk_is_full(pair: CapturedPair, small_disk: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("-o FOLDER/pair.wav", "give a folder, for dry.wav, wet.wav"),
+        ("-o FOLDER/pair.wav", "give a folder for dry.wav, wet.wav"),
         ("-o FOLDER/none/pair", "there is no folder"),
         ("-o FOLDER/file", "is a file; give a folder"),
         ("-o FOLDER/full --signal FOLDER/full/wet.wav --force", "wet.wav is one of the inputs"),
