@@ -1,4 +1,4 @@
-"""Everything that is checked: style, types, imports, and the tests, first side by side, then those that run alone.
+"""Everything that is checked: style, types, imports, and the tests, first side by side, then the live ones, then those that run alone.
 
 `python -m tests` runs it all and ends with the first step that fails; `--coverage` also prints which lines of
 `fxhost/` and `train/` the tests never ran. Lines that are compiled count as run only where a test calls them in Python.
@@ -16,7 +16,8 @@ STEPS = {
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports"],
-    "tests side by side": [*PYTEST, "-n", "auto", "--dist", "loadfile", "-m", "not alone"],
+    "tests side by side": [*PYTEST, "-n", "auto", "--dist", "loadfile", "-m", "not live and not alone"],
+    "live tests, three at a time": [*PYTEST, "-n", "3", "-m", "live"],
     "tests alone": [*PYTEST, "-m", "alone"],
 }
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ from fxhost.reference.preset_writer import save_preset
 from fxhost.reference.torchscript import EffectLSTM
 from fxhost.riff import synthesise_riff
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with both ignored,
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so would be the programs that the tests interrupt
+
 torch.set_num_threads(1)  # on a busy machine its threads wait for each other a thousand times as long as they work
 
 ROOT = Path(__file__).parents[1]
@@ -34,27 +38,24 @@ EXCUSES = (  # for a test that is skipped in continuous integration: files that 
 )
 
 
-ALONE = {  # files whose tests are live, count page faults, or measure memory or time: one at a time
-    *("bench/test_bench.py", "bench/test_disturbance.py", "cli/test_screen.py", "io/test_grants.py", "io/test_jack.py"),
-    *(
-        "control/test_midi.py",
-        "io/test_jack_clients.py",
-        "io/test_pipewire.py",
-        "io/test_watching.py",
-        "capture/test_live.py",
-        "measure/test_soak.py",
-    ),
-    *("native/test_realtime.py", "rig/test_live_guards.py"),
+ALONE = {  # files whose tests measure the machine, or keep it busy: one at a time
+    *("bench/test_bench.py", "bench/test_disturbance.py", "measure/test_soak.py", "rig/test_live_guards.py"),
 }
+LIVE = {  # files whose tests play on a sound server of their own in real time: they wait more than they compute
+    *("capture/test_live.py", "cli/test_screen.py", "control/test_midi.py", "io/test_grants.py", "io/test_jack.py"),
+    *("io/test_jack_clients.py", "io/test_pipewire.py", "io/test_watching.py"),
+}
+KINDS = {"alone": ALONE, "live": LIVE}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what must not run beside other tests, and what takes a second or more (`tests/measure/slow_tests.py`)."""
+    """Mark what must not run beside any other test, and what takes a second or more (`tests/measure/slow_tests.py`)."""
     slow = set((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split())
     for item in items:
         place = item.path.relative_to(ROOT).as_posix()
-        if place.removeprefix("tests/") in ALONE:
-            item.add_marker("alone")
+        marker = next((name for name, files in KINDS.items() if place.removeprefix("tests/") in files), None)
+        if marker:
+            item.add_marker(marker)
             item.add_marker("slow")
         elif f"{place}::{item.name.partition('[')[0]}" in slow:
             item.add_marker("slow")
