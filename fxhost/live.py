@@ -104,6 +104,11 @@ class Live(AbstractContextManager["Live"]):
         """The names of the rig's scenes."""
         return [sound.scene.name for sound in self._session.playing.sounds]
 
+    @property
+    def scene(self) -> str:
+        """The name of the scene that plays."""
+        return self._session.playing.sound.scene.name
+
     def choose_scene(self, scene: int | str) -> None:
         """Change to a scene, by its name or its number from 0, with a crossfade.
 

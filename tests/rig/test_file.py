@@ -291,6 +291,7 @@ def test_a_scene_is_chosen_from_python_while_it_plays(rig_file: Path) -> None:
             time.sleep(0.02)
         assert live.knobs["knob 1"] == 0.9
         assert live.output_gain_db == 1.5
+        assert live.scene == "Lead"
         live.knobs["bass"] = -6.0
         assert live.knobs["bass"] == -6.0
         with pytest.raises(ValueError, match="expected −15 to 15 dB"):
