@@ -4,7 +4,8 @@
     python -m tests.measure.capture_device [SECONDS] [EPOCHS] [PERIOD]
 
 Each plug-in runs in jalv, a JACK client of its own, on a server with the dummy driver. `fxhost capture` makes a pair of
-it. `lv2file` then computes the same plug-in on the same dry side. Both pairs are trained alike. Printed are the ESR of
+it. `lv2file` then computes the same plug-in on the same dry side, and the plug-in's latency is taken out. Both pairs are
+trained alike. Printed are the ESR of
 the captured wet side to the computed one, and the test ESR of both presets.
 """
 
@@ -44,7 +45,7 @@ class Comparison:
     delay_frames : int
         What the capture took out.
     latency_frames : int
-        Of the plug-in: how late the computed wet side is, from which nothing is taken out.
+        Of the plug-in: how late the computed wet side was before that was taken out.
     self_esr : float
         As the capture measured it; NaN where dropouts spoiled that.
     esr_between : float
@@ -124,7 +125,9 @@ def compare(plugin: str, folder: Path, seconds: float, epochs: int, period: int)
     subprocess.run(["lv2file", "-i", dry, "-o", computed, *turned, uri], capture_output=True, check=True)
     second, (ours, theirs) = int(str(told["sample_rate"])), (soundfile.read(path)[0] for path in (wet, computed))
     late = latency_of(ours[second : 5 * second], theirs[second : 5 * second])
-    ours, theirs = ours[second:-second], theirs[second + late : len(theirs) - second + late]
+    theirs = np.append(theirs[late:], np.zeros(late))  # as a DAW does with what a plug-in is late
+    soundfile.write(computed, theirs, second, subtype="FLOAT")
+    ours, theirs = ours[second:-second], theirs[second:-second]
     esrs = [
         run_fxhost("train", dry, side, "-o", folder / f"{side.stem}.pt", "--epochs", epochs, "--seed", 0, "--force")
         for side in (wet, computed)
