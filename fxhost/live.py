@@ -280,9 +280,11 @@ def play(
     if not patience >= 0.0:  # also false for NaN
         raise ValueError(f"patience is {patience!r}; expected seconds, 0 or more")
     notices: list[str] = []
+    sides = (device if side is None else side for side in (input_device, output_device))
+    source, sink = (None if side is None else str(side) for side in sides)
     options = Options(
-        input_device=_as_name(device if input_device is None else input_device),
-        output_device=_as_name(device if output_device is None else output_device),
+        input_device=source,
+        output_device=sink,
         input_channel=input_channel,
         block_frames=block_frames,
         input_file=None if input_file is None else Path(input_file),
@@ -296,7 +298,3 @@ def play(
         patience_s=patience,
     )
     return Live(Session(rig, options, notices.append), notices)
-
-
-def _as_name(device: str | int | None) -> str | None:
-    return None if device is None else str(device)
