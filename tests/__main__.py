@@ -10,17 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+from tests.kinds import ALONE, LIVE
+
 ROOT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 STEPS = {
     "style": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
-    "types": ["mypy"],
     "imports": ["lint-imports"],
-    "tests side by side": [*PYTEST, "-n", "auto", "--dist", "loadfile", "-m", "not live and not alone"],
-    "live tests, three at a time": [*PYTEST, "-n", "3", "-m", "live"],
-    "tests alone": [*PYTEST, "-m", "alone"],
+    "tests side by side": [*PYTEST, "-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "-m", "not live and not alone"],
+    "types": ["mypy"],  # beside the live tests, which wait most of the time
+    "live tests, three at a time": [*PYTEST, "-n", "3", *(f"tests/{file}" for file in sorted(LIVE))],
+    "tests alone": [*PYTEST, *(f"tests/{file}" for file in sorted(ALONE))],
 }
+BESIDE_NEXT = "types"
 ONE_THREAD = {  # the threads of several processes' linear algebra wait for one another and burn a sixth of the time
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -38,16 +41,20 @@ def main(covers: bool) -> int:
         }
         report = [*COVERAGE, "report", "--skip-covered", "--show-missing"]
         steps = measured | {"coverage of all processes": [*COVERAGE, "combine", "--quiet"], "coverage": report}
+    waiting: list[tuple[str, float, subprocess.Popen[bytes]]] = []
     for name, command in steps.items():
-        started = time.monotonic()
         print(f"== {name}: {' '.join(command)}", flush=True)
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | ONE_THREAD, check=False)
-        print(
-            f"== {name}: {'ok' if done.returncode == 0 else 'FAILED'} after {time.monotonic() - started:.0f} s",
-            flush=True,
-        )
-        if done.returncode:
-            return done.returncode
+        run = subprocess.Popen(command, cwd=ROOT, env=os.environ | ONE_THREAD)
+        waiting.append((name, time.monotonic(), run))
+        if name == BESIDE_NEXT:
+            continue
+        for each, started, running in waiting:
+            code = running.wait()
+            print(f"== {each}: {'FAILED' if code else 'ok'} after {time.monotonic() - started:.0f} s", flush=True)
+        codes = [running.returncode for _, _, running in waiting]
+        waiting.clear()
+        if any(codes):
+            return max(codes, key=abs)
     return 0
 
 

@@ -22,6 +22,7 @@ from fxhost.reference import preset_writer
 from fxhost.reference.preset_writer import save_preset
 from fxhost.reference.torchscript import EffectLSTM
 from fxhost.riff import synthesise_riff
+from tests.kinds import KINDS
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with both ignored,
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so would be the programs that the tests interrupt
@@ -36,16 +37,6 @@ EXCUSES = (  # for a test that is skipped in continuous integration: files that 
     *("this CPU", "this LLVM", "CPUs than those of x86", "has a CUDA device", "only root can"),
     "an effect of another program",
 )
-
-
-ALONE = {  # files whose tests measure the machine, or keep it busy: one at a time
-    *("bench/test_bench.py", "bench/test_disturbance.py", "measure/test_soak.py", "rig/test_live_guards.py"),
-}
-LIVE = {  # files whose tests play on a sound server of their own in real time: they wait more than they compute
-    *("capture/test_live.py", "cli/test_screen.py", "control/test_midi.py", "io/test_grants.py", "io/test_jack.py"),
-    *("io/test_jack_clients.py", "io/test_pipewire.py", "io/test_watching.py"),
-}
-KINDS = {"alone": ALONE, "live": LIVE}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

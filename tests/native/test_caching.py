@@ -321,12 +321,12 @@ def rendered(process: "subprocess.Popen[str]", out: Path, says: str = "") -> Flo
 def test_processes_that_start_at_once_on_an_empty_cache_play_the_same(
     make_preset: MakePreset, dry: Path, tmp_path: Path
 ) -> None:
-    presets = [make_preset(1, 8), make_preset(1, 20)] * 2
+    presets = [make_preset(1, 8), make_preset(1, 20), make_preset(1, 8)]
     shared = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "shared")}
     outs = [tmp_path / f"{n}.wav" for n in range(len(presets))]
     running = [start_render(preset, dry, out, shared) for preset, out in zip(presets, outs, strict=True)]
     cold = [rendered(process, out, says="fxhost: compiling ") for process, out in zip(running, outs, strict=True)]
-    assert np.array_equal(cold[0], cold[2]) and np.array_equal(cold[1], cold[3])
+    assert np.array_equal(cold[0], cold[2])
     assert not np.array_equal(cold[0], cold[1])
     names = [path.name for path in cached_files(tmp_path / "shared")]
     assert all(name.endswith(".nbc") for name in names)  # nothing half-written is left
