@@ -18,7 +18,15 @@ STEPS = {
     "style": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "imports": ["lint-imports"],
-    "tests side by side": [*PYTEST, "-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "-m", "not live and not alone"],
+    "tests side by side": [
+        *PYTEST,
+        "-n",
+        str((os.cpu_count() or 1) + 1),
+        "--dist",
+        "loadfile",
+        "-m",
+        "not live and not alone",
+    ],
     "types": ["mypy"],  # beside the live tests, which wait most of the time
     "live tests, three at a time": [*PYTEST, "-n", "3", *(f"tests/{file}" for file in sorted(LIVE))],
     "tests alone": [*PYTEST, *(f"tests/{file}" for file in sorted(ALONE))],

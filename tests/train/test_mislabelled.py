@@ -36,13 +36,18 @@ def played_at(audio: np.ndarray, true: int, said: int) -> np.ndarray:
     (48_000, 44_100, "8.8 % faster than .*wet.wav: dry.wav is 44100 Hz audio .* or wet.wav is 48000 Hz audio that"),
     (24_000, 48_000, "100.0 % faster than .*dry.wav: wet.wav is 24000 Hz .*, or dry.wav is 96000 Hz audio in a"),
 ])  # fmt: skip
-@pytest.mark.parametrize("cut", [False, True])
 def test_a_rate_that_a_header_lies_about_is_named(
-    tmp_path: Path, take: np.ndarray, true: int, said: int, words: str, cut: bool
+    tmp_path: Path, take: np.ndarray, true: int, said: int, words: str
 ) -> None:
     wet = played_at(np.tanh(8 * take) / 2, true, said)
-    frames = min(len(take), len(wet)) if cut else max(len(take), len(wet))
     with pytest.raises(TrainingError, match=words):
+        read(tmp_path, take, wet)
+
+
+def test_a_rate_is_named_too_where_both_sides_are_cut_to_one_length(tmp_path: Path, take: np.ndarray) -> None:
+    wet = played_at(np.tanh(8 * take) / 2, 44_100, 48_000)
+    frames = min(len(take), len(wet))
+    with pytest.raises(TrainingError, match=r"wet.wav is 44100 Hz audio in a file that says 48000 Hz"):
         read(tmp_path, take[:frames], wet[:frames])
 
 

@@ -47,9 +47,11 @@ def outside(gaps: tuple[Stretch, ...], frames: int) -> np.ndarray:
     return kept
 
 
-@pytest.mark.parametrize("effect", [drive, fuzz])
 @pytest.mark.parametrize(
-    ("lost", "put_in"), [(256, None), (-64, None), (3000, None), (-256, np.zeros(256, np.float32)), (12, None)]
+    ("effect", "lost", "put_in"),
+    [(drive, lost, None) for lost in (256, -64, 3000, 12)]
+    + [(drive, -256, np.zeros(256, np.float32))]
+    + [(fuzz, lost, None) for lost in (-64, 12)],
 )
 def test_a_step_is_found_and_both_sides_of_it_are_aligned_to_the_frame(
     tmp_path: Path, take: np.ndarray, effect, lost: int, put_in: np.ndarray | None

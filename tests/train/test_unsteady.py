@@ -1,6 +1,7 @@
 """An effect that is not the same all the time, or remembers too long, is named; one that is steady is not accused."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ FRAMES = SECONDS * RATE
 TIME = np.arange(FRAMES) / RATE
 
 
+@cache
 def play_phrases(seed: int) -> Float32Array:
     """Plucked notes of six pitches and many strengths, not quite in time, some of which recur."""
     rng = np.random.default_rng(seed)
