@@ -12,7 +12,7 @@ import numpy as np
 from fxhost.arrays import linear
 from fxhost.errors import DiskFullError, FileError, FxhostError, PresetError
 from fxhost.io.environment import TORCH, require_room
-from fxhost.io.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing
+from fxhost.io.files import check_folder, check_output, explain_refusal, identify, refuse_inputs, replacing, write_text
 from fxhost.networks.recurrent import play_recurrence
 from fxhost.networks.wavenet import WaveNet
 from fxhost.preset.archive import read_preset
@@ -263,7 +263,5 @@ def export_preset(
         raise FileError(f"{output} does not end in {' or '.join(endings)}, as {chosen} files do; give {named}")
     module: ModuleType = FORMATS[chosen]
     data, notes = module.write(preset)
-    text = json.dumps(data, allow_nan=False)
-    with replacing(output, overwrite=overwrite, inputs=[preset.path]) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_text(output, json.dumps(data, allow_nan=False), overwrite=overwrite, inputs=[preset.path])
     return list(notes)

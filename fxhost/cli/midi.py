@@ -111,8 +111,8 @@ class MidiRemote:
 
     def keep_learned(self) -> None:
         """Put what was learned into the rig files, in place of what it replaces."""
-        from fxhost.cli.rig import write_text
         from fxhost.control.midi_file import put_bindings
+        from fxhost.io.files import write_text
 
         for path, (rig, learned) in self._learned.items():
             if path is None or not learned:

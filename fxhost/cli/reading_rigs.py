@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def save_rig(session: "Session", path: Path, *, overwrite: bool, midi: "MidiRemote | None" = None) -> None:
     """Write the rig as it stands, and its MIDI bindings."""
-    from fxhost.cli.rig import write_text
+    from fxhost.io.files import write_text
     from fxhost.rig.file_writing import format_rig
 
     gains_db = session.rack.input_gain_db, session.rack.output_gain_db

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fxhost.cli.console import print_error, say
-from fxhost.errors import FileError, FxhostError
+from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ def run_rig(options: argparse.Namespace) -> int:
 
 def init_rig(options: argparse.Namespace) -> int:
     """Write a commented rig file that plays at once."""
+    from fxhost.io.files import write_text
     from fxhost.rig.file_writing import format_example
 
     path: Path = options.file or DEFAULT_NAME
@@ -160,22 +161,3 @@ def check_ending(path: Path) -> None:
     """
     if path.suffix != ".toml":
         raise FxhostError(f"{path} does not end in .toml, as rig files do; name it {path.stem}.toml")
-
-
-def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write a text file whole or not at all.
-
-    Raises
-    ------
-    FileError
-        If it exists and may not be replaced, or cannot be written.
-    """
-    from fxhost.io.files import explain_refusal, replacing
-
-    try:
-        with replacing(path, overwrite=overwrite) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except FileError:
-        raise
-    except OSError as err:
-        raise explain_refusal(path, err) from err

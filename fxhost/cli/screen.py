@@ -26,7 +26,7 @@ from fxhost.engine.rack import Rack
 from fxhost.engine.statistics import MeterReading, Statistics
 from fxhost.io.realtime import LockedMemory, read_scheduling
 from fxhost.io.streams import Stream
-from fxhost.pitch import Note
+from fxhost.rig.pitch import Note
 from fxhost.rig.slot import Slot
 
 NOTE_S = 10.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from fxhost.pitch import Note
+from fxhost.rig.pitch import Note
 from fxhost.stages.parameter import Parameter
 
 PEAK_HOLD_S = 1.5

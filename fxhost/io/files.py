@@ -155,3 +155,15 @@ def replacing(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def write_text(path: Path, text: str, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If it exists and may not be replaced, is one of the inputs, or cannot be written.
+    """
+    with replacing(path, overwrite=overwrite, inputs=inputs) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from fxhost.engine.rack import Rack
 from fxhost.engine.tape import RackState
 from fxhost.errors import FileError
-from fxhost.io.files import check_output, explain_refusal, replacing
+from fxhost.io.files import check_output, write_text
 from fxhost.io.recorder import Recorder, Track
 from fxhost.io.sound_writing import LOSSY, Writer, check_encoding, check_format, writing
 from fxhost.rig.file_writing import format_scenes
@@ -219,12 +219,7 @@ class TakeRecording:
                 raise FileError(f"nothing was played, so {self.path} was not written")
         take = self._make_take(self._state)
         for name, rig in zip(take.rigs, self._rigs, strict=True):
-            text = format_scenes(rig, self.path.parent)
-            try:
-                with replacing(self.path.parent / name, overwrite=self._overwrite) as partial:
-                    partial.write_text(text, encoding="utf-8")
-            except OSError as err:
-                raise explain_refusal(self.path.parent / name, err) from err
+            write_text(self.path.parent / name, format_scenes(rig, self.path.parent), overwrite=self._overwrite)
         write_take(name_file(self.path, "take"), take, overwrite=self._overwrite)
         return take
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fxhost.engine.tape import RackState
 from fxhost.errors import FileError, explain_unread
-from fxhost.io.files import explain_refusal, replacing
+from fxhost.io.files import write_text
 from fxhost.stages.looper.stage import ACTIONS
 
 FORMAT = 1
@@ -160,13 +160,7 @@ def write_take(path: Path, take: Take, *, overwrite: bool) -> None:
     """
     content = {"fxhost_take": FORMAT, **asdict(take)}
     content["events"] = [[NAMES[type(event)], *asdict(event).values()] for event in take.events]
-    try:
-        with replacing(path, overwrite=overwrite) as partial:
-            partial.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    except FileError:
-        raise
-    except OSError as err:
-        raise explain_refusal(path, err) from err
+    write_text(path, json.dumps(content, separators=(",", ":")) + "\n", overwrite=overwrite)
 
 
 def read_take(path: Path) -> Take:

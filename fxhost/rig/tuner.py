@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fxhost.engine.rack import Rack
-from fxhost.pitch import WINDOW_S, Note, detect_pitch, name_note
+from fxhost.rig.pitch import WINDOW_S, Note, detect_pitch, name_note
 
 READINGS = 5  # of which the median is shown: the pitch of a real string wavers by some cents
 KEPT_S = 1.0  # for which a note stays on the screen after the last reading of it

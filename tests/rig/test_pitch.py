@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from fxhost.arrays import Float32Array
-from fxhost.pitch import WINDOW_S, Note, Pitch, detect_pitch, name_note
 from fxhost.riff import pluck
+from fxhost.rig.pitch import WINDOW_S, Note, Pitch, detect_pitch, name_note
 from tests.conftest import SHARED
 
 FREQUENCIES = [27.5, 30.87, 36.71, 41.2, 55.0, 82.41, 110.0, 146.83, 196.0, 246.94, 329.63, 440.0, 659.26, 1000.0]
