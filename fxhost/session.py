@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from fxhost.arrays import Float32Array
 from fxhost.control.commands import Command, Controls
 from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
@@ -28,6 +29,7 @@ from fxhost.rig.build import Chain
 from fxhost.rig.howl_guard import HowlGuard
 from fxhost.rig.overrun_guard import OverrunGuard
 from fxhost.rig.playing import Playing
+from fxhost.rig.rate_following import RateFollowing
 from fxhost.rig.recordings import Recordings
 from fxhost.rig.rig import Rig
 from fxhost.rig.set_list import SetList
@@ -84,26 +86,31 @@ class Session:
         rates = [source_rate] if source_rate else rig.sample_rates
         tells = rig.engine == "compiled"  # the other one will refuse
         rate = options.sample_rate or choose_sample_rate(rates, devices, tells=tells, notice=notice)
-        self.sample_rate = rate
-        source = None if sides is None else convert_source(sides, source_rate, self.sample_rate)
-        if source is None and devices is None:
-            source = synthesise_riff(self.sample_rate)
-        self.playing = Playing(rig, self.sample_rate, notice, inputs)
+
+        def make_source(rate: int) -> Float32Array | None:
+            if sides is not None:
+                return convert_source(sides, source_rate, rate)
+            return synthesise_riff(rate) if devices is None else None
+
+        self.playing = Playing(rig, rate, notice, inputs)
         scene = self.playing.sound.scene
         self.rack = rack_type(
             self.first_chain(),
-            self.sample_rate,
+            rate,
             input_gain_db=scene.input_gain_db,
             output_gain_db=scene.output_gain_db,
             inputs=inputs,
             channels=self.playing.channels,
-            source=source,
+            source=make_source(rate),
             source_loops=options.input_file is None,
             looper=Looper(rate, max(self.playing.channels, inputs)) if options.looper else None,
             play_along=read_song(options.play_along, rate, options.play_along_level_db, notice),
         )
         self.playing.start(self.rack)
         self.recordings = Recordings(self.rack, self.playing, options, notice)
+        self._following = RateFollowing(
+            self.rack, self.playing, self.recordings, make_source, options.play_along, notice
+        )
         self.controls = Controls(self.rack, self.knobs, len(rig))
         self.tuner = Tuner(self.rack)
         self._guards: list[OverrunGuard | HowlGuard] = []
@@ -116,24 +123,30 @@ class Session:
         self.stream: Stream
         if devices is None:
             self.stream = VirtualStream(
-                self.rack, sample_rate=self.sample_rate, block_frames=options.block_frames, latency=options.latency
+                self.rack, sample_rate=rate, block_frames=options.block_frames, latency=options.latency
             )
         else:
             self.stream = DeviceStream(
                 self.rack,
                 *devices,
-                sample_rate=self.sample_rate,
+                sample_rate=rate,
                 block_frames=options.block_frames,
                 latency=options.latency,
                 input_channel=options.input_channel or 0,
                 right_input_channel=options.right_input_channel,
                 connections=options.connections,
+                on_rate=self._follow_rate,
             )
 
     @property
     def _input_channels(self) -> list[int | None]:
         right = self.options.right_input_channel
         return [self.options.input_channel] if right is None else [self.options.input_channel or 0, right]
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the stream, in Hz."""
+        return self.playing.sample_rate
 
     @property
     def rig(self) -> Rig:
@@ -162,6 +175,10 @@ class Session:
     def _follow_playing(self) -> None:
         playing = self.playing
         self.controls.follow(self.knobs, playing.sound.is_on, playing.scene_index, len(playing.sounds))
+
+    def _follow_rate(self, sample_rate: int) -> None:
+        self._following.follow(sample_rate)
+        self.locked_memory = lock_memory(self.rack.arrays)
 
     def play(
         self,
@@ -232,6 +249,7 @@ class Session:
             self.rack.check()
             self.recordings.poll()
             watch.look()
+            self._following.look(is_away=watch.is_away)
             for command in on_poll():
                 self.controls.apply(command)
             if self.controls.wants_quit:

@@ -23,6 +23,7 @@ from fxhost.engine.control_block import (
     AT_CHANGES_READ,
     AT_CHANGES_WRITTEN,
     AT_HEARD,
+    AT_MONITOR,
     AT_RELEASED,
     AT_SENT,
     AT_TABLE,
@@ -154,12 +155,12 @@ def finish_output(s: Any, rack: int, wet: Block, frames: int) -> None:
 
 
 @inlined
-def write_output(s: Any, wet: Block, out: Any, first: int, frames: int) -> None:
+def write_output(s: Any, rack: int, wet: Block, out: Any, first: int, frames: int) -> None:
     """Left to the odd channels of the device, right to the even ones; to a single channel the mean of both.
 
     Before that the monitor adds what is only heard.
     """
-    run_chain(s.monitor, s.scratch + 8 * MAX_BLOCK, frames)
+    run_chain(load_acquire(rack + AT_MONITOR), s.scratch + 8 * MAX_BLOCK, frames)
     for n in range(frames):
         if s.out_channels == 1:
             out[first + n] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
@@ -247,7 +248,7 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         finish_output(s, rack, wet, n_frames)
         if records:
             record_wet(s, rack, wet, n_frames)
-        write_output(s, wet, out, done, n_frames)
+        write_output(s, rack, wet, out, done, n_frames)
         s.meter_frames += n_frames
         if s.coming != 0:
             s.crossfaded += n_frames

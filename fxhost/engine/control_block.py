@@ -26,7 +26,6 @@ CONTROL = np.dtype(
         ("scratch", "i8"),  # address of 3 × 2 × MAX_BLOCK float32
         ("head", "i8"),  # tables that stay
         ("tail", "i8"),
-        ("monitor", "i8"),
         ("fade_in_frames", "i8"),
         ("crossfade_frames", "i8"),
         ("bypass_smoothing", "f4"),
@@ -42,6 +41,7 @@ CONTROL = np.dtype(
         ("interval_histogram", "i8"),
         # written by Python while it plays
         ("table", "i8"),  # the chain that shall play
+        ("monitor", "i8"),  # a table of what is only heard
         ("changes_written", "i8"),
         ("bypassed", "f4"),  # 0 or 1
         ("ring", "i8"),  # address of float32 (ring_size, ring_channels + inputs) that records, or 0
@@ -106,7 +106,7 @@ AT_STATE_REQUEST, AT_STATE_ANSWERED, AT_BYPASSED = (
     offset_of(CONTROL, field) for field in ("state_request", "state_answered", "bypassed")
 )
 
-AT_SENT = offset_of(CONTROL, "sent_frames")
+AT_SENT, AT_MONITOR = offset_of(CONTROL, "sent_frames"), offset_of(CONTROL, "monitor")
 
 Block = np.ndarray[Any, np.dtype[np.float32]]  # (2 × MAX_BLOCK,): left, right; the first `frames` of each count
 

@@ -4,9 +4,7 @@ Python sets it up, turns knobs, and reads counters; `fxhost.engine.callback` doe
 `callback_address` and `control_address` to an audio library keeps the rack alive for as long as that library may call.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,10 +12,10 @@ from numpy.typing import NDArray
 from fxhost.arrays import Float32Array
 from fxhost.engine.callback import callback
 from fxhost.engine.chain_table import ChainTable
-from fxhost.engine.control_block import AT_TABLE, PROTOTYPE
+from fxhost.engine.control_block import AT_MONITOR, AT_TABLE, PROTOTYPE
 from fxhost.engine.rack_levels import RackLevels
 from fxhost.engine.rack_memory import RackMemory
-from fxhost.engine.statistics import MeterReading, Statistics, read_meters, read_statistics
+from fxhost.engine.rack_readings import RackReadings
 from fxhost.engine.tape import Tape
 from fxhost.errors import EngineError
 from fxhost.native.intrinsics import publish
@@ -27,7 +25,7 @@ from fxhost.stages.looper.stage import Looper
 from fxhost.stages.play_along import PlayAlong
 
 
-class Rack(RackLevels):
+class Rack(RackLevels, RackReadings):
     """A chain of stages, ready to be played block by block.
 
     Parameters
@@ -77,24 +75,83 @@ class Rack(RackLevels):
         rate = round(sample_rate)
         self.sample_rate = sample_rate
         RackLevels.__init__(self, input_gain_db, output_gain_db, rate, inputs)
-        self._head = ChainTable([self._input_gain])
         self.looper, self.play_along = looper, play_along
-        self._limiters = Limiter(rate, channels=2), Limiter(rate, channels=2)
-        self._tail = ChainTable([*([] if looper is None else [looper]), self._output_gain, self._limiters[0]])
-        self._monitor = ChainTable([] if play_along is None else [play_along, self._limiters[1]])
-        self._chain = ChainTable(chain)
-        self._old_chain: ChainTable | None = None
-        self._published = 0
+        self._limited = self._published = 0
+        self._before: list[ChainTable] = []
+        self._make_tables(chain, rate)
         self.inputs, self.channels = inputs, max(self._chain.channels, inputs, channels)
         self._data = RackMemory(sample_rate, inputs, source, source_loops, self.channels)
-        self._control = c = self._data.control
-        self.tape = Tape(self._data, [self._input_gain, self._output_gain, self._limiters[0]], self.channels)
+        self._control = self._data.control
+        self.tape = Tape(self._data, self._kept_stages, self.channels)
         if records:
             self.tape.start()
-        c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
-        c["monitor"] = self._monitor.address
+        self._hand_over_tables()
+        self.play_song()
         self._function = PROTOTYPE(self.callback_address)
         self.connect(in_channels=inputs, in_channel=0, right_in_channel=inputs - 1, out_channels=self.channels)
+
+    def _make_tables(self, chain: Sequence[Stage], rate: int) -> None:
+        looper = [] if self.looper is None else [self.looper]
+        self._limiters = Limiter(rate, channels=2), Limiter(rate, channels=2)
+        self._head = ChainTable([self._input_gain])
+        self._tail = ChainTable([*looper, self._output_gain, self._limiters[0]])
+        self._monitor = ChainTable([])
+        self._chain = ChainTable(chain)
+        self._old_chain: ChainTable | None = None
+
+    @property
+    def _kept_stages(self) -> list[Stage]:
+        """Those around the chain whose state a recording depends on."""
+        return [self._input_gain, self._output_gain, self._limiters[0]]
+
+    def _hand_over_tables(self) -> None:
+        c = self._control
+        c["head"], c["tail"], c["table"] = self._head.address, self._tail.address, self._chain.address
+        c["monitor"] = self._monitor.address
+
+    def play_song(self) -> None:
+        """Let the song that plays along be heard, from the next block on; it fades in."""
+        if self.play_along is not None:
+            self.play_along.reset()
+            self._monitor = ChainTable([self.play_along, self._limiters[1]])
+            publish(self._data.address + AT_MONITOR, self._monitor.address)
+
+    def change_rate(self, sample_rate: float, chain: Sequence[Stage], source: Float32Array | None = None) -> None:
+        """Play at another rate from now on. Only while nobody plays the rack.
+
+        Gains, mute, bypass, looper, what was counted and what was recorded stay as they are. What was heard before is
+        forgotten. The song that plays along is silent until its stage has that rate too, and `play_song` is called.
+
+        Parameters
+        ----------
+        sample_rate : float
+            In Hz.
+        chain : sequence of Stage
+            What the signal goes through at that rate.
+        source : float32 (frames,) or (frames, 2), optional
+            The same source at that rate, where the rack has one.
+
+        Raises
+        ------
+        EngineError
+            If there is a looper, and the rates have no simple ratio.
+        """
+        rate = round(sample_rate)
+        if self.looper is not None:
+            self.looper.change_rate(rate)
+        self.begin_span()
+        self._before = [self._head, self._tail, self._chain]  # another thread may be turning a knob of them
+        self._limited += sum(limiter.limited for limiter in self._limiters)
+        self.sample_rate = sample_rate
+        self._make_gains(rate)
+        self._make_tables(chain, rate)
+        self._data.change_rate(sample_rate, source)
+        self.tape.keep(self._kept_stages)
+        self._hand_over_tables()
+        c = self._control
+        c["playing"] = c["coming"] = 0
+        c["released"] = self._published
+        c["bypassed"] = float(self._is_bypassed)
 
     # --- what an audio library needs ---------------------------------------------------------------------------------
 
@@ -192,33 +249,6 @@ class Rack(RackLevels):
         self._published += bool(self._control["playing"])  # before the first block there is nothing to fade from
         publish(self._data.address + AT_TABLE, self._chain.address)
 
-    # --- what it tells -----------------------------------------------------------------------------------------------
-
-    @property
-    def has_finished(self) -> bool:
-        """Whether a source that does not loop has been played to its end."""
-        return bool(self._control["source_done"])
-
-    @property
-    def thread(self) -> int:
-        """The system's number of the thread that plays; 0 before the first block, and where the system has none."""
-        return int(self._control["thread"])
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks have been played."""
-        return int(self._control["blocks"])
-
-    @property
-    def frames(self) -> int:
-        """How many frames have been played."""
-        return int(self._control["frames"])
-
-    @property
-    def block_frames(self) -> int:
-        """The frames of the last block."""
-        return int(self._control["block_frames"])
-
     def check(self) -> None:
         """Raise an error that a stage met on the audio thread, where it could not be raised. Call this regularly while
         playing.
@@ -235,51 +265,3 @@ class Rack(RackLevels):
                 raise stage.error
             if stage.error is not None:
                 raise EngineError(f"the effect failed while playing: {stage.error}") from stage.error
-
-    def statistics(self) -> Statistics:
-        """Everything that was counted so far."""
-        counted = read_statistics(self._control, self._data.load, self._data.intervals, self.sample_rate)
-        return replace(counted, limited_samples=sum(limiter.limited for limiter in self._limiters))
-
-    def read_meters(self) -> MeterReading | None:
-        """The levels between the last two calls, or None where no block has been played since."""
-        return read_meters(self._control)
-
-    def take_recording(self) -> Float32Array:
-        """The output frames recorded since the last call, float32 (frames,) or of two channels (frames, 2)."""
-        frames = self.tape.take()[1]
-        return frames[:, 0] if self.channels == 1 else frames
-
-    def last_heard(self, frames: int) -> Float32Array:
-        """What went into the chain last, at most so many frames and not more than 0.6 s at 48 kHz: (2, frames)."""
-        return self.heard_between(*self._data.last_heard(frames))
-
-    def last_heard_frames(self, frames: int) -> tuple[int, int]:
-        """The first of the frames of `last_heard`, counted from the beginning of the rack, and the one after them."""
-        return self._data.last_heard(frames)
-
-    def heard_between(self, first: int, end: int) -> Float32Array:
-        """What went into the chain from one frame to another, which are among the last: (2, frames)."""
-        return self._data.heard_between(first, end)
-
-    def last_sent(self, frames: int) -> Float32Array:
-        """What left the rack last, the mean of both channels, at most as many frames as of `last_heard`: (frames,)."""
-        return self._data.last_sent(frames)
-
-    @property
-    def crossfade_frames(self) -> int:
-        """How many frames a crossfade takes."""
-        return int(self._control["crossfade_frames"])
-
-    @property
-    def crossfade_frame(self) -> int | None:
-        """The frame at which the last change of the chain began to be heard; None where it has not yet."""
-        is_heard = self._control["coming"] or self._control["released"] == self._published
-        return int(self._control["coming_since"]) if is_heard else None
-
-    def wait_for_block(self, timeout_s: float) -> bool:
-        """Wait until a block of the stream has been played; tell whether one was."""
-        deadline = time.perf_counter() + timeout_s
-        while self._control["starting"] and time.perf_counter() < deadline:
-            time.sleep(0.002)
-        return not self._control["starting"]

@@ -28,10 +28,17 @@ class RackLevels:
     play_along: PlayAlong | None
 
     def __init__(self, input_gain_db: float, output_gain_db: float, sample_rate: int, inputs: int) -> None:
-        self._input_gain = Gain(input_gain_db, sample_rate, inputs)
-        self._output_gain = Gain(output_gain_db, sample_rate, channels=2)
+        self.inputs = inputs
         self._input_gain_db, self._output_gain_db = input_gain_db, output_gain_db
         self._is_muted = self._is_bypassed = self._is_cut = False
+        self._make_gains(sample_rate)
+
+    def _make_gains(self, sample_rate: int) -> None:
+        """Fresh gains that stand where they are set to."""
+        self._input_gain = Gain(self._input_gain_db, sample_rate, self.inputs)
+        self._output_gain = Gain(0.0, sample_rate, channels=2)
+        memory = self._output_gain.memory
+        memory["gain"] = memory["target"] = self._output_factor
 
     def set_parameter(self, address: int, value: float) -> None:
         """Set a float32 of a stage of the rack at the beginning of the next block; before the first one, at once."""
@@ -79,10 +86,13 @@ class RackLevels:
         self._is_cut = value
         self._set_output_gain()
 
-    def _set_output_gain(self) -> None:
+    @property
+    def _output_factor(self) -> float:
         gain_db = min(self._output_gain_db, 0.0) + CUT_DB if self._is_cut else self._output_gain_db
-        gain = 0.0 if self._is_muted else from_db(gain_db)
-        self._data.set_parameter(self._output_gain.target_address, gain)
+        return 0.0 if self._is_muted else from_db(gain_db)
+
+    def _set_output_gain(self) -> None:
+        self._data.set_parameter(self._output_gain.target_address, self._output_factor)
 
     @property
     def is_bypassed(self) -> bool:

@@ -70,11 +70,9 @@ class RackMemory:
         source_loops: bool,
         channels: int,
     ) -> None:
-        rate = round(sample_rate)
         self.scratch = aligned_zeros(3 * 2 * MAX_BLOCK, np.float32)
         self.load = np.zeros(BUCKETS, np.int64)
         self.intervals = np.zeros(BUCKETS, np.int64)
-        self._source = None if source is None else np.ascontiguousarray(source, np.float32)
         self._ring = np.zeros((0, channels + inputs), np.float32)
         self._kept = np.zeros(STATE_WORDS, np.int64)
         self._heard = np.zeros((2, HEARD_FRAMES), np.float32)
@@ -90,18 +88,13 @@ class RackMemory:
         self.memory = aligned_zeros(1, CONTROL)
         c = self.control = self.memory[0]
         c["inputs"] = inputs
-        c["sample_rate"] = sample_rate
         c["scratch"] = self.scratch.ctypes.data
         c["heard"], c["heard_size"], c["changes"] = self._heard.ctypes.data, HEARD_FRAMES, self._changes.ctypes.data
         c["sent"] = self._sent.ctypes.data
-        c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
-        c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
-        c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, rate)
         c["load_histogram"], c["interval_histogram"] = self.load.ctypes.data, self.intervals.ctypes.data
-        if self._source is not None:
-            c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
-            c["source_channels"] = 1 if self._source.ndim == 1 else self._source.shape[1]
-            c["source_loops"] = source_loops
+        c["source_loops"] = source_loops
+        self._set_rate(sample_rate)
+        self._set_source(source)
         c["ring_channels"], c["kept"] = channels, self._kept.ctypes.data
 
     @property
@@ -115,6 +108,37 @@ class RackMemory:
         rings: list[NDArray[Any]] = [self._ring, self._heard, self._sent, self._changes]
         own = [self.memory, self.scratch, self.load, self.intervals, *rings, self._kept]
         return own if self._source is None else [*own, self._source]
+
+    def _set_rate(self, sample_rate: float) -> None:
+        c = self.control
+        c["sample_rate"] = sample_rate
+        c["fade_in_frames"] = round(FADE_IN_MS * 1e-3 * sample_rate)
+        c["crossfade_frames"] = round(CROSSFADE_MS * 1e-3 * sample_rate)
+        c["bypass_smoothing"] = smoothing(BYPASS_SMOOTHING_MS, round(sample_rate))
+
+    def _set_source(self, source: Float32Array | None) -> None:
+        self._source = None if source is None else np.ascontiguousarray(source, np.float32)
+        if self._source is not None:
+            c = self.control
+            c["source"], c["source_frames"] = self._source.ctypes.data, len(self._source)
+            c["source_channels"] = 1 if self._source.ndim == 1 else self._source.shape[1]
+
+    def change_rate(self, sample_rate: float, source: Float32Array | None) -> None:
+        """Go on at another rate, with the source at that rate. Only while nobody plays the rack.
+
+        What was heard at the old rate counts as silence from now on. Parameters that wait to be set are dropped.
+        """
+        with self._lock:
+            c, ratio = self.control, sample_rate / float(self.control["sample_rate"])
+            self._note_settings()
+            self._late.clear()
+            c["changes_read"] = self._noted = int(c["changes_written"])
+            self._set_rate(sample_rate)
+            self._heard.fill(0)
+            self._sent.fill(0)
+            if source is not None:
+                self._set_source(source)
+                c["source_position"] = min(round(int(c["source_position"]) * ratio), int(c["source_frames"]))
 
     def leave_control(self, empty: int) -> None:
         """Go on with a copy of the control block; whoever still calls with the old one plays silence.

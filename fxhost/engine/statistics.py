@@ -51,10 +51,13 @@ class Statistics:
 
     `overruns` is how many blocks took longer to compute than they last. `blocks_at_once` is how many blocks come one
     right after the other, 1 where they come evenly: a device with longer periods calls for several at the end of each.
+    The intervals between callbacks are counted anew where the stream changes its block size or its sample rate.
+    `audio_s` is how long all frames together last, in seconds.
     """
 
     blocks: int
     frames: int
+    audio_s: float
     block_frames: int
     first_block_ns: int
     last_block_ns: int
@@ -72,28 +75,30 @@ class Statistics:
 
 
 def read_statistics(
-    control: NDArray[Any], loads: NDArray[np.int64], intervals_us: NDArray[np.int64], sample_rate: float
+    control: NDArray[Any], loads: NDArray[np.int64], intervals_us: NDArray[np.int64], audio_s: float, block_us: float
 ) -> Statistics:
     """The counters of the callback, except the number of limited samples.
 
     Parameters
     ----------
     control : record
-    Of `fxhost.engine.control_block.CONTROL`.
+        Of `fxhost.engine.control_block.CONTROL`.
     loads, intervals_us : int64 (BUCKETS,)
-    Histograms: of the load in millionths, and of the time between callbacks.
-    sample_rate : float
-    In Hz.
+        Histograms: of the load in millionths, and of the time between callbacks.
+    audio_s : float
+        How long the frames last, in seconds.
+    block_us : float
+        How long a block lasts in the mean where the intervals were counted, in µs.
     """
     c = control
     p50, p99, p999 = (value * 1e-6 for value in percentiles(loads, (0.5, 0.99, 0.999)))
     longest = float(c["max_load"])
     intervals = percentiles(intervals_us, (0.5, 0.99))
     counted = int(intervals_us.sum())
-    half_block_us = 0.5e6 * float(c["frames"]) / (max(1, int(c["blocks"])) * sample_rate)
     return Statistics(
         blocks=int(c["blocks"]),
         frames=int(c["frames"]),
+        audio_s=audio_s,
         block_frames=int(c["block_frames"]),
         first_block_ns=int(c["first_block_ns"]),
         last_block_ns=int(c["last_block_ns"]),
@@ -104,7 +109,7 @@ def read_statistics(
         overruns=count_from(loads, 1e6),
         interval_p50_us=intervals[0],
         interval_p99_us=intervals[1],
-        blocks_at_once=counted / apart if (apart := count_from(intervals_us, half_block_us)) else 1.0,
+        blocks_at_once=counted / apart if (apart := count_from(intervals_us, 0.5 * block_us)) else 1.0,
         input_peak_db=to_db(float(c["input_peak"])),
         output_peak_db=to_db(float(c["output_peak"])),
         bad_samples=int(c["bad_samples"]),

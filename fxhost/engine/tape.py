@@ -58,11 +58,16 @@ class Tape:
     """
 
     def __init__(self, memory: RackMemory, stages: Sequence[Stage], channels: int) -> None:
-        self._memory, self._stages, self.channels = memory, list(stages), channels
+        self._memory, self.channels = memory, channels
+        self.keep(stages)
+        self.starts: list[int] = []
+
+    def keep(self, stages: Sequence[Stage]) -> None:
+        """Keep the state of these stages from now on. Only while nobody plays the rack."""
+        self._stages = list(stages)
         self._table = ChainTable(self._stages)
         assert sum(len(stage.initial) for stage in self._stages) <= STATE_WORDS
-        memory.control["state_table"] = self._table.address
-        self.starts: list[int] = []
+        self._memory.control["state_table"] = self._table.address
 
     def start(self) -> None:
         """Record from the next block on."""
@@ -72,6 +77,11 @@ class Tape:
         """What was recorded since the last call: its position, and output and dry input, float32 (frames, channels)."""
         position, frames = self._memory.take_recording()
         return position, frames[:, : self.channels], frames[:, self.channels :]
+
+    @property
+    def position(self) -> int:
+        """That of the frame that is recorded next."""
+        return int(self._memory.control["ring_written"])
 
     def take_settings(self) -> list[Setting]:
         """The parameters that were set since the last call; before the first one nothing is noted."""

@@ -9,6 +9,8 @@ from fxhost.io import jack
 
 BLOCK_FRAMES = 64  # what is asked for where the user leaves it open
 ALSA = "ALSA"  # as PortAudio names it
+MOST_LATENCY_S = 0.2  # that is asked for unasked
+LONGEST_PERIOD_S = 0.022  # of a sound server, as a rule: 1024 frames at 48 kHz
 
 
 def choose_block_frames(asked: int, host_api: str, server: jack.Server | None) -> tuple[int, int]:
@@ -73,3 +75,20 @@ def choose_latency(low_s: Iterable[float | None], block_frames: int, host_api: s
     while (latency := max(3 * period, 4 * (period - block_frames))) + period < wanted:
         period *= 2
     return (latency + 0.5) / sample_rate  # PortAudio cuts off what is less than a frame
+
+
+def choose_longer_latency(told_s: float | Iterable[float], wake_s: float) -> float | None:
+    """The latency in seconds that a starving stream is to be opened with; None where it would be too long.
+
+    Parameters
+    ----------
+    told_s : float or iterable of float
+        What PortAudio was told, or what it tells of each way.
+    wake_s : float
+        How far apart the device calls, in seconds; 0 where it has not.
+    """
+    last_s = told_s
+    if not isinstance(last_s, float | int):
+        last_s = max((way_s for way_s in last_s if 0 <= way_s < MOST_LATENCY_S), default=0.0)
+    wanted = max(2 * last_s, 1.5 * min(wake_s, LONGEST_PERIOD_S))
+    return wanted if 0 < wanted <= MOST_LATENCY_S else None

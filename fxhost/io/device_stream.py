@@ -1,6 +1,7 @@
 """A rack on a real device, driven by PortAudio's audio thread."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,16 @@ import numpy as np
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io import jack
-from fxhost.io.block_size import choose_block_frames, choose_latency
-from fxhost.io.devices import INVALID_SAMPLE_RATE, Device, find_again, user_asks_pipewire
+from fxhost.io.block_size import choose_block_frames, choose_latency, choose_longer_latency
+from fxhost.io.devices import Device, explain_refusal, find_again, takes_rate, user_asks_pipewire
 from fxhost.io.jack_client import USUAL, Connections, apply_connections, check_connections
-from fxhost.io.latency import UNKNOWN, Latency, add_ways
+from fxhost.io.latency import UNKNOWN, Latency, add_ways, claim_of_server
 from fxhost.io.portaudio import forget_portaudio, import_sounddevice, quiet_libraries, renew_portaudio, stop_portaudio
 from fxhost.io.round_trips import Setup, recall_trip
 from fxhost.io.time_limit import finishes
 
 logger = logging.getLogger(__name__)
 
-MOST_LATENCY_S = 0.2  # that is asked for unasked
-LONGEST_PERIOD_S = 0.022  # of a sound server, as a rule: 1024 frames at 48 kHz
 CLOSE_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 5.0  # where we want to come back
 DEAD_TIMEOUT_S = 0.3  # of a JACK server that answers no more
@@ -46,6 +45,9 @@ class DeviceStream:
         From 0; the second where the rack has two inputs.
     connections : Connections
         What the ports are connected to, where JACK plays.
+    on_rate : callable, optional
+        Lets the rack play at a rate in Hz, where the device is opened again and no longer takes the one before. Without
+        it such a device is refused.
 
     Raises
     ------
@@ -65,8 +67,9 @@ class DeviceStream:
         input_channel: int = 0,
         right_input_channel: int | None = None,
         connections: Connections = USUAL,
+        on_rate: Callable[[int], None] | None = None,
     ) -> None:
-        self._rack = rack
+        self._rack, self._on_rate, self._first_rate = rack, on_rate, sample_rate
         self._connections = connections
         if not connections.is_usual and output_device.host_api != jack.HOST_API:
             raise DeviceError(
@@ -137,14 +140,8 @@ class DeviceStream:
                     **arguments,
                 )
         except sounddevice.PortAudioError as err:
-            rate = round(self.sample_rate)
-            if INVALID_SAMPLE_RATE in err.args:
-                device = output_device if input_device is None else input_device
-                raise DeviceError(
-                    f"'{self.name}' does not play at {rate} Hz, it prefers {device.sample_rate} Hz; set the "
-                    f"device or its sound server to {rate} Hz, or give --sample-rate {device.sample_rate}"
-                ) from err
-            raise DeviceError(f"'{self.name}' cannot be opened: {err.args[0]}; is another program using it?") from err
+            device = output_device if input_device is None else input_device
+            raise explain_refusal(err.args, self.name, device, round(self.sample_rate)) from err
         self.sample_rate = float(self._stream.samplerate)
         self._add_latency(self._told_frames or self.asked_frames)
 
@@ -176,6 +173,13 @@ class DeviceStream:
         except import_sounddevice().PortAudioError:
             return True
 
+    def has_other_rate(self) -> bool:
+        """Whether the server has changed the sample rate of the stream while it plays."""
+        if self._stream is None or self._on_rate is None:
+            return False
+        told = import_sounddevice()._lib.Pa_GetStreamInfo(self._stream._ptr)
+        return bool(told) and round(told.sampleRate) != round(self.sample_rate)
+
     def read_latency(self, block_frames: int) -> None:
         """Ask for the latency anew, now that blocks of so many frames come.
 
@@ -192,22 +196,13 @@ class DeviceStream:
                 self._server = jack.ask_server()
 
     def _add_latency(self, block_frames: int) -> None:
-        least_s = block_frames / self.sample_rate
         if self.host_api != jack.HOST_API:
-            told = self._stream.latency
+            told, least_s = self._stream.latency, block_frames / self.sample_rate
             self.claim = add_ways(told if isinstance(told, tuple) else [told], least_s, "driver")
-        elif self._server is None:
-            self.claim = add_ways([None], least_s, "server")
         else:
-            input_device, output_device = self._devices
-            frames = [self._server.playback_frames.get(output_device.name)]
-            if input_device is not None:
-                frames.append(self._server.capture_frames.get(input_device.name))
-            ways = [None if count is None else count / self.sample_rate for count in frames]
-            held_s = self._told_frames / self.sample_rate  # PortAudio holds one of its blocks to cut or join them
-            if held_s:
-                least_s = held_s + self._server.period_frames / self.sample_rate
-            self.claim = add_ways(ways, least_s, "server", held_s)
+            source, target = self._devices
+            names = None if source is None else source.name, target.name
+            self.claim = claim_of_server(self._server, *names, block_frames, self._told_frames, self.sample_rate)
         trip = recall_trip(self.setup(block_frames), self.claim.claimed_frames(self.sample_rate))
         self.latency = self.claim if trip is None else Latency(trip.seconds, "measured")
 
@@ -223,12 +218,13 @@ class DeviceStream:
         """
         if not self._may_ask_for_more:
             return False
-        last_s = self._latency
-        if isinstance(last_s, str):
-            told = [0.0] if self._stream is None else np.atleast_1d(self._stream.latency).tolist()
-            last_s = max((way_s for way_s in told if 0 <= way_s < MOST_LATENCY_S), default=0.0)
-        wanted = max(2 * last_s, 1.5 * min(wake_s, LONGEST_PERIOD_S))
-        if not 0 < wanted <= MOST_LATENCY_S:
+        told: float | list[float] = [0.0]
+        if not isinstance(self._latency, str):
+            told = self._latency
+        elif self._stream is not None:
+            told = np.atleast_1d(self._stream.latency).tolist()
+        wanted = choose_longer_latency(told, wake_s)
+        if wanted is None:
             return False
         even_s = choose_latency([wanted], self._told_frames, self.host_api, self.sample_rate)
         self._latency = wanted if even_s is None else even_s
@@ -248,20 +244,32 @@ class DeviceStream:
             return jack.ask_server() is not None
 
     def reopen(self) -> None:
-        """Leave, open the same device again, and begin to play.
+        """Leave, open the same device again, at its own rate if it no longer takes ours, and begin to play.
 
         Raises
         ------
         DeviceError
             If that cannot be done, or not yet.
+        FxhostError
+            If the rack cannot follow the device to its rate.
         """
         self.leave()
         if not self.can_reopen:
             raise DeviceError(f"'{self.name}' does not answer; restart the sound server")
         input_device, output_device = self._devices
         self._devices = input_device and find_again(input_device, "input"), find_again(output_device, "output")
+        self._follow_rate()
         self._open()
         self.start()
+
+    def _follow_rate(self) -> None:
+        """Play at the rate that was asked for at first, or else at that of the device."""
+        if self._on_rate is None:
+            return
+        rate = self._first_rate if takes_rate(*self._devices, self._first_rate) else self._devices[1].sample_rate
+        if rate != round(self.sample_rate):
+            self._on_rate(rate)
+            self.sample_rate = float(rate)
 
     def close(self) -> None:
         """Stop playing and give the device back.

@@ -208,6 +208,16 @@ def choose_device(wanted: str | None, kind: Kind) -> Device:
     return find_device(wanted, kind) if wanted else default_device(kind)
 
 
+def explain_refusal(reasons: Sequence[object], name: str, device: Device, sample_rate: int) -> DeviceError:
+    """What is wrong where PortAudio gives these reasons for not opening a stream, whose first device is that one."""
+    if INVALID_SAMPLE_RATE in reasons:
+        return DeviceError(
+            f"'{name}' does not play at {sample_rate} Hz, it prefers {device.sample_rate} Hz; set the device or its "
+            f"sound server to {sample_rate} Hz, or give --sample-rate {device.sample_rate}"
+        )
+    return DeviceError(f"'{name}' cannot be opened: {reasons[0]}; is another program using it?")
+
+
 def takes_rate(input_device: Device | None, output_device: Device, sample_rate: int) -> bool:
     """Whether devices play at a rate in Hz, as far as they say; without an input device that is not asked."""
     sounddevice = import_sounddevice()

@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fxhost.io.jack import Server
+
 LONGEST_S = 10.0  # no device holds more: a count that wrapped around
 
 WORDS = {
@@ -69,3 +71,32 @@ def add_ways(ways_s: Sequence[float | None], least_s: float, source: str, held_s
     if len(known) == len(ways_s) and sum(known) > 0 and sum(known) + held_s >= least_s:
         return Latency(sum(known) + held_s, source)
     return Latency(least_s, "block") if 0 < least_s < LONGEST_S else UNKNOWN
+
+
+def claim_of_server(
+    server: Server | None, source: str | None, target: str, block_frames: int, told_frames: int, sample_rate: float
+) -> Latency:
+    """What a JACK server says.
+
+    Parameters
+    ----------
+    server : Server or None
+        None answers nothing.
+    source, target : str
+        The names of the devices; None is no input.
+    block_frames : int
+        As the blocks come.
+    told_frames : int
+        The blocks that PortAudio was told to make of those of the server; 0 passes them on.
+    sample_rate : float
+        In Hz.
+    """
+    least_s = block_frames / sample_rate
+    if server is None:
+        return add_ways([None], least_s, "server")
+    frames = [server.playback_frames.get(target), *([] if source is None else [server.capture_frames.get(source)])]
+    ways = [None if count is None else count / sample_rate for count in frames]
+    held_s = told_frames / sample_rate  # PortAudio holds one of its blocks to cut or join them
+    if held_s:
+        least_s = held_s + server.period_frames / sample_rate
+    return add_ways(ways, least_s, "server", held_s)

@@ -37,6 +37,11 @@ def read_song(path: Path | None, sample_rate: int, level_db: float, notice: Call
     """
     if path is None:
         return None
+    return PlayAlong(read_song_frames(path, sample_rate, notice), sample_rate, level_db, path.name)
+
+
+def read_song_frames(path: Path, sample_rate: int, notice: Callable[[str], None]) -> Float32Array:
+    """A song at a rate in Hz, float32 (frames,) or (frames, 2). Notices and errors are those of `read_song`."""
     with Recording(path) as recording:
         rate, length_s = recording.sample_rate, recording.frames / recording.sample_rate
         if length_s > LONGEST_S:
@@ -50,4 +55,4 @@ def read_song(path: Path | None, sample_rate: int, level_db: float, notice: Call
             notice(f"resampling {path.name} from {rate} to {sample_rate} Hz …")
         blocks = [block.reshape(len(block), -1)[:, :2] for block in recording.blocks()]
     song: Float32Array = np.concatenate(blocks)
-    return PlayAlong(convert_source(list(song.T), rate, sample_rate), sample_rate, level_db, path.name)
+    return convert_source(list(song.T), rate, sample_rate)

@@ -14,6 +14,7 @@ from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io.jack import HOST_API
 from fxhost.io.realtime import ask_for_priority
+from fxhost.io.stream_pace import Pace
 from fxhost.io.streams import Stream, VirtualStream
 from fxhost.io.suspension import Suspension
 
@@ -27,9 +28,6 @@ STALL_S = 2.0  # a device that calls for no block in this time is gone
 QUIET_S = 0.3  # after which a server is asked whether it is still there
 PATIENCE_S = 60.0  # how long to wait for a device that has played and went away
 LOOK_S = 0.3  # how often it is looked for
-PACE_S, SHORT_S = 1.0, 0.4  # over which the pace is taken, and where it is less than half of what is due
-LEAST_PACE = 0.9  # of real time; a stream that is slower starves, if it is not we who are
-MOST_LOAD = 0.5
 HELD_UP_S = 0.2  # between two looks: more tells of us, and not of the stream
 RESUMED_S = 0.5  # whoever was stopped for so long is opened again
 SETTLING_S = 10.0  # how long a server may take to notice that we are back
@@ -83,7 +81,12 @@ class Watch:
         self._looked = self._started = self._asked = time.perf_counter()
         self._blocks = self._block_frames = 0
         self._idle_s = 0.0
-        self._paced, self._paced_frames = self._looked, 0
+        self._pace = Pace(stream, rack)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the device is waited for."""
+        return self._gone_since is not None
 
     def start(self) -> None:
         """Begin to play, and wait for the first block.
@@ -96,6 +99,7 @@ class Watch:
         try:
             self._stream.start()
             if self._has_begun():
+                self._pace.read_change()
                 return
             failure = DeviceError(f"'{self._stream.name}' was opened but calls for no audio; restart the sound server")
         except DeviceError as err:
@@ -137,9 +141,13 @@ class Watch:
             else:
                 self._open_again(self._failure())
         elif gap_s > HELD_UP_S:
-            self._take_pace_anew()
-        elif self._starves(now):
+            self._pace.take_anew()
+        elif self._stream.has_other_rate():
+            self._tries = 0
+            self._open_again(self._failure())
+        elif self._pace.starves(now):
             self._feed()
+        self._tell(self._pace.look(now))
         self._follow_changes(now - self._asked)
 
     def _is_gone(self) -> bool:
@@ -165,28 +173,14 @@ class Watch:
                     self.restarts += 1
                     self.away_s += time.perf_counter() - gone_since
                     self._gone_since = None
-                    self._notice(f"'{self._stream.name}' is back")
+                    change = self._pace.read_change()
+                    self._notice(f"'{self._stream.name}' is back{change and ', '}{change}")
                     return
             except DeviceError as err:
                 logger.info("%s; waiting", err)
             self._asked = time.perf_counter()
         if self._asked - gone_since > self._patience_s or not self._stream.can_reopen:
             raise self._failure()
-
-    def _starves(self, now: float) -> bool:
-        """Whether the stream calls for fewer frames than real time has, and that is not because we are slow."""
-        elapsed_s, frames = now - self._paced, self._rack.frames
-        if elapsed_s < SHORT_S:
-            return False
-        pace = (frames - self._paced_frames) / (elapsed_s * self._stream.sample_rate)
-        pace += (self._stream.claim.seconds or 0.0) / elapsed_s  # as much may be on its way
-        if elapsed_s < PACE_S and pace > LEAST_PACE / 2:
-            return False
-        self._take_pace_anew()
-        return pace < LEAST_PACE and self._rack.statistics().load.p50 < MOST_LOAD
-
-    def _take_pace_anew(self) -> None:
-        self._paced, self._paced_frames = time.perf_counter(), self._rack.frames
 
     def _feed(self) -> None:
         """Open the stream again with a longer buffer."""
@@ -248,7 +242,7 @@ class Watch:
             ask_for_priority(self._rack.thread)
         self._blocks, self._idle_s = self._rack.blocks, 0.0
         self._looked = self._started = time.perf_counter()
-        self._take_pace_anew()
+        self._pace.begin()
         self._follow_changes(CHANGE_S)
         return True
 
@@ -264,10 +258,15 @@ class Watch:
                 self._stream.reopen()
                 if self._has_begun():
                     self.restarts += 1
+                    self._tell(self._pace.read_change())
                     return
             except DeviceError as err:
                 logger.info("%s; trying again", err)
         raise failure
+
+    def _tell(self, change: str) -> None:
+        if change:
+            self._notice(f"'{self._stream.name}' plays on, {change}")
 
     def _stall_s(self) -> float:
         return max(STALL_S, 3 * self._rack.block_frames / self._stream.sample_rate)

@@ -55,6 +55,9 @@ class Stream(Protocol):
     def has_stopped(self) -> bool:
         """Whether the stream has ended by itself."""
 
+    def has_other_rate(self) -> bool:
+        """Whether the server has changed the sample rate of the stream while it plays."""
+
     def read_latency(self, block_frames: int) -> None:
         """Ask for the latency anew, now that blocks of so many frames come."""
 
@@ -74,7 +77,7 @@ class Stream(Protocol):
         """Stop playing, and leave the sound server too: a process that rests may hold nobody up."""
 
     def reopen(self) -> None:
-        """Leave, open the same device again, and begin to play."""
+        """Leave, open the same device again, at its rate where that is another one now, and begin to play."""
 
     def close(self) -> None:
         """Stop playing and give the device back. May be called twice."""
@@ -122,6 +125,10 @@ class VirtualStream:
 
     def has_stopped(self) -> bool:
         """Never: it has nothing that could go away."""
+        return False
+
+    def has_other_rate(self) -> bool:
+        """Never: it plays at any rate."""
         return False
 
     def read_latency(self, block_frames: int) -> None:

@@ -70,6 +70,7 @@ class HowlGuard:
         self._frames = rack.frames  # so many are heard
         self._past: deque[_Spectrum] = deque(maxlen=MEMORY_HOPS + 1)
         self._bin, self._level_db, self._gone = 0, 0.0, 0
+        self._rate = rack.sample_rate
 
     def look(self, now_s: float) -> None:
         """Listen to what has been played since the last call; to be called several times a second.
@@ -80,6 +81,10 @@ class HowlGuard:
             Is not needed: the time is that of the audio.
         """
         rate = self._rack.sample_rate
+        if rate != self._rate:  # bins have other frequencies, and the output was silent meanwhile
+            self._rate, self._frames, self.frequency_hz = rate, self._rack.frames, None
+            self._rack.is_cut = False
+            self._past.clear()
         size, hop = 1 << round(np.log2(WINDOW_S * rate)), round(HOP_S * rate)
         new = self._rack.frames - self._frames
         heard, sent = self._rack.last_heard(new + size), self._rack.last_sent(new + size)

@@ -7,13 +7,15 @@ with the crossfade that its key would make.
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fxhost.engine.rack import Rack
 from fxhost.errors import FxhostError
-from fxhost.rig.playing import Playing, Sound
+from fxhost.rig.playing import Playing
+from fxhost.rig.slot import Slot
 from fxhost.rig.slot_costs import measure_costs
+from fxhost.rig.sound import Sound
 
 WINDOW_S = 0.5  # over which blocks that come too late are counted
 LEAST_OVERRUNS, LEAST_SHARE = 4, 0.25  # of the blocks of a window: fewer are single slow ones
@@ -27,6 +29,7 @@ class _Measured:
     """What the slots of a sound cost, each a share of a block, and what the costliest costs in large blocks."""
 
     sound: Sound
+    slots: Sequence[Slot]
     costs: dict[int, float]
     in_large_blocks: float
 
@@ -84,22 +87,24 @@ class OverrunGuard:
     def _measure(self) -> None:
         playing, rack = self._playing, self._rack
         sound, rig, frames = playing.sound, playing.rig, rack.block_frames
+        slots = sound.slots
         on = [n for n, is_on in enumerate(sound.is_on) if is_on]
         heard = rack.last_heard(max(frames, 1))
         try:
-            costs = measure_costs(rig, [sound.slots[n] for n in on], playing.inputs, frames, heard)
-            worst = sound.slots[on[costs.index(max(costs))]]
+            costs = measure_costs(rig, [slots[n] for n in on], playing.inputs, frames, heard)
+            worst = slots[on[costs.index(max(costs))]]
             large = costs
             if sum(costs) > BUDGET and frames < LARGE_BLOCK:
                 large = measure_costs(rig, [worst], playing.inputs, LARGE_BLOCK, heard)
         except FxhostError:  # a file of the rig has gone: nothing is known
             return
-        self._measured = _Measured(sound, dict(zip(on, costs, strict=True)), max(large))
+        self._measured = _Measured(sound, slots, dict(zip(on, costs, strict=True)), max(large))
 
     def _act(self, measured: _Measured) -> bool:
         """Switch off the costliest slot, if the slots that still play take too long; tell whether one was."""
         playing, sound = self._playing, self._playing.sound
-        costs = {n: cost for n, cost in measured.costs.items() if sound.is_on[n]} if sound is measured.sound else {}
+        is_valid = sound is measured.sound and sound.slots is measured.slots  # of another rate they are others
+        costs = {n: cost for n, cost in measured.costs.items() if is_valid and sound.is_on[n]}
         if sum(costs.values()) <= BUDGET:
             return False
         worst = max(costs, key=costs.__getitem__)

@@ -6,109 +6,16 @@ its own; the last wish counts, and where loading fails the old rig plays on.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
-from fxhost.engine.knobs import KnobBoard
 from fxhost.engine.rack import Rack
 from fxhost.errors import FxhostError
 from fxhost.rig.build import Chain
 from fxhost.rig.rig import Rig
-from fxhost.rig.scenes import Scene
-from fxhost.rig.slot import Slot
+from fxhost.rig.sound import Change, Sound
 from fxhost.rig.warm_up import warm_up
 from fxhost.stages.parameter import Parameter
-
-
-class Sound:
-    """A scene at the rate of a stream, with its chain in memory.
-
-    Parameters
-    ----------
-    rig : Rig
-    scene : Scene
-    slots : sequence of Slot
-    inputs : {1, 2}
-        Channels that come in.
-
-    Attributes
-    ----------
-    knobs : KnobBoard
-    is_on : list of bool
-        For each slot whether it shall be heard.
-    saved : list of list of float
-        For each slot where its parameters stand in the scene.
-    """
-
-    def __init__(self, rig: Rig, scene: Scene, slots: Sequence[Slot], inputs: int) -> None:
-        self._rig, self.scene, self.slots, self._inputs = rig, scene, tuple(slots), inputs
-        self.knobs = KnobBoard(self.slots)
-        self.saved = [list(values) for values in self.knobs.values]
-        self.is_on = list(scene.is_on)
-        self._kept: dict[tuple[bool, ...], Chain] = {}
-        self.chain()
-
-    @property
-    def keys(self) -> list[str]:
-        """What its stages depend on, but for the values of their parameters."""
-        return [slot.key for slot in self.slots]
-
-    def restore(self) -> None:
-        """Put everything back to what the scene says."""
-        self.is_on[:] = self.scene.is_on
-        for values, saved in zip(self.knobs.values, self.saved, strict=True):
-            values[:] = saved
-
-    def keep(self, input_gain_db: float, output_gain_db: float) -> None:
-        """Let the scene say from now on how everything stands."""
-        self.scene = replace(
-            self.scene, is_on=tuple(self.is_on), input_gain_db=input_gain_db, output_gain_db=output_gain_db
-        )
-        self.saved = [list(values) for values in self.knobs.values]
-
-    def chain(self) -> Chain:
-        """The chain of the slots that are on, as at the start: the one in memory, which nobody may be playing."""
-        on = tuple(self.is_on)
-        if on not in self._kept:
-            slots = [slot for slot, is_on in zip(self.slots, on, strict=True) if is_on]
-            kept = self._rig.chain_of(slots, self._inputs)
-            self._kept = {key: chain for key, chain in self._kept.items() if key == self.scene.is_on} | {on: kept}
-        chain = self._kept[on]
-        for stage in chain:
-            stage.reset()
-        self.knobs.attach(chain.turned, on)
-        return chain
-
-    def renew(self) -> None:
-        """Forget the chain of the slots that are on: it plays, and another shall be made."""
-        self._kept.pop(tuple(self.is_on), None)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A chain that was handed to the rack, and all that it was made from.
-
-    Attributes
-    ----------
-    rig : Rig
-    scene : int
-        The number of the scene, from 0.
-    is_on : tuple of bool
-        For each slot.
-    values : list of list of float
-        For each slot where its parameters stood.
-    warmed : list of (int, int)
-        Which of the frames that went into the old chain were played through it before: from the first to before the
-        second.
-    chain : Chain
-    """
-
-    rig: Rig
-    scene: int
-    is_on: tuple[bool, ...]
-    values: list[list[float]]
-    warmed: list[tuple[int, int]]
-    chain: Chain
 
 
 class Playing:
@@ -218,19 +125,69 @@ class Playing:
             self._order += 1
             self._keeps_scene = keeps_scene
             order = self._order
+        self._load_beside(order, make, name)
+
+    def _load_beside(self, order: int, make: Callable[[], Rig], name: str) -> None:
         threading.Thread(target=self._load, args=(order, make, name), name="fxhost loads", daemon=True).start()
 
     def _load(self, order: int, make: Callable[[], Rig], name: str) -> None:
+        sounds: list[Sound] = []
         try:
-            rig = make()
-            sounds = self._make_sounds(rig) if order == self._order else []
+            rig, rate = make(), 0
+            while order == self._order:
+                with self._lock:
+                    if rate == self.sample_rate:  # else the stream has another rate by now
+                        self._loaded = order, rig, sounds
+                        return
+                    rate = self.sample_rate
+                sounds = self._make_sounds(rig)
         except FxhostError as err:
             self._keeps_scene &= order != self._order
             self._notice(f"cannot change to {name}: {err}. The sound stays as it is")
-            return
+
+    # --- while nobody plays the rack ---------------------------------------------------------------------------------
+
+    def change_rate(self, sample_rate: int) -> Chain:
+        """Play at another rate from now on: the same scene, knobs and switches.
+
+        Parameters
+        ----------
+        sample_rate : int
+            In Hz.
+
+        Returns
+        -------
+        Chain
+            Of the scene that plays, in its settled state.
+
+        Raises
+        ------
+        FxhostError
+            If the rig cannot play at that rate, or a file of it has gone. Then everything is as it was.
+        """
+        slots = [self.rig.slots_at(sample_rate, sound.scene) for sound in self.sounds]
         with self._lock:
-            if order == self._order:
-                self._loaded = order, rig, sounds
+            self.sample_rate = sample_rate
+            loaded, self._loaded = self._loaded, None
+        for sound, each in zip(self.sounds, slots, strict=True):
+            sound.follow_rate(each)
+        self._on, self.wants_fresh = list(self.sound.is_on), False
+        if loaded is not None:
+            order, rig, _ = loaded
+            self._load_beside(order, lambda: rig, "the next rig")
+        return self.first_chain()
+
+    def rehearse(self, rates: Iterable[int]) -> None:
+        """Measure and compile what the rig needs at other rates, on a thread of its own: then it can follow at once."""
+        scenes = [(self.rig, sound.scene) for sound in self.sounds]
+
+        def prepare() -> None:
+            for rate in rates:
+                for rig, scene in scenes:
+                    with suppress(FxhostError):  # it is told when that rate comes
+                        rig.chain_of(rig.slots_at(rate, scene), self.inputs)
+
+        threading.Thread(target=prepare, name="fxhost rehearses", daemon=True).start()
 
     # --- between two blocks ------------------------------------------------------------------------------------------
 

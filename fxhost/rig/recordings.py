@@ -1,7 +1,7 @@
 """What a run records: the output file that was asked for, and takes, which begin and end while it plays."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -34,10 +34,11 @@ class Recordings:
         self._recorder = Recorder(rack.tape, notice)
         self._stack = ExitStack()
         self._output: Track | None = None
+        self._output_file = options.output_file
+        self._failure: FileError | None = None
         self._take: TakeRecording | None = None
         self.takes: list[Path] = []
-        duration_s = options.duration_s
-        self._most_frames = None if duration_s is None else round(duration_s * rack.sample_rate)
+        self._most_frames = self._count_frames(options.duration_s)
 
     def open(self, inputs: Iterable[Path | None]) -> None:
         """Begin with what the options ask for, before the first block.
@@ -52,23 +53,81 @@ class Recordings:
         FileError
             If a file cannot be written.
         """
-        options = self._options
-        if options.output_file is not None:
+        self._inputs = list(inputs)
+        self._open_output(0)
+        if self._options.record_file is not None:
+            self._take = self._begin(self._options.record_file, self._most_frames)
+
+    def _open_output(self, first: int) -> None:
+        """Begin the output file, with the frame at a position of the recording."""
+        if self._output_file is not None:
             writer = self._stack.enter_context(
                 writing(
-                    options.output_file,
+                    self._output_file,
                     round(self._rack.sample_rate),
-                    overwrite=options.overwrite,
-                    inputs=inputs,
+                    overwrite=self._options.overwrite,
+                    inputs=self._inputs,
                     channels=self._rack.channels,
                     subtype=self._subtype,
                     is_live=True,
                 )
             )
-            self._output = Track(writer, "wet", 0, self._most_frames)
+            self._output = Track(writer, "wet", first, self._most_frames)
             self._recorder.add(self._output)
-        if options.record_file is not None:
-            self._take = self._begin(options.record_file)
+
+    def _count_frames(self, seconds: float | None) -> int | None:
+        return None if seconds is None else max(0, round(seconds * self._rack.sample_rate))
+
+    # --- a file has one sample rate ----------------------------------------------------------------------------------
+
+    def end_rate(self) -> Callable[[], None]:
+        """End all files, for the rack is about to change its sample rate; while nobody plays it.
+
+        Returns
+        -------
+        callable
+            Begins others when the rack has changed: `gig-2.wav` after `gig.wav`, and another take where one was
+            recorded. Where that fails, the music goes on.
+        """
+        had_output, had_take = self._output is not None, self._take is not None
+        for end in (self._end, self._end_output):
+            try:
+                end()
+            except FxhostError as err:
+                self._notice(f"{err}. Playing goes on")
+
+        def go_on() -> None:
+            if self._options.duration_s is not None:
+                self._most_frames = self._count_frames(self._options.duration_s - self._rack.audio_s)
+            try:
+                if had_output and self._failure is None and self._most_frames != 0:
+                    self._open_output(self._rack.tape.position)
+                    self._notice(f"the recording goes on in {self._output_file}")
+            except FileError as err:
+                self._failure = err
+                self._notice(f"{err}. Playing goes on")
+            try:
+                if had_take:
+                    self._take = self._begin(self._free_take(), self._most_frames)
+                    self._notice(f"the take goes on in {self._take.path}")
+            except FxhostError as err:
+                self._notice(f"{err}. Playing goes on")
+
+        return go_on
+
+    def _end_output(self) -> None:
+        if self._output is None or self._output_file is None:
+            return
+        self._recorder.remove(self._output)
+        self._failure, self._output = self.failure, None
+        asked = self._options.output_file or self._output_file
+        try:
+            self._stack.close()
+        except FileError as err:
+            self._failure = err
+            raise
+        finally:
+            self._output_file = next(name for name in _numbered(asked) if not name.exists())
 
     @property
     def _subtype(self) -> str | None:
@@ -85,7 +144,7 @@ class Recordings:
             if writer.failure is not None:
                 kept_s = writer.frames / self._rack.sample_rate
                 return FileError(f"{writer.failure}; the first {kept_s:.1f} s are kept")
-        return None
+        return self._failure
 
     @property
     def has_all(self) -> bool:
@@ -98,11 +157,11 @@ class Recordings:
     @property
     def names(self) -> list[str]:
         """The names of the files that are being recorded."""
-        output = self._options.output_file
+        output = self._output_file
         names = [] if output is None or self.failure is not None else [output.name]
         return names if self._take is None else [*names, self._take.path.name]
 
-    def _begin(self, path: Path) -> TakeRecording:
+    def _begin(self, path: Path, most_frames: int | None = None) -> TakeRecording:
         return TakeRecording(
             path,
             self._rack,
@@ -110,28 +169,27 @@ class Recordings:
             self._recorder,
             overwrite=self._options.overwrite,
             subtype=self._subtype,
-            most_frames=self._most_frames if path == self._options.record_file else None,
+            most_frames=most_frames,
         )
 
     def toggle(self) -> None:
         """Begin a take, or end the one that is being recorded. The music goes on where that fails."""
         try:
             if self._take is None:
-                self._take = self._begin(self._free_name())
+                self._take = self._begin(self._free_take())
             else:
                 self._end()
         except FxhostError as err:
             self._notice(str(err))
 
-    def _free_name(self) -> Path:
+    def _free_take(self) -> Path:
         """A name that no take has: that of the option with a number, or else the time."""
         asked = self._options.record_file
         base = Path(time.strftime("take-%Y%m%d-%H%M%S.wav")) if asked is None else asked
-        names = [base, *(base.with_name(f"{base.stem}-{n}{base.suffix}") for n in range(2, MOST_NUMBERS))]
         taken = set(self.takes)
         return next(
             name
-            for name in names
+            for name in (base, *_numbered(base))
             if name not in taken and not any(name_file(name, what).exists() for what in ("wet", "dry", "rig", "take"))
         )
 
@@ -169,3 +227,8 @@ class Recordings:
                 self._end()
             finally:
                 self._recorder.close()
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """The names with a number behind: `gig-2.wav`, `gig-3.wav`, …."""
+    return (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, MOST_NUMBERS))

@@ -12,8 +12,8 @@ from fxhost.errors import FileError
 from fxhost.io.recordings import Recording
 from fxhost.rig.build import Chain
 from fxhost.rig.file import load_rig
-from fxhost.rig.playing import Sound
 from fxhost.rig.rig import Rig
+from fxhost.rig.sound import Sound
 from fxhost.rig.take_file import ChainEvent, Event, KnobEvent, LevelEvent, LoopEvent, Take
 from fxhost.rig.warm_up import play_through
 from fxhost.stages.looper.stage import Looper

@@ -64,7 +64,7 @@ class Summary:
         """How many blocks the time was worth, the first one included."""
         s = self.statistics
         # a tenth of a block for the jitter of the first and the last
-        return int(self.seconds * self.sample_rate * s.blocks / s.frames + 0.1) + 1 if s.frames else 0
+        return int(self.seconds * s.blocks / s.audio_s + 0.1) + 1 if s.frames else 0
 
     @property
     def advice(self) -> str | None:

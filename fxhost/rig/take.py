@@ -12,8 +12,9 @@ from fxhost.io.files import check_output, write_text
 from fxhost.io.recorder import Recorder, Track
 from fxhost.io.sound_writing import LOSSY, Writer, check_encoding, check_format, writing
 from fxhost.rig.file_writing import format_scenes
-from fxhost.rig.playing import Change, Playing
+from fxhost.rig.playing import Playing
 from fxhost.rig.rig import Rig
+from fxhost.rig.sound import Change
 from fxhost.rig.take_file import (
     ENDING,
     ChainEvent,

@@ -74,15 +74,26 @@ class PlayAlong(Stage):
     """
 
     def __init__(self, song: NDArray[np.float32], sample_rate: int, level_db: float = 0.0, name: str = "") -> None:
-        self.sample_rate, self.level_db, self.name, self.is_on = sample_rate, level_db, name, True
-        song = np.ascontiguousarray(song, np.float32)
+        self.level_db, self.name, self.is_on = level_db, name, True
         memory = aligned_zeros(1, STATE)
         memory["level"], memory["is_on"] = from_db(level_db), 1.0
-        memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
-        memory["frames"], memory["channels"] = len(song), song.size // len(song)
-        memory["song"] = song.ctypes.data
         super().__init__(play_song.address, memory, first_words(memory, offset_of(STATE, "position")), play_song)
-        self.buffers = [song]
+        self.set_song(song, sample_rate)
+
+    def set_song(self, song: NDArray[np.float32], sample_rate: int) -> None:
+        """Go on with the same song at another rate, at the same place. Only while no thread runs the stage.
+
+        Parameters
+        ----------
+        song : float32 (frames,) or (frames, 2)
+        sample_rate : int
+            In Hz.
+        """
+        s, song = self.memory[0], np.ascontiguousarray(song, np.float32)
+        s["position"] = int(s["position"]) * len(song) // max(1, int(s["frames"]))
+        s["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
+        s["frames"], s["channels"], s["song"] = len(song), song.size // len(song), song.ctypes.data
+        self.buffers, self.sample_rate = [song], sample_rate
 
     def address(self, setting: str) -> int:
         """Where 'level', 'is_on' or 'is_muted' stands, float32."""

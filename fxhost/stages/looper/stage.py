@@ -7,6 +7,7 @@ import numpy as np
 from fxhost.arrays import aligned_zeros
 from fxhost.native.intrinsics import publish
 from fxhost.stages.base import Stage, first_words, offset_of, smoothing
+from fxhost.stages.looper.conversion import convert_rows, settled_rows
 from fxhost.stages.looper.kernel import COMMANDS, EMPTY, RECORDING, STATE, loop_block
 
 LONGEST_S = 300.0
@@ -59,17 +60,51 @@ class Looper(Stage):
 
     def __init__(self, sample_rate: int, channels: int, seconds: float = LONGEST_S) -> None:
         memory = aligned_zeros(1, STATE)
-        self.sample_rate, self.level_db = sample_rate, 0.0
-        loop = np.empty((round(seconds * sample_rate), 2 * channels + 1), np.float32)
-        loop.fill(0.0)  # touches every page, so that none is fetched on the audio thread
-        memory["channels"], memory["capacity"] = channels, len(loop)
-        memory["memory"] = loop.ctypes.data
-        memory["fade"] = memory["seam"] = memory["shown"] = round(FADE_MS * 1e-3 * sample_rate)
-        memory["shortest"] = round(SHORTEST_MS * 1e-3 * sample_rate)
+        self.level_db, self._seconds = 0.0, seconds
+        memory["channels"] = channels
         memory["level"] = memory["level_target"] = 1.0
-        memory["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
         super().__init__(loop_block.address, memory, first_words(memory, 0), loop_block)
+        self.sample_rate = sample_rate
+        self._take_memory(sample_rate)
+        memory["seam"] = memory["shown"] = memory["fade"]
+
+    def _take_memory(self, sample_rate: int) -> None:
+        s = self.memory[0]
+        loop = np.empty((round(self._seconds * sample_rate), 2 * int(s["channels"]) + 1), np.float32)
+        loop.fill(0.0)  # touches every page, so that none is fetched on the audio thread
+        s["capacity"], s["memory"] = len(loop), loop.ctypes.data
+        s["fade"] = round(FADE_MS * 1e-3 * sample_rate)
+        s["shortest"] = round(SHORTEST_MS * 1e-3 * sample_rate)
+        s["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
         self.buffers = [loop]
+
+    def change_rate(self, sample_rate: int) -> None:
+        """Go on at another rate in Hz, with the same loop at the same place. Only while no thread runs the stage.
+
+        Raises
+        ------
+        EngineError
+            If the rates have no simple ratio.
+        """
+        s, old_rate = self.memory[0], self.sample_rate
+        frames = int(s["position"] if s["state"] == RECORDING else s["length"])
+        rows, ratio = settled_rows(s, self.buffers[0][:frames]), sample_rate / old_rate
+        rows = convert_rows(rows, old_rate, sample_rate, is_loop=s["state"] != RECORDING)
+        fades = {name: round(int(s[name]) * ratio) for name in ("heard", "dubbed", "shown")}
+        self._take_memory(sample_rate)
+        rows = rows[: s["capacity"] - 1]
+        loop = self.buffers[0]
+        loop[: len(rows), :-1] = rows
+        loop[: len(rows), -1] = s["overdub"]
+        for name, count in fades.items():
+            s[name] = min(count, int(s["fade"]))
+        s["seam"] = s["fade"]
+        if s["state"] == RECORDING:
+            s["position"] = len(rows)
+        else:
+            s["length"] = len(rows)
+            s["position"] = round(int(s["position"]) * ratio) % max(1, len(rows))
+        self.sample_rate = sample_rate
 
     @property
     def level_address(self) -> int:
