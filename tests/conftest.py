@@ -157,12 +157,12 @@ def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> Non
 
 
 @contextmanager
-def jack_server(period: int, *, realtime: bool = True, name: str = "") -> Iterator[dict[str, str]]:
-    """A JACK server of our own on the dummy driver, at 48 kHz; yields the environment in which clients find it."""
+def jack_server(period: int, *, realtime: bool = True, name: str = "", rate: int = RATE) -> Iterator[dict[str, str]]:
+    """A JACK server of our own on the dummy driver; yields the environment in which clients find it."""
     mode = ["-R", "-P", "70"] if realtime else ["-r"]
     name = name or f"fxhost-{os.getpid()}-{time.monotonic_ns()}"
     env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
-    command = ["jackd", *mode, "-n", name, "-d", "dummy", "-r", str(RATE), "-p", str(period)]
+    command = ["jackd", *mode, "-n", name, "-d", "dummy", "-r", str(rate), "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
     env["TEST_JACK_PID"] = str(server.pid)
     try:

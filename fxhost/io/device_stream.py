@@ -226,8 +226,7 @@ class DeviceStream:
         wanted = choose_longer_latency(told, wake_s)
         if wanted is None:
             return False
-        even_s = choose_latency([wanted], self._told_frames, self.host_api, self.sample_rate)
-        self._latency = wanted if even_s is None else even_s
+        self._latency = choose_latency([wanted], self._told_frames, self.host_api, self.sample_rate) or wanted
         return True
 
     def leave(self) -> None:

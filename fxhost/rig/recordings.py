@@ -119,13 +119,14 @@ class Recordings:
         if self._output is None or self._output_file is None:
             return
         self._recorder.remove(self._output)
-        self._failure, self._output = self.failure, None
+        self._failure, is_empty, self._output = self.failure, not self._output.writer.frames, None
         asked = self._options.output_file or self._output_file
         try:
             self._stack.close()
         except FileError as err:
-            self._failure = err
-            raise
+            if not is_empty:
+                self._failure = err
+                raise
         finally:
             self._output_file = next(name for name in _numbered(asked) if not name.exists())
 

@@ -9,7 +9,7 @@ import pytest
 
 from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
-from fxhost.io import stream_watch
+from fxhost.io import stream_pace, stream_watch
 from fxhost.io.jack import HOST_API
 from fxhost.io.latency import UNKNOWN, Latency
 from fxhost.io.stream_watch import Watch
@@ -28,7 +28,7 @@ class ScriptedStream:
     def __init__(self, rack: Rack, *script: str) -> None:
         self.name, self.host_api, self.sample_rate, self.asked_frames = "scripted", "ALSA", float(RATE), BLOCK
         self.latency, self.claim, self.asked_latency = UNKNOWN, UNKNOWN, None
-        self.can_reopen = True
+        self.can_reopen, self.block, self.new_rate = True, BLOCK, 0
         self.left = self.asked_for_more = 0
         self.starts: list[str] = []
         self._rack, self._script = rack, list(script)
@@ -43,18 +43,22 @@ class ScriptedStream:
         threading.Thread(target=self._play, args=(self.starts[-1], self._ended, self._stop), daemon=True).start()
 
     def _play(self, how: str, ended: threading.Event, stop: threading.Event) -> None:
-        block, played, begun = np.zeros(BLOCK, np.float32), 0, time.perf_counter()
+        played, frames, begun = 0, 0, time.perf_counter()
         speed = 0.2 if how == "slow" else 1.0
         while how != "silent" and not stop.is_set() and not (how == "ends" and played == 3):
-            while played * BLOCK < speed * RATE * (time.perf_counter() - begun) and (how != "ends" or played < 3):
+            while frames < speed * self.sample_rate * (time.perf_counter() - begun) and (how != "ends" or played < 3):
+                block = np.zeros(self.block, np.float32)
                 self._rack.process(block, block.copy())
-                played += 1
+                played, frames = played + 1, frames + self.block
             time.sleep(0.002)
         if how == "ends":
             ended.set()
 
     def has_stopped(self) -> bool:
         return self._ended.is_set()
+
+    def has_other_rate(self) -> bool:
+        return self.new_rate not in (0, self.sample_rate)
 
     def read_latency(self, block_frames: int) -> None:
         self.latency = Latency(block_frames / RATE, "block")
@@ -72,6 +76,9 @@ class ScriptedStream:
 
     def reopen(self) -> None:
         self.leave()
+        if self.has_other_rate():
+            self._rack.change_rate(self.new_rate, [])
+            self.sample_rate = float(self.new_rate)
         self._rack.connect(in_channels=1, in_channel=0, out_channels=1)
         self.start()
 
@@ -90,6 +97,7 @@ def watching_of(monkeypatch: pytest.MonkeyPatch) -> Watching:
         "LOOK_S": 0.05,
     }.items():  # fmt: skip
         monkeypatch.setattr(stream_watch, name, value)
+    monkeypatch.setattr(stream_pace, "SETTLING_S", 0.15)
 
     def make(*script: str) -> tuple[Watch, ScriptedStream, list[str]]:
         rack, notes = Rack([], RATE), list[str]()
@@ -216,3 +224,41 @@ def test_a_moment_in_which_we_were_held_up_is_no_stall(watching_of: Watching) ->
     look_for(watch, 0.6)
     stream.close()
     assert watch.restarts == 1
+
+
+def test_another_block_size_is_told_once_and_a_passing_one_is_not(watching_of: Watching) -> None:
+    watch, stream, notes = watching_of("plays")
+    watch.start()
+    look_for(watch, 0.3)
+    stream.block = 128
+    look_for(watch, 0.3)
+    for stream.block in (32, 128) * 5:
+        look_for(watch, 0.02)
+    look_for(watch, 0.2)
+    stream.close()
+    assert notes == ["'scripted' plays on, now 48000 Hz, 128 frames a block"]
+    assert watch.restarts == 0
+
+
+def test_a_stream_whose_server_changes_the_rate_is_opened_again_at_that_rate(watching_of: Watching) -> None:
+    watch, stream, notes = watching_of("plays")
+    watch.start()
+    look_for(watch, 0.3)
+    stream.new_rate = 44_100
+    look_for(watch, 0.3)
+    stream.close()
+    assert stream.starts == ["plays"] * 2
+    assert notes == ["'scripted' plays on, now 44100 Hz, 64 frames a block"]
+    assert watch.restarts == 1
+
+
+def test_a_stream_that_comes_back_otherwise_says_how_in_the_same_line(watching_of: Watching) -> None:
+    watch, stream, notes = watching_of("plays")
+    watch.start()
+    look_for(watch, 0.3)
+    stream._stop.set()
+    stream._ended.set()
+    stream.new_rate, stream.block = 96_000, 256
+    look_for(watch, 0.3)
+    stream.close()
+    assert notes[1:] == ["'scripted' is back, now 96000 Hz, 256 frames a block"]
