@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fxhost.errors import DeviceError
-from fxhost.io.devices import Device, choose_device, takes_rate
+from fxhost.io.devices import Device, choose_device, find_rate, takes_rate
 from fxhost.io.stream_options import Options
 
 USUAL_RATE = 48_000  # Hz: of the virtual device, where nothing asks for another
@@ -48,7 +48,8 @@ def choose_sample_rate(
     if taken := [rate for rate in rates if takes_rate(*devices, rate)]:
         return taken[0]
     output = devices[1]
+    own = find_rate(*devices, output.sample_rate)
     if rates and tells:
         refused = " or ".join(map(str, rates))
-        notice(f"{output} does not play at {refused} Hz. Playing at its own {output.sample_rate} Hz")
-    return output.sample_rate
+        notice(f"{output} does not play at {refused} Hz. Playing at its own {own} Hz")
+    return own

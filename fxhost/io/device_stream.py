@@ -10,7 +10,7 @@ from fxhost.engine.rack import Rack
 from fxhost.errors import DeviceError
 from fxhost.io import jack
 from fxhost.io.block_size import choose_block_frames, choose_latency, choose_longer_latency
-from fxhost.io.devices import Device, explain_refusal, find_again, takes_rate, user_asks_pipewire
+from fxhost.io.devices import Device, explain_refusal, find_again, find_rate, user_asks_pipewire
 from fxhost.io.jack_client import USUAL, Connections, apply_connections, check_connections
 from fxhost.io.latency import UNKNOWN, Latency, add_ways, claim_of_server
 from fxhost.io.portaudio import forget_portaudio, import_sounddevice, quiet_libraries, renew_portaudio, stop_portaudio
@@ -262,10 +262,10 @@ class DeviceStream:
         self.start()
 
     def _follow_rate(self) -> None:
-        """Play at the rate that was asked for at first, or else at that of the device."""
+        """Play at the rate that was asked for at first, or else at one that the device takes."""
         if self._on_rate is None:
             return
-        rate = self._first_rate if takes_rate(*self._devices, self._first_rate) else self._devices[1].sample_rate
+        rate = find_rate(*self._devices, self._first_rate)
         if rate != round(self.sample_rate):
             self._on_rate(rate)
             self.sample_rate = float(rate)

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 Kind = Literal["input", "output"]
 
 INVALID_SAMPLE_RATE = -9997  # paInvalidSampleRate
+USUAL_RATES = (48_000, 44_100, 96_000, 88_200, 192_000, 32_000)  # Hz
 PIPEWIRE_LATENCY = "PIPEWIRE_LATENCY"
 _asked_pipewire = ""  # what we have put into PIPEWIRE_LATENCY
 
@@ -231,3 +232,13 @@ def takes_rate(input_device: Device | None, output_device: Device, sample_rate: 
     except sounddevice.PortAudioError as err:
         return INVALID_SAMPLE_RATE not in err.args  # what else is wrong is said when they are opened
     return True
+
+
+def find_rate(input_device: Device | None, output_device: Device, wanted: int) -> int:
+    """The wanted rate in Hz if the devices take it, or else their own, or another that is usual.
+
+    PipeWire may tell a rate that its graph has left.
+    """
+    own = output_device.sample_rate
+    rates = dict.fromkeys((wanted, own, *USUAL_RATES))
+    return next((rate for rate in rates if takes_rate(input_device, output_device, rate)), own)

@@ -8,11 +8,10 @@ from pathlib import Path
 from fxhost.arrays import Float32Array
 from fxhost.engine.rack import Rack
 from fxhost.errors import FxhostError
+from fxhost.io.devices import USUAL_RATES
 from fxhost.io.songs import read_song_frames
 from fxhost.rig.playing import Playing
 from fxhost.rig.recordings import Recordings
-
-USUAL_RATES = (44_100, 48_000)  # Hz
 
 
 @dataclass(frozen=True)
@@ -86,5 +85,5 @@ class RateFollowing:
                 rack.play_along.set_song(song.frames, song.rate)
                 rack.play_song()
         if is_away and not self._was_away:
-            self._playing.rehearse([rate for rate in USUAL_RATES if rate != rack.sample_rate])
+            self._playing.rehearse([rate for rate in USUAL_RATES[:2] if rate != rack.sample_rate])
         self._was_away = is_away

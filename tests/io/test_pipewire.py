@@ -116,6 +116,24 @@ def test_a_graph_with_long_blocks_does_not_starve_a_stream_through_alsa(
     assert result["blocks"] > 0.4 * result["blocks_due"]  # a hundredth without a longer buffer
 
 
+def test_a_graph_that_changes_its_rate_is_followed(graph: dict[str, str], make_preset: MakePreset) -> None:
+    words = ["fxhost.cli", "run", make_preset(1, 8), "--device", "nowhere", "--duration", 6, "--json"]
+    command = ["pw-jack", sys.executable, "-m", *map(str, words)]
+    force = ["pw-metadata", "-n", "settings", "0", "clock.force-rate"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=graph, cwd=ROOT, **pipes) as run:  # type: ignore[call-overload]
+        try:
+            time.sleep(4.5)
+            subprocess.run([*force, "44100"], env=graph, check=True)
+            stdout, stderr = run.communicate(timeout=60)
+        finally:
+            subprocess.run([*force, "0"], env=graph, check=True)
+    assert "'nowhere' plays on, now 44100 Hz, " in stderr
+    result = json.loads(stdout)
+    assert (result["sample_rate"], result["stream_restarts"]) == (44_100, 1)
+    assert result["rates"][0]["sample_rate"] == 44_100
+
+
 def look(env: dict[str, str]) -> dict[str, dict[str, str]]:
     """What `fxhost doctor` finds, by name."""
     done = run_fxhost("doctor", "--json", env=env)
