@@ -63,6 +63,8 @@ class Session:
         If a preset, a file or the device does not fit.
     """
 
+    follows_rate = True  # whether it plays on where the device comes back at another sample rate
+
     def __init__(
         self,
         rig: Rig,
@@ -135,7 +137,7 @@ class Session:
                 input_channel=options.input_channel or 0,
                 right_input_channel=options.right_input_channel,
                 connections=options.connections,
-                on_rate=self._follow_rate,
+                on_rate=self._follow_rate if self.follows_rate else None,
             )
 
     @property

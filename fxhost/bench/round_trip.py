@@ -96,6 +96,7 @@ class LoopbackSession(Session):
     """
 
     loop: Loopback
+    follows_rate = False
 
     def first_chain(self) -> Chain:
         """The two ends of the loop."""

@@ -141,6 +141,8 @@ class CaptureSession(Session):
         If the device cannot be opened.
     """
 
+    follows_rate = False  # the signal has one rate
+
     def __init__(
         self, signal: Float32Array, options: Options, notice: Callable[[str], None], *, checks: bool, asks: bool
     ) -> None:

@@ -249,8 +249,6 @@ class DeviceStream:
         ------
         DeviceError
             If that cannot be done, or not yet.
-        FxhostError
-            If the rack cannot follow the device to its rate.
         """
         self.leave()
         if not self.can_reopen:

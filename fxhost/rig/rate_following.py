@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fxhost.arrays import Float32Array
 from fxhost.engine.rack import Rack
-from fxhost.errors import FxhostError
+from fxhost.errors import DeviceError, FxhostError
 from fxhost.io.devices import USUAL_RATES
 from fxhost.io.songs import read_song_frames
 from fxhost.rig.playing import Playing
 from fxhost.rig.recordings import Recordings
+from fxhost.stages.rate.resampler import convert
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,25 @@ class RateFollowing:
         self._make_source, self._song_path, self._notice = make_source, song, notice
         self._song: _Song | None = None
         self._was_away = False
+        self._refused: set[int] = set()  # rates
 
     def follow(self, sample_rate: int) -> None:
         """Go on at this rate in Hz: rig, scene, knobs, switches, gains and loop as they were.
 
         Raises
         ------
-        FxhostError
-            If the rig cannot play at that rate.
+        DeviceError
+            If the rig cannot play at that rate. Then everything is as it was, and the device may come back otherwise.
         """
-        chain = self._playing.change_rate(sample_rate)
-        source = self._make_source(sample_rate)
+        try:
+            convert(np.zeros(1, np.float32), round(self._rack.sample_rate), sample_rate)  # loop and song need the ratio
+            source = self._make_source(sample_rate)
+            chain = self._playing.change_rate(sample_rate)
+        except FxhostError as err:
+            if sample_rate not in self._refused:
+                self._notice(f"the device is back at {sample_rate} Hz, where the rig cannot play: {err}")
+            self._refused.add(sample_rate)
+            raise DeviceError(f"the rig cannot play at {sample_rate} Hz: {err}") from err
         go_on = self._recordings.end_rate()
         self._rack.change_rate(sample_rate, chain, source)
         go_on()

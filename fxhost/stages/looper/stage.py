@@ -69,14 +69,15 @@ class Looper(Stage):
         memory["seam"] = memory["shown"] = memory["fade"]
 
     def _take_memory(self, sample_rate: int) -> None:
-        s = self.memory[0]
-        loop = np.empty((round(self._seconds * sample_rate), 2 * int(s["channels"]) + 1), np.float32)
-        loop.fill(0.0)  # touches every page, so that none is fetched on the audio thread
-        s["capacity"], s["memory"] = len(loop), loop.ctypes.data
+        s, frames = self.memory[0], round(self._seconds * sample_rate)
+        if not self.buffers or len(self.buffers[0]) < frames:
+            loop = np.empty((frames, 2 * int(s["channels"]) + 1), np.float32)
+            loop.fill(0.0)  # touches every page, so that none is fetched on the audio thread
+            self.buffers = [loop]
+        s["capacity"], s["memory"] = frames, self.buffers[0].ctypes.data
         s["fade"] = round(FADE_MS * 1e-3 * sample_rate)
         s["shortest"] = round(SHORTEST_MS * 1e-3 * sample_rate)
         s["smoothing"] = smoothing(SMOOTHING_MS, sample_rate)
-        self.buffers = [loop]
 
     def change_rate(self, sample_rate: int) -> None:
         """Go on at another rate in Hz, with the same loop at the same place. Only while no thread runs the stage.
