@@ -1,10 +1,11 @@
 """How long it is silent after a JACK server that was killed is there again, and whether scene and loop are as they were.
 
-    python -m tests.measure.reopening [--kills 20] [--frames 64]
+    python -m tests.measure.reopening [--kills 20] [--frames 64] [--rates 44100 48000]
 
 A rig with two scenes and a loop plays on a server on the dummy driver. The server is ended (SIGTERM and SIGKILL in
 turn), and started again after half a second to four. The silence is counted from the start of
-the server's process, which itself takes a part of it, until the first block.
+the server's process, which itself takes a part of it, until the first block. With --rates it comes back at these
+sample rates in turn.
 """
 
 import argparse
@@ -54,7 +55,7 @@ with fxhost.play(fxhost.load_rig(sys.argv[1]), looper=True, patience=60.0) as li
             last, seen = blocks, now
         time.sleep(0.002)
     loop = live.loop_status
-    print(json.dumps({"scene": live.scene, "loop": loop.state, "loop as long": loop.length_s == length}))
+    print(json.dumps({"scene": live.scene, "loop": loop.state, "loop as long": abs(loop.length_s - length) < 1e-4}))
 """
 
 
@@ -63,8 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--rates", type=int, nargs="+", default=[RATE])
     options = parser.parse_args()
-    print(f"{read_cpu_model()}, {RATE} Hz, {options.frames} frames, JACK's dummy driver")
+    print(f"{read_cpu_model()}, {RATE} Hz, back at {options.rates} Hz, {options.frames} frames, JACK's dummy driver")
     rng, silences = np.random.default_rng(1), []
     name = f"fxhost-reopening-{os.getpid()}"
     server = jack_server(options.frames, name=name)
@@ -83,7 +85,8 @@ def main() -> None:
             server.__exit__(None, None, None)
             down = float(rng.uniform(0.5, 4.0))
             time.sleep(down)
-            server = jack_server(options.frames, name=name)
+            rate = options.rates[kill % len(options.rates)]
+            server = jack_server(options.frames, name=name, rate=rate)
             started = time.monotonic()
             env = server.__enter__()
             silences.append(float(host.stdout.readline()) - started)
