@@ -103,9 +103,9 @@ def test_the_client_has_the_name_and_the_connections_that_were_asked_for(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
             ) as run:
                 try:
-                    wait_until(lambda: connections() == expected)
+                    wait_until(lambda: run.poll() is not None or connections() == expected)
                     time.sleep(1)  # PortAudio connects when it starts, after its ports have appeared
-                    assert connections() == expected
+                    found = connections()
                 finally:
                     run.send_signal(signal.SIGINT)
                     _, stderr = run.communicate(timeout=30)
@@ -113,6 +113,7 @@ def test_the_client_has_the_name_and_the_connections_that_were_asked_for(
             client.deactivate()
             client.close()
     assert (run.returncode, without_waits(stderr)) == (0, "")
+    assert found == expected
 
 
 @pytest.mark.parametrize(
