@@ -16,7 +16,7 @@ The guard turns a block with NaN, infinity or a runaway level into silence and r
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
 from fxhost.engine.chain_playing import RUNAWAY, guard, inlined, play_chains, run_chain
 from fxhost.engine.control_block import (
@@ -42,9 +42,12 @@ from fxhost.native.intrinsics import (
     address_of,
     float_mode,
     floats_at,
+    larger,
     load_acquire,
     now_ns,
+    record_at,
     set_float_mode,
+    smaller,
     store_release,
     thread_number,
     words_at,
@@ -59,12 +62,12 @@ def apply_changes(s: Any, rack: int) -> None:
     """Set the parameters that Python has changed since the last block, and note at which frame."""
     waiting = load_acquire(rack + AT_CHANGES_WRITTEN) - s.changes_read
     first = s.frames - s.block_frames
-    for n in range(s.changes_read, s.changes_read + min(waiting, CHANGES_A_BLOCK)):
+    for n in range(s.changes_read, s.changes_read + smaller(waiting, CHANGES_A_BLOCK)):
         at = s.changes + 8 * CHANGE_WORDS * (n & (CHANGES - 1))
-        change = carray(words_at(at), (CHANGE_WORDS,))
-        carray(floats_at(change[0]), (1,))[0] = carray(floats_at(at + 8), (1,))[0]
+        change = words_at(at)
+        floats_at(change[0])[0] = floats_at(at + 8)[0]
         change[2] = first
-    store_release(rack + AT_CHANGES_READ, s.changes_read + min(waiting, CHANGES_A_BLOCK))
+    store_release(rack + AT_CHANGES_READ, s.changes_read + smaller(waiting, CHANGES_A_BLOCK))
 
 
 @inlined
@@ -76,18 +79,17 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
         at = channel * MAX_BLOCK
         if s.source != 0:
             available = s.source_frames - s.source_position
-            source = carray(floats_at(s.source), (s.source_frames * s.source_channels,))
-            of_source = min(channel, s.source_channels - 1)
+            source = floats_at(s.source)
+            of_source = smaller(channel, s.source_channels - 1)
             for n in range(frames):
                 if n >= available:
                     dry[at + n] = 0.0
                 else:
                     dry[at + n] = source[(s.source_position + n) * s.source_channels + of_source]
         elif s.in_channels > 0:
-            data = carray(interleaved, ((first + frames) * s.in_channels,))
             of_device = s.in_channel if channel == 0 else s.right_in_channel
             for n in range(frames):
-                dry[at + n] = data[(first + n) * s.in_channels + of_device]
+                dry[at + n] = interleaved[(first + n) * s.in_channels + of_device]
         else:
             for n in range(frames):
                 dry[at + n] = 0.0
@@ -97,12 +99,12 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
                 dry[at + n] = 0.0
                 level = np.float32(0.0)
                 bad += 1
-            peak = max(peak, level)
+            peak = larger(peak, level)
             energy += level * level
     if s.source != 0:
-        s.source_position += min(frames, s.source_frames - s.source_position)
-    s.input_peak = max(s.input_peak, peak)
-    s.meter[0] = max(s.meter[0], peak)
+        s.source_position += smaller(frames, s.source_frames - s.source_position)
+    s.input_peak = larger(s.input_peak, peak)
+    s.meter[0] = larger(s.meter[0], peak)
     s.meter[2] += energy / np.float32(s.inputs)
     return bad
 
@@ -113,7 +115,7 @@ def keep_heard(s: Any, rack: int, dry: Block, frames: int) -> None:
     for n in range(frames):
         if s.inputs == 1:
             dry[MAX_BLOCK + n] = dry[n]
-    heard = carray(floats_at(s.heard), (2 * s.heard_size,))
+    heard = floats_at(s.heard)
     for n in range(frames):
         at = (s.heard_frames + n) & (s.heard_size - 1)
         heard[at] = dry[n]
@@ -137,20 +139,20 @@ def finish_output(s: Any, rack: int, wet: Block, frames: int) -> None:
     """Fade in after a start, measure, and keep what leaves the rack."""
     if s.faded_in < s.fade_in_frames:
         for n in range(frames):
-            rise = np.float32(min(1.0, (s.faded_in + n) / s.fade_in_frames))
+            rise = np.float32(smaller(1.0, (s.faded_in + n) / s.fade_in_frames))
             wet[n] *= rise
             wet[MAX_BLOCK + n] *= rise
         s.faded_in += frames
-    sent = carray(floats_at(s.sent), (s.heard_size,))
+    sent = floats_at(s.sent)
     peak, energy = np.float32(0.0), np.float32(0.0)
     for n in range(frames):
         left, right = wet[n], wet[MAX_BLOCK + n]
         sent[(s.sent_frames + n) & (s.heard_size - 1)] = np.float32(0.5) * (left + right)
-        peak = max(peak, max(abs(left), abs(right)))
+        peak = larger(peak, larger(abs(left), abs(right)))
         energy += np.float32(0.5) * (left * left + right * right)
     store_release(rack + AT_SENT, s.sent_frames + frames)
-    s.output_peak = max(s.output_peak, peak)
-    s.meter[1] = max(s.meter[1], peak)
+    s.output_peak = larger(s.output_peak, peak)
+    s.meter[1] = larger(s.meter[1], peak)
     s.meter[3] += energy
 
 
@@ -204,17 +206,16 @@ def count_block(s: Any, frames: int, flags: int, start: int) -> None:
 @cached_cfunc(callback_signature(CONTROL), error_model="numpy", forceinline=True)
 def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, flags: int, control: Any) -> Any:
     """Play one block. Every output sample is filled on every path; the answer is always paContinue (0)."""
-    s = carray(control, (1,))[0]
+    s = record_at(control)
     rack = address_of(control)
     start = now_ns(words_at(rack))
     mode = float_mode()
     set_float_mode(mode | FLUSH_DENORMALS)
     frames = types.int64(frame_count)
     count_block(s, frames, types.int64(flags), start)
-    out = carray(output, (frames * s.out_channels,))
-    dry = carray(floats_at(s.scratch), (2 * MAX_BLOCK,))
-    wet = carray(floats_at(s.scratch + 8 * MAX_BLOCK), (2 * MAX_BLOCK,))
-    other = carray(floats_at(s.scratch + 16 * MAX_BLOCK), (2 * MAX_BLOCK,))
+    dry = floats_at(s.scratch)
+    wet = floats_at(s.scratch + 8 * MAX_BLOCK)
+    other = floats_at(s.scratch + 16 * MAX_BLOCK)
     apply_changes(s, rack)
 
     table = load_acquire(rack + AT_TABLE)
@@ -227,12 +228,12 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
 
     done = types.int64(0)
     while done < frames:
-        n_frames = types.int64(min(MAX_BLOCK, frames - done))
+        n_frames = types.int64(smaller(MAX_BLOCK, frames - done))
         if s.source != 0:
             if s.source_position == s.source_frames and s.source_loops != 0:
                 s.source_position = 0
             if s.source_position < s.source_frames:
-                n_frames = min(n_frames, s.source_frames - s.source_position)
+                n_frames = smaller(n_frames, s.source_frames - s.source_position)
             else:
                 s.source_done = 1
         bad = read_input(s, interleaved, done, dry, n_frames)
@@ -248,7 +249,7 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
         finish_output(s, rack, wet, n_frames)
         if records:
             record_wet(s, rack, wet, n_frames)
-        write_output(s, rack, wet, out, done, n_frames)
+        write_output(s, rack, wet, output, done, n_frames)
         s.meter_frames += n_frames
         if s.coming != 0:
             s.crossfaded += n_frames
@@ -262,8 +263,8 @@ def callback(interleaved: Any, output: Any, frame_count: int, time_info: Any, fl
     answer_meter(s)
 
     elapsed = now_ns(words_at(rack)) - start
-    load = elapsed * s.sample_rate / (1e9 * max(frames, 1))
-    s.max_load = max(s.max_load, load)
+    load = elapsed * s.sample_rate / (1e9 * larger(frames, 1))
+    s.max_load = larger(s.max_load, load)
     count_in(s.load_histogram, types.int64(load * 1e6))
     set_float_mode(mode)
     return types.intc(0)

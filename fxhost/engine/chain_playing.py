@@ -8,13 +8,10 @@ lies, in bytes. A block has two channels, of `MAX_BLOCK` frames each; the first 
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
 
 from fxhost.engine.control_block import MAX_BLOCK, Block
-from fxhost.native.intrinsics import call_stage, words_at
-
-# Parts of the callback. They are compiled without a wrapper for Python: calling one from Python crashes.
-inlined = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+from fxhost.native.inlining import inlined
+from fxhost.native.intrinsics import call_stage, smaller, words_at
 
 HEADER_WORDS, STAGE_WORDS = 2, 5
 RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
@@ -23,9 +20,9 @@ RUNAWAY = np.float32(1e6)  # 120 dB beyond full scale is no signal
 @inlined
 def run_chain(table: int, block: int, frames: int) -> None:
     """Send a block through every stage of a table."""
-    words = carray(words_at(table), (HEADER_WORDS,))
+    words = words_at(table)
     count = words[0]
-    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    rows = words_at(table + 8 * HEADER_WORDS)
     for stage in range(count):
         at = stage * STAGE_WORDS
         call_stage(rows[at], rows[at + 1], block + rows[at + 4], frames)
@@ -34,13 +31,13 @@ def run_chain(table: int, block: int, frames: int) -> None:
 @inlined
 def reset_chain(table: int) -> None:
     """Copy the initial state of every stage of a table over its state."""
-    words = carray(words_at(table), (HEADER_WORDS,))
+    words = words_at(table)
     count = words[0]
-    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    rows = words_at(table + 8 * HEADER_WORDS)
     for stage in range(count):
         length = rows[stage * STAGE_WORDS + 3]
-        state = carray(words_at(rows[stage * STAGE_WORDS + 1]), (length,))
-        initial = carray(words_at(rows[stage * STAGE_WORDS + 2]), (length,))
+        state = words_at(rows[stage * STAGE_WORDS + 1])
+        initial = words_at(rows[stage * STAGE_WORDS + 2])
         for word in range(length):
             state[word] = initial[word]
 
@@ -48,14 +45,14 @@ def reset_chain(table: int) -> None:
 @inlined
 def copy_states(table: int, address: int) -> None:
     """Copy the state of every stage of a table to int64 words at an address, one after the other."""
-    words = carray(words_at(table), (HEADER_WORDS,))
+    words = words_at(table)
     count = words[0]
-    rows = carray(words_at(table + 8 * HEADER_WORDS), (count * STAGE_WORDS,))
+    rows = words_at(table + 8 * HEADER_WORDS)
     at = 0
     for stage in range(count):
         length = rows[stage * STAGE_WORDS + 3]
-        state = carray(words_at(rows[stage * STAGE_WORDS + 1]), (length,))
-        copy = carray(words_at(address + 8 * at), (length,))
+        state = words_at(rows[stage * STAGE_WORDS + 1])
+        copy = words_at(address + 8 * at)
         for word in range(length):
             copy[word] = state[word]
         at += length
@@ -68,7 +65,7 @@ def play_chain(table: int, dry: Block, wet: Block, address: int, frames: int) ->
         wet[n] = dry[n]
         wet[MAX_BLOCK + n] = dry[MAX_BLOCK + n]
     run_chain(table, address, frames)
-    if carray(words_at(table), (HEADER_WORDS,))[1] == 1:
+    if words_at(table)[1] == 1:
         for n in range(frames):
             wet[MAX_BLOCK + n] = wet[n]
 
@@ -80,7 +77,7 @@ def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> No
     if s.coming != 0:
         play_chain(s.coming, dry, other, s.scratch + 16 * MAX_BLOCK, frames)
         for n in range(frames):
-            sine = np.sin(0.5 * np.pi * min(1.0, (s.crossfaded + n) / s.crossfade_frames))
+            sine = np.sin(0.5 * np.pi * smaller(1.0, (s.crossfaded + n) / s.crossfade_frames))
             rise = sine * sine
             for at in (n, MAX_BLOCK + n):
                 wet[at] = np.float32(1.0 - rise) * wet[at] + np.float32(rise) * other[at]

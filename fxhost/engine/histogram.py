@@ -1,25 +1,25 @@
 """Histograms that the audio thread fills and Python reads: buckets of 1/32 octave of a whole number, exact below 32."""
 
 import numpy as np
-from numba import carray, njit
 from numpy.typing import NDArray
 
-from fxhost.native.intrinsics import words_at
+from fxhost.native.inlining import inlined
+from fxhost.native.intrinsics import smaller, words_at
 
 BUCKETS_PER_OCTAVE = 32
 BUCKETS = 1024
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def count_in(histogram: int, value: int) -> None:
     """Count a whole number ≥ 0 in a histogram at an address."""
-    counts = carray(words_at(histogram), (BUCKETS,))
+    counts = words_at(histogram)
     octave = 0
     while value >= 2 * BUCKETS_PER_OCTAVE and octave < BUCKETS // BUCKETS_PER_OCTAVE - 2:
         value >>= 1
         octave += 1
     bucket = octave * BUCKETS_PER_OCTAVE + value
-    counts[min(bucket, BUCKETS - 1)] += 1
+    counts[smaller(bucket, BUCKETS - 1)] += 1
 
 
 def percentiles(histogram: NDArray[np.int64], fractions: tuple[float, ...]) -> list[float]:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from fxhost.engine.chain_playing import copy_states, inlined
 from fxhost.engine.control_block import (
@@ -39,7 +38,7 @@ def record_dry(s: Any, rack: int, dry: Block, frames: int) -> bool:
         s.ring_lost += frames
         return False
     width = s.ring_channels + s.inputs
-    ring = carray(floats_at(address), (s.ring_size * width,))
+    ring = floats_at(address)
     for channel in range(s.inputs):
         for n in range(frames):
             at = ((s.ring_written + n) & (s.ring_size - 1)) * width
@@ -51,7 +50,7 @@ def record_dry(s: Any, rack: int, dry: Block, frames: int) -> bool:
 def record_wet(s: Any, rack: int, wet: Block, frames: int) -> None:
     """Write the output to the ring beside the dry input, and hand both to Python."""
     width = s.ring_channels + s.inputs
-    ring = carray(floats_at(s.ring), (s.ring_size * width,))
+    ring = floats_at(s.ring)
     for n in range(frames):
         at = ((s.ring_written + n) & (s.ring_size - 1)) * width
         if s.ring_channels == 1:

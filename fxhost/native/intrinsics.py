@@ -134,6 +134,40 @@ def doubles_at(typing_context: TypingContext, address: int) -> Any:
 
 
 @intrinsic
+def record_at(typing_context: TypingContext, pointer: NumbaType) -> Any:
+    """The record that a C pointer points to."""
+
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
+        return builder.bitcast(arguments[0], context.get_value_type(pointer.dtype))
+
+    return pointer.dtype(pointer), generate
+
+
+def _choose(typing_context: TypingContext, comparison: str, first: NumbaType, second: NumbaType) -> Any:
+    """The second number if it compares so with the first one, else the first, as Python's own `min` and `max`."""
+    kind = typing_context.unify_types(first, second)
+
+    def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
+        a, b = (context.cast(builder, value, of, kind) for value, of in zip(arguments, (first, second), strict=True))
+        compare = builder.fcmp_ordered if isinstance(kind, types.Float) else builder.icmp_signed
+        return builder.select(compare(comparison, b, a), b, a)
+
+    return kind(first, second), generate
+
+
+@intrinsic
+def smaller(typing_context: TypingContext, first: float, second: float) -> Any:
+    """The smaller of two numbers, as `min`, which costs numba more to compile."""
+    return _choose(typing_context, "<", first, second)
+
+
+@intrinsic
+def larger(typing_context: TypingContext, first: float, second: float) -> Any:
+    """The larger of two numbers, as `max`."""
+    return _choose(typing_context, ">", first, second)
+
+
+@intrinsic
 def address_of(typing_context: TypingContext, pointer: NumbaType) -> Any:
     """A C pointer as an address."""
 
