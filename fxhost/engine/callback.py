@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fxhost.engine.chain_playing import RUNAWAY, guard, inlined, play_chains, run_chain
+from fxhost.engine.chain_playing import RUNAWAY, guard, play_chains, run_chain
 from fxhost.engine.control_block import (
     AT_CHANGES_READ,
     AT_CHANGES_WRITTEN,
@@ -37,6 +37,7 @@ from fxhost.engine.control_block import (
 from fxhost.engine.histogram import count_in
 from fxhost.engine.tape_writing import keep_state, record_dry, record_wet
 from fxhost.native.code_cache import cached_cfunc
+from fxhost.native.inlining import inlined
 from fxhost.native.intrinsics import (
     FLUSH_DENORMALS,
     address_of,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fxhost.engine.chain_playing import copy_states, inlined
+from fxhost.engine.chain_playing import copy_states
 from fxhost.engine.control_block import (
     AT_RING,
     AT_RING_READ,
@@ -14,6 +14,7 @@ from fxhost.engine.control_block import (
     MAX_BLOCK,
     Block,
 )
+from fxhost.native.inlining import inlined
 from fxhost.native.intrinsics import floats_at, load_acquire, store_release
 
 
