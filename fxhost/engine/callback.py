@@ -115,12 +115,12 @@ def keep_heard(s: Any, rack: int, dry: Block, frames: int) -> None:
     """Fill the right channel where the input is mono, and keep what goes into the chain."""
     for n in range(frames):
         if s.inputs == 1:
-            dry[MAX_BLOCK + n] = dry[n]
+            dry[n + MAX_BLOCK] = dry[n]
     heard = floats_at(s.heard)
     for n in range(frames):
         at = (s.heard_frames + n) & (s.heard_size - 1)
         heard[at] = dry[n]
-        heard[s.heard_size + at] = dry[MAX_BLOCK + n]
+        heard[s.heard_size + at] = dry[n + MAX_BLOCK]
     store_release(rack + AT_HEARD, s.heard_frames + frames)
 
 
@@ -131,7 +131,7 @@ def mix_bypass(s: Any, dry: Block, wet: Block, frames: int) -> None:
         for n in range(frames):
             step = s.bypassed - s.bypass
             s.bypass = s.bypassed if abs(step) < 1e-4 else s.bypass + s.bypass_smoothing * step
-            for at in (n, MAX_BLOCK + n):
+            for at in (n, n + MAX_BLOCK):
                 wet[at] = wet[at] + s.bypass * (dry[at] - wet[at]) if s.bypass < 1.0 else dry[at]
 
 
@@ -142,12 +142,12 @@ def finish_output(s: Any, rack: int, wet: Block, frames: int) -> None:
         for n in range(frames):
             rise = np.float32(smaller(1.0, (s.faded_in + n) / s.fade_in_frames))
             wet[n] *= rise
-            wet[MAX_BLOCK + n] *= rise
+            wet[n + MAX_BLOCK] *= rise
         s.faded_in += frames
     sent = floats_at(s.sent)
     peak, energy = np.float32(0.0), np.float32(0.0)
     for n in range(frames):
-        left, right = wet[n], wet[MAX_BLOCK + n]
+        left, right = wet[n], wet[n + MAX_BLOCK]
         sent[(s.sent_frames + n) & (s.heard_size - 1)] = np.float32(0.5) * (left + right)
         peak = larger(peak, larger(abs(left), abs(right)))
         energy += np.float32(0.5) * (left * left + right * right)
@@ -166,7 +166,7 @@ def write_output(s: Any, rack: int, wet: Block, out: Any, first: int, frames: in
     run_chain(load_acquire(rack + AT_MONITOR), s.scratch + 8 * MAX_BLOCK, frames)
     for n in range(frames):
         if s.out_channels == 1:
-            out[first + n] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
+            out[first + n] = np.float32(0.5) * (wet[n] + wet[n + MAX_BLOCK])
         else:
             for channel in range(s.out_channels):
                 out[(first + n) * s.out_channels + channel] = wet[(channel & 1) * MAX_BLOCK + n]

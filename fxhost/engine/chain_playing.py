@@ -63,11 +63,11 @@ def play_chain(table: int, dry: Block, wet: Block, address: int, frames: int) ->
     """Play `dry` through a chain into `wet`, which lies at an address; a mono chain puts out the same on both sides."""
     for n in range(frames):
         wet[n] = dry[n]
-        wet[MAX_BLOCK + n] = dry[MAX_BLOCK + n]
+        wet[n + MAX_BLOCK] = dry[n + MAX_BLOCK]
     run_chain(table, address, frames)
     if words_at(table)[1] == 1:
         for n in range(frames):
-            wet[MAX_BLOCK + n] = wet[n]
+            wet[n + MAX_BLOCK] = wet[n]
 
 
 @inlined
@@ -79,7 +79,7 @@ def play_chains(s: Any, dry: Block, wet: Block, other: Block, frames: int) -> No
         for n in range(frames):
             sine = np.sin(0.5 * np.pi * smaller(1.0, (s.crossfaded + n) / s.crossfade_frames))
             rise = sine * sine
-            for at in (n, MAX_BLOCK + n):
+            for at in (n, n + MAX_BLOCK):
                 wet[at] = np.float32(1.0 - rise) * wet[at] + np.float32(rise) * other[at]
 
 
@@ -88,12 +88,12 @@ def guard(s: Any, wet: Block, frames: int) -> int:
     """Silence a block that is no signal, and start the chain anew. Return the number of bad samples."""
     bad = 0
     for n in range(frames):
-        if not (abs(wet[n]) <= RUNAWAY and abs(wet[MAX_BLOCK + n]) <= RUNAWAY):  # so NaN too
+        if not (abs(wet[n]) <= RUNAWAY and abs(wet[n + MAX_BLOCK]) <= RUNAWAY):  # so NaN too
             bad += 1
     if bad > 0:
         for n in range(frames):
             wet[n] = 0.0
-            wet[MAX_BLOCK + n] = 0.0
+            wet[n + MAX_BLOCK] = 0.0
         reset_chain(s.playing)
         if s.coming != 0:
             reset_chain(s.coming)

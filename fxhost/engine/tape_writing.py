@@ -55,8 +55,8 @@ def record_wet(s: Any, rack: int, wet: Block, frames: int) -> None:
     for n in range(frames):
         at = ((s.ring_written + n) & (s.ring_size - 1)) * width
         if s.ring_channels == 1:
-            ring[at] = np.float32(0.5) * (wet[n] + wet[MAX_BLOCK + n])
+            ring[at] = np.float32(0.5) * (wet[n] + wet[n + MAX_BLOCK])
         else:
             ring[at] = wet[n]
-            ring[at + 1] = wet[MAX_BLOCK + n]
+            ring[at + 1] = wet[n + MAX_BLOCK]
     store_release(rack + AT_RING_WRITTEN, s.ring_written + frames)

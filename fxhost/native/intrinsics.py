@@ -11,11 +11,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fxhost.native.code_cache import cached_njit
+from fxhost.native.inlining import inlined
 from fxhost.native.llvm_types import Builder, NumbaType, Signature, TargetContext, TypingContext, Word
 
 _WORD = ir.IntType(64)
@@ -105,7 +106,7 @@ def fetch_add(typing_context: TypingContext, address: int, value: int) -> Any:
 
 @intrinsic
 def words_at(typing_context: TypingContext, address: int) -> Any:
-    """An address as `int64 *`, for `numba.carray`."""
+    """An address as `int64 *`."""
 
     def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.inttoptr(arguments[0], _WORD.as_pointer())
@@ -115,7 +116,7 @@ def words_at(typing_context: TypingContext, address: int) -> Any:
 
 @intrinsic
 def floats_at(typing_context: TypingContext, address: int) -> Any:
-    """An address as `float *`, for `numba.carray`."""
+    """An address as `float *`."""
 
     def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
@@ -125,7 +126,7 @@ def floats_at(typing_context: TypingContext, address: int) -> Any:
 
 @intrinsic
 def doubles_at(typing_context: TypingContext, address: int) -> Any:
-    """An address as `double *`, for `numba.carray`."""
+    """An address as `double *`."""
 
     def generate(context: TargetContext, builder: Builder, signature: Signature, arguments: Sequence[Word]) -> Word:
         return builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
@@ -239,11 +240,11 @@ if sys.platform == "win32":
     ctypes.WinDLL("kernel32").QueryPerformanceFrequency(ctypes.byref(_frequency))
     NS_PER_TICK = 1e9 / _frequency.value
 
-    @njit(inline="always")
+    @inlined
     def now_ns(scratch: NumbaType) -> int:
         """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
         _read_ticks(scratch)
-        return int(carray(scratch, (2,))[0] * NS_PER_TICK)
+        return int(scratch[0] * NS_PER_TICK)
 
     # let another thread have this core, if one wants it: not for the audio thread
     yield_core = types.ExternalFunction("SwitchToThread", types.int32())
@@ -253,12 +254,11 @@ else:
     # the clock of time.perf_counter: macOS counts from another beginning than CLOCK_MONOTONIC there
     _CLOCK = getattr(time, "CLOCK_UPTIME_RAW", time.CLOCK_MONOTONIC)
 
-    @njit(inline="always")
+    @inlined
     def now_ns(scratch: NumbaType) -> int:
         """The time of `time.perf_counter_ns`; `scratch` points to two int64 that the call may overwrite."""
         _read_clock(_CLOCK, scratch)
-        time_spec = carray(scratch, (2,))
-        return time_spec[0] * 1_000_000_000 + time_spec[1]  # type: ignore[no-any-return]
+        return scratch[0] * 1_000_000_000 + scratch[1]  # type: ignore[no-any-return]
 
     # let another thread have this core, if one wants it: not for the audio thread
     yield_core = types.ExternalFunction("sched_yield", types.int32())

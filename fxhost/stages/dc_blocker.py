@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from fxhost.arrays import aligned_zeros
+from fxhost.native.intrinsics import record_at
 from fxhost.stages.base import Stage, first_words, offset_of, stage_function
 
 # Low enough to leave the sound alone: it adds an ESR of 6e-6 at the lowest note of a bass (41 Hz), 1.5e-6 at that of
@@ -18,12 +18,11 @@ STATE = np.dtype([("mean", "f8"), ("smoothing", "f8")], align=True)
 @stage_function(STATE)
 def dc_block(state: Any, block: Any, frames: int) -> None:
     """Subtract the slow mean: a one-pole high-pass, in float64 because the pole is so close to 1."""
-    s = carray(state, (1,))[0]
-    x = carray(block, (frames,))
+    s = record_at(state)
     mean, k = s.mean, s.smoothing
     for n in range(frames):
-        value = np.float64(x[n])
-        x[n] = np.float32(value - mean)
+        value = np.float64(block[n])
+        block[n] = np.float32(value - mean)
         mean += k * (value - mean)
     s.mean = mean
 

@@ -6,9 +6,9 @@ The gliding value is float64: a float32 would come to rest where its steps round
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from fxhost.arrays import aligned_zeros, from_db, to_db
+from fxhost.native.intrinsics import record_at
 from fxhost.stages.base import PLANE, Stage, first_words, offset_of, smoothing, stage_function
 
 SMOOTHING_MS = 10.0
@@ -20,14 +20,13 @@ STATE = np.dtype([("gain", "f8"), ("target", "f4"), ("smoothing", "f4"), ("chann
 @stage_function(STATE)
 def gain_block(state: Any, block: Any, frames: int) -> None:
     """Multiply a block by the smoothed gain."""
-    s = carray(state, (1,))[0]
-    x = carray(block, ((s.channels - 1) * PLANE + frames,))
+    s = record_at(state)
     gain, target, k = s.gain, np.float64(s.target), np.float64(s.smoothing)
     for n in range(frames):
         step = target - gain
         gain = target if abs(step) < ARRIVED else gain + k * step
         for channel in range(s.channels):
-            x[channel * PLANE + n] *= np.float32(gain)
+            block[channel * PLANE + n] *= np.float32(gain)
     s.gain = gain
 
 

@@ -7,9 +7,9 @@ full scale it is the identity, to the bit. Two channels are brought down togethe
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from fxhost.arrays import aligned_zeros
+from fxhost.native.intrinsics import larger, record_at, smaller
 from fxhost.stages.base import PLANE, Stage, first_words, offset_of, smoothing, stage_function
 
 RELEASE_MS = 80.0
@@ -21,22 +21,21 @@ STATE = np.dtype([("gain", "f8"), ("release", "f8"), ("limited", "i8"), ("channe
 @stage_function(STATE)
 def limit_block(state: Any, block: Any, frames: int) -> None:
     """Keep every sample of a block within ±1."""
-    s = carray(state, (1,))[0]
-    x = carray(block, ((s.channels - 1) * PLANE + frames,))
+    s = record_at(state)
     gain, release, limited = s.gain, s.release, s.limited
     for n in range(frames):
         gain += release * (1.0 - gain)
         if gain > RELEASED:
             gain = 1.0
-        level = abs(np.float64(x[n]))
+        level = abs(np.float64(block[n]))
         if s.channels > 1:
-            level = max(level, abs(np.float64(x[PLANE + n])))
+            level = larger(level, abs(np.float64(block[n + PLANE])))
         if level * gain > 1.0:
             gain = 1.0 / level
             limited += 1
         for channel in range(s.channels):
-            sample = x[channel * PLANE + n]
-            x[channel * PLANE + n] = np.float32(min(1.0, max(-1.0, sample * gain)))
+            sample = block[channel * PLANE + n]
+            block[channel * PLANE + n] = np.float32(smaller(1.0, larger(-1.0, sample * gain)))
     s.gain = gain
     s.limited = limited
 
