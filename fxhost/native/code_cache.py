@@ -32,6 +32,7 @@ from numba.core import config
 from numba.core.caching import NullCache
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -137,7 +138,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # numba has no types
     def _find_overload(self, signature: Any, target_context: Any) -> Any:
         if self._folder is None:
             return None
-        target_context.refresh()
+        rtsys.initialize(target_context)  # what compiled code may call; `refresh` would load the compiler too
         path = self._path(signature, target_context.codegen())
         try:
             content = read_trusted(path)
