@@ -36,6 +36,7 @@ from fxhost.engine.control_block import (
 )
 from fxhost.engine.histogram import count_in
 from fxhost.engine.tape_writing import keep_state, record_dry, record_wet
+from fxhost.native.blocks import after, clear, copy
 from fxhost.native.code_cache import cached_cfunc
 from fxhost.native.inlining import inlined
 from fxhost.native.intrinsics import (
@@ -77,27 +78,22 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
     bad = 0
     peak, energy = np.float32(0.0), np.float32(0.0)
     for channel in range(s.inputs):
-        at = channel * MAX_BLOCK
+        side = after(dry, channel * MAX_BLOCK)
+        given, step, count = side, 1, 0
         if s.source != 0:
-            available = s.source_frames - s.source_position
-            source = floats_at(s.source)
-            of_source = smaller(channel, s.source_channels - 1)
-            for n in range(frames):
-                if n >= available:
-                    dry[at + n] = 0.0
-                else:
-                    dry[at + n] = source[(s.source_position + n) * s.source_channels + of_source]
+            first_sample = s.source_position * s.source_channels + smaller(channel, s.source_channels - 1)
+            given, step = after(floats_at(s.source), first_sample), s.source_channels
+            count = smaller(frames, s.source_frames - s.source_position)
         elif s.in_channels > 0:
             of_device = s.in_channel if channel == 0 else s.right_in_channel
-            for n in range(frames):
-                dry[at + n] = interleaved[(first + n) * s.in_channels + of_device]
-        else:
-            for n in range(frames):
-                dry[at + n] = 0.0
+            given, step, count = after(interleaved, first * s.in_channels + of_device), s.in_channels, frames
+        clear(after(side, count), frames - count)
+        for n in range(count):
+            side[n] = given[n * step]
         for n in range(frames):
-            level = abs(dry[at + n])
+            level = abs(side[n])
             if not level <= RUNAWAY:
-                dry[at + n] = 0.0
+                side[n] = 0.0
                 level = np.float32(0.0)
                 bad += 1
             peak = larger(peak, level)
@@ -113,14 +109,14 @@ def read_input(s: Any, interleaved: Any, first: int, dry: Block, frames: int) ->
 @inlined
 def keep_heard(s: Any, rack: int, dry: Block, frames: int) -> None:
     """Fill the right channel where the input is mono, and keep what goes into the chain."""
-    for n in range(frames):
-        if s.inputs == 1:
-            dry[n + MAX_BLOCK] = dry[n]
+    right = after(dry, MAX_BLOCK)
+    if s.inputs == 1:
+        copy(right, dry, frames)
     heard = floats_at(s.heard)
     for n in range(frames):
         at = (s.heard_frames + n) & (s.heard_size - 1)
         heard[at] = dry[n]
-        heard[s.heard_size + at] = dry[n + MAX_BLOCK]
+        heard[s.heard_size + at] = right[n]
     store_release(rack + AT_HEARD, s.heard_frames + frames)
 
 

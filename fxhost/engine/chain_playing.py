@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fxhost.engine.control_block import MAX_BLOCK, Block
+from fxhost.native.blocks import after, clear, copy
 from fxhost.native.inlining import inlined
 from fxhost.native.intrinsics import call_stage, smaller, words_at
 
@@ -36,10 +37,7 @@ def reset_chain(table: int) -> None:
     rows = words_at(table + 8 * HEADER_WORDS)
     for stage in range(count):
         length = rows[stage * STAGE_WORDS + 3]
-        state = words_at(rows[stage * STAGE_WORDS + 1])
-        initial = words_at(rows[stage * STAGE_WORDS + 2])
-        for word in range(length):
-            state[word] = initial[word]
+        copy(words_at(rows[stage * STAGE_WORDS + 1]), words_at(rows[stage * STAGE_WORDS + 2]), length)
 
 
 @inlined
@@ -51,23 +49,19 @@ def copy_states(table: int, address: int) -> None:
     at = 0
     for stage in range(count):
         length = rows[stage * STAGE_WORDS + 3]
-        state = words_at(rows[stage * STAGE_WORDS + 1])
-        copy = words_at(address + 8 * at)
-        for word in range(length):
-            copy[word] = state[word]
+        copy(words_at(address + 8 * at), words_at(rows[stage * STAGE_WORDS + 1]), length)
         at += length
 
 
 @inlined
 def play_chain(table: int, dry: Block, wet: Block, address: int, frames: int) -> None:
     """Play `dry` through a chain into `wet`, which lies at an address; a mono chain puts out the same on both sides."""
-    for n in range(frames):
-        wet[n] = dry[n]
-        wet[n + MAX_BLOCK] = dry[n + MAX_BLOCK]
+    right = after(wet, MAX_BLOCK)
+    copy(wet, dry, frames)
+    copy(right, after(dry, MAX_BLOCK), frames)
     run_chain(table, address, frames)
     if words_at(table)[1] == 1:
-        for n in range(frames):
-            wet[n + MAX_BLOCK] = wet[n]
+        copy(right, wet, frames)
 
 
 @inlined
@@ -91,9 +85,8 @@ def guard(s: Any, wet: Block, frames: int) -> int:
         if not (abs(wet[n]) <= RUNAWAY and abs(wet[n + MAX_BLOCK]) <= RUNAWAY):  # so NaN too
             bad += 1
     if bad > 0:
-        for n in range(frames):
-            wet[n] = 0.0
-            wet[n + MAX_BLOCK] = 0.0
+        clear(wet, frames)
+        clear(after(wet, MAX_BLOCK), frames)
         reset_chain(s.playing)
         if s.coming != 0:
             reset_chain(s.coming)
