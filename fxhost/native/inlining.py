@@ -1,14 +1,20 @@
 """Functions that become part of whatever compiled function calls them, and are not compiled by themselves.
 
 numba optimises each function that it compiles, turns it into machine code, and then compiles what calls it. Where every
-call is inlined, nobody ever runs that machine code; without it the first start of fxhost takes half a second less.
+call is inlined, nobody ever runs that machine code; without it the first start of fxhost takes a second less.
 """
 
 from typing import Any
 
 from numba import njit
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, DefaultPassBuilder
+
+# Passes for what a part has not: comprehensions, array expressions, `raise`, calls that numba itself inlines.
+SKIPPED = {
+    *("generic_rewrites", "nopython_rewrites", "inline_closure_likes", "inline_inlinables", "inline_overloads"),
+    *("dead_branch_prune", "nopython_supported_feature_validation"),
+}
 
 
 class PartLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
@@ -44,14 +50,15 @@ class PartCompiler(Compiler):  # type: ignore[misc]
         library = PartLibrary(target_context.codegen(), "part")
         super().__init__(typing_context, target_context, library, *others)
 
+    def define_pipelines(self) -> list[Any]:
+        """The passes of numba without those that would find nothing."""
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [each for each in manager.passes if each[0].name() not in SKIPPED]
+        manager.finalize()
+        return [manager]
+
 
 def inlined(function: Any) -> Any:
-    """The decorator that makes a function a part of the compiled functions that call it. Python cannot call it."""
-    make = njit(
-        error_model="numpy",
-        forceinline=True,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        pipeline_class=PartCompiler,
-    )
-    return make(function)
+    """The decorator that makes a function a part of the compiled functions that call it. A call from Python crashes."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": PartCompiler}
+    return njit(error_model="numpy", forceinline=True, **options)(function)

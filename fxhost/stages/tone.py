@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
 from fxhost.arrays import Float64Array, aligned_zeros
+from fxhost.native.inlining import inlined
 from fxhost.stages.base import Stage, first_words, offset_of, smoothing, stage_function
 from fxhost.stages.parameter import Parameter
 
@@ -68,11 +69,10 @@ STATE = np.dtype(
     align=True,
 )
 
-_inlined = njit(error_model="numpy", forceinline=True)
 PEAK, LOW_SHELF, HIGH_SHELF, HIGH_PASS, LOW_PASS = range(5)
 
 
-@_inlined
+@inlined
 def set_biquad(c: Float64Array, kind: int, frequency_hz: float, gain_db: float, q: float, sample_rate: float) -> None:
     """Fill c, float64 (5,), with b0, b1, b2, a1, a2 over a0, by the cookbook."""
     omega = 2.0 * np.pi * min(frequency_hz, HIGHEST_SHARE * sample_rate) / sample_rate
@@ -95,7 +95,7 @@ def set_biquad(c: Float64Array, kind: int, frequency_hz: float, gain_db: float, 
     c[0], c[1], c[2], c[3], c[4] = b0 / a0, b1 / a0, b2 / a0, a1 / a0, a2 / a0
 
 
-@_inlined
+@inlined
 def set_filters(s: Any) -> None:
     """Make all coefficients from the gliding values."""
     now, c, rate = s.now, s.coefficients, s.sample_rate
@@ -114,7 +114,7 @@ def set_filters(s: Any) -> None:
     set_biquad(c[4], HIGH_SHELF, TREBLE_HZ, now[TREBLE], SLOPE, rate)
 
 
-@_inlined
+@inlined
 def glide(s: Any) -> None:
     """Go a step towards the targets, and make the coefficients anew if that moved anything."""
     moved = s.is_made == 0

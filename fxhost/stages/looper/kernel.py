@@ -13,8 +13,9 @@ frame of a block; one that comes right after the end of an overdub, an undo or a
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from fxhost.native.inlining import inlined
 from fxhost.native.intrinsics import address_of, floats_at, load_acquire, store_release
 from fxhost.stages.base import PLANE, offset_of, stage_function
 
@@ -58,10 +59,8 @@ STATE = np.dtype(
 )
 AT_GIVEN, AT_TAKEN = offset_of(STATE, "given"), offset_of(STATE, "taken")
 
-_inlined = njit(error_model="numpy", forceinline=True)
 
-
-@_inlined
+@inlined
 def begin_overdub(s: Any) -> None:
     """Lay what is played over the loop from now on."""
     s.state = OVERDUBBING
@@ -72,7 +71,7 @@ def begin_overdub(s: Any) -> None:
     s.is_undone = 0
 
 
-@_inlined
+@inlined
 def close_loop(s: Any, state: int) -> None:
     """End the recording; what was recorded is the loop."""
     if s.position < s.shortest:
@@ -84,7 +83,7 @@ def close_loop(s: Any, state: int) -> None:
     s.position = 0
 
 
-@_inlined
+@inlined
 def obey(s: Any, command: int) -> None:
     """Do what a command says."""
     if command == RECORD:
@@ -118,7 +117,7 @@ def obey(s: Any, command: int) -> None:
         s.state = EMPTY
 
 
-@_inlined
+@inlined
 def is_ready(s: Any) -> bool:
     """Whether a command may take effect: the fades that it could cut off are over."""
     if s.state == OVERDUBBING:
@@ -127,13 +126,13 @@ def is_ready(s: Any) -> bool:
     return bool(is_shown and s.dubbed == 0 and (s.state != EMPTY or s.heard == 0))
 
 
-@_inlined
+@inlined
 def step(fade: int, rises: bool, end: int) -> int:
     """A fade after one more frame."""
     return min(end, fade + 1) if rises else max(0, fade - 1)
 
 
-@_inlined
+@inlined
 def move_fades(s: Any) -> bool:
     """Move all fades on by a frame; tell whether the loop moves."""
     plays = s.state == PLAYING or s.state == OVERDUBBING
@@ -146,7 +145,7 @@ def move_fades(s: Any) -> bool:
     return moves
 
 
-@_inlined
+@inlined
 def record_frame(s: Any, memory: Any, left: float, right: float) -> None:
     """Keep a frame; the last one that there is room for closes the loop."""
     at = s.position * (2 * s.channels + 1)
@@ -159,7 +158,7 @@ def record_frame(s: Any, memory: Any, left: float, right: float) -> None:
         close_loop(s, PLAYING)
 
 
-@_inlined
+@inlined
 def settle_frame(s: Any, memory: Any, at: int) -> None:
     """Where a frame comes by for the first time since an overdub began, make the one before it part of the loop."""
     number = np.int64(memory[at + 2 * s.channels])
@@ -171,7 +170,7 @@ def settle_frame(s: Any, memory: Any, at: int) -> None:
         memory[at + 2 * s.channels] = s.overdub
 
 
-@_inlined
+@inlined
 def read_frame(s: Any, memory: Any, at: int, channel: int) -> Any:
     """What a frame of the loop sounds like: loop and overdub."""
     loop = memory[at + channel]
