@@ -3,8 +3,8 @@
     python -m tests.measure.first_start [CHECKOUT…] [--runs N]
 
 It plays on the virtual device, in processes of their own, and in turn from this checkout and the others that are named,
-so that a slow minute of the machine slows all of them. A run ends when the first block has been played. The first run
-of each checkout is not counted: it writes the byte code of Python.
+so that a slow minute of the machine slows all of them. What is measured ends when the first block has been played. The
+first runs of each checkout are not counted: they write the byte code of Python, which an installed package has.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -39,12 +40,14 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-def start_once(checkout: Path, folder: str) -> tuple[float, float]:
+def start_once(checkout: Path, folder: str, byte_code: str) -> tuple[float, float]:
     """Processor time and time until the first block, in s, with the compiled code of a folder."""
-    caches = dict.fromkeys(("NUMBA_CACHE_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME"), folder)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env |= dict.fromkeys(("NUMBA_CACHE_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME"), folder)
+    env |= {"PYTHONPATH": str(checkout), "PYTHONPYCACHEPREFIX": byte_code}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(time.time()), *COMMAND],
-        cwd=checkout, env={**os.environ, **caches, "PYTHONPATH": str(checkout)}, text=True, capture_output=True,
+        cwd=checkout, env=env, text=True, capture_output=True,
     )  # fmt: skip
     told = [line[1:] for line in done.stderr.splitlines() if line.startswith("@")]
     if done.returncode or not told:
@@ -61,11 +64,11 @@ def main() -> None:
     options = parser.parse_args()
     checkouts = [HERE, *(checkout.resolve() for checkout in options.checkouts)]
     rows: dict[tuple[Path, str], list[tuple[float, float]]] = {}
-    for run in range(options.runs + 1):
-        for checkout in checkouts:
+    with tempfile.TemporaryDirectory() as byte_code:
+        for run, checkout in product(range(options.runs + 1), checkouts):
             with tempfile.TemporaryDirectory() as folder:
                 for cache in ("empty", "warm"):
-                    times = start_once(checkout, folder)
+                    times = start_once(checkout, folder, byte_code)
                     if run:
                         rows.setdefault((checkout, cache), []).append(times)
     for (checkout, cache), found in rows.items():
