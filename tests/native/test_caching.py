@@ -84,6 +84,27 @@ def test_what_was_compiled_once_comes_from_the_disk(tmp_path: Path) -> None:
     assert len(cold) == len(warm) == 11
 
 
+# Loads what the program above has compiled, and prints which modules of numba's compiler that took.
+LOAD = """
+import sys
+from fxhost.engine.callback import callback
+from fxhost.stages import dc_blocker, gain, limiter
+for function in (callback, dc_blocker.dc_block, gain.gain_block, limiter.limit_block):
+    function.address
+print(*sorted({"numba.np.linalg", "numba.cpython.setobj"} & set(sys.modules)))
+"""
+
+
+def test_the_compiler_stays_away_where_the_disk_has_the_code(tmp_path: Path) -> None:
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, env=env, cwd=ROOT, check=True)
+        for _ in range(2)
+    )
+    assert first.stdout.split() == ["numba.cpython.setobj", "numba.np.linalg"]
+    assert second.stdout.split() == []
+
+
 # --- one small function ----------------------------------------------------------------------------------------------
 
 
