@@ -24,7 +24,6 @@ In a rig file:
 What the bindings of a rig leave free means what those of its set list say, and else what `default_bindings` says.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +51,7 @@ from fxhost.control.commands import (
     ToggleTuner,
 )
 from fxhost.control.midi_listener import CONTROLLER, NOTE_ON, PRESSED, PROGRAM, Newest
+from fxhost.rig.toml_editing import format_value
 from fxhost.stages.parameter import Parameter
 
 KINDS = {CONTROLLER: "controller", NOTE_ON: "note", PROGRAM: "program"}
@@ -267,9 +267,9 @@ def format_binding(binding: Binding) -> str:
     if binding.channel is not None:
         lines.append(f"channel = {binding.channel}")
     if binding.knob is not None:
-        lines.append(f"knob = {_quote('.'.join(binding.knob))}")
+        lines.append(f"knob = {format_value('.'.join(binding.knob))}")
     elif binding.slot is not None:
-        lines.append(f"slot = {_quote(binding.slot)}")
+        lines.append(f"slot = {format_value(binding.slot)}")
     elif binding.scene is not None:
         lines.append(f"scene = {binding.scene + 1}")
     elif binding.rig is not None:
@@ -279,7 +279,3 @@ def format_binding(binding: Binding) -> str:
     if (binding.low, binding.high) != (0.0, 1.0):
         lines.append(f"low = {binding.low:.6g}\nhigh = {binding.high:.6g}")
     return "\n".join(lines) + "\n"
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # which TOML reads as well

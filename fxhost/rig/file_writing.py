@@ -1,8 +1,6 @@
 """Rig files that are written: a commented one to begin with, and the rig that plays."""
 
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,11 @@ from fxhost.rig.part import Part
 from fxhost.rig.parts import Cabinet
 from fxhost.rig.planning import name_parts
 from fxhost.rig.rig import Rig
+from fxhost.rig.toml_editing import format_key, format_value
 from fxhost.stages.parallel.stages import BRANCH
 from fxhost.stages.parameter import Parameter
 
 TABLES = ("branch", "slot")  # what is written in tables of its own rather than in a line
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 EXAMPLE = """\
 # A rig: what `fxhost run {name}` plays. `fxhost rig check {name}` finds mistakes, `fxhost rig show {name}` draws it.
@@ -135,49 +133,33 @@ def format_scenes(rig: Rig, folder: Path) -> str:
     gains_db = rig.input_gain_db, rig.output_gain_db
     lines = [format_rig(rig, [_defaults(part) for part in rig.parts], on, gains_db, folder).rstrip("\n")]
     for scene in rig.scenes:
-        lines += ["", "[[scene]]", f"name = {json.dumps(scene.name)}"]
+        lines += ["", "[[scene]]", f"name = {format_value(scene.name)}"]
         lines += _format_gains(scene.input_gain_db, scene.output_gain_db)
         if off := [name for name, is_on in zip(rig.ids, scene.is_on, strict=True) if not is_on]:
-            lines.append(f"off = {json.dumps(off)}")
+            lines.append(f"off = {format_value(off)}")
         for name, part, base in zip(rig.ids, scene.parts, rig.parts, strict=True):
             if part is not base:
-                lines.append(f"slots.{json.dumps(name)} = {_format(_describe_change(part, base, folder))}")
+                lines.append(f"slots.{format_key(name)} = {format_value(_describe_change(part, base, folder))}")
     return "\n".join(lines) + "\n"
 
 
 def _format_top(rig: Rig, gains_db: tuple[float, float]) -> list[str]:
     lines = _format_gains(*gains_db)
     if rig.level != "raw":
-        lines.append(f"level = {json.dumps(rig.level)}")
+        lines.append(f"level = {format_value(rig.level)}")
     if rig.interface_dbu is not None:
-        lines.append(f"interface_dbu = {_number(rig.interface_dbu)}")
+        lines.append(f"interface_dbu = {format_value(rig.interface_dbu)}")
     if rig.oversample != 1:
         lines.append(f"oversample = {rig.oversample}")
     return lines
 
 
 def _format_gains(input_db: float, output_db: float) -> list[str]:
-    return [f"input_gain_db = {_number(input_db)}", f"output_gain_db = {_number(output_db)}"]
-
-
-def _number(value: float) -> str:
-    """The shortest text that is read back as the same number."""
-    return str(int(value)) if value == int(value) else repr(float(value))
-
-
-def _format(value: Any) -> str:
-    """A value in TOML, in one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return _number(value)
-    if isinstance(value, dict):
-        return f"{{ {', '.join(_format_keys(value))} }}"
-    return f"[{', '.join(map(_format, value))}]" if isinstance(value, list) else json.dumps(value)
+    return [f"input_gain_db = {format_value(input_db)}", f"output_gain_db = {format_value(output_db)}"]
 
 
 def _format_keys(data: Mapping[str, Any]) -> list[str]:
-    return [f"{key if _BARE.fullmatch(key) else json.dumps(key)} = {_format(value)}" for key, value in data.items()]
+    return [f"{format_key(key)} = {format_value(value)}" for key, value in data.items()]
 
 
 def _format_table(header: str, data: Mapping[str, Any]) -> list[str]:

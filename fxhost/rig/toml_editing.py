@@ -124,11 +124,11 @@ def format_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_format_place((key,))} = {format_value(inner)}' for key, inner in value.items())} }}"
+        return f"{{ {', '.join(f'{format_key(key)} = {format_value(inner)}' for key, inner in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(format_value, value))}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _quote(value)
     if not isinstance(value, int | float):  # a date
         return str(value)
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
@@ -136,4 +136,18 @@ def format_value(value: Any) -> str:
 
 def _format_place(place: Place) -> str:
     texts = [str(part + 1) if isinstance(part, int) else part for part in place]
-    return ".".join(text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False) for text in texts)
+    return ".".join(map(format_key, texts))
+
+
+def format_key(key: str) -> str:
+    """A key as it stands in a file: bare where TOML allows that."""
+    return key if _BARE.fullmatch(key) else _quote(key)
+
+
+def _quote(text: str) -> str:
+    """A text in quotes, nearly as in JSON: TOML knows no halves of characters, and wants DEL escaped."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as err:
+        raise RigError(f"{text} is no text that a file can hold: it has bytes that are not UTF-8; rename it") from err
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,6 +1,7 @@
 """Rig files: read, checked in one go, drawn, played, rendered in any scene, and written back."""
 
 import json
+import os
 import time
 import tomllib
 from collections.abc import Callable
@@ -249,6 +250,27 @@ def test_what_the_flags_made_is_saved_and_plays_the_same(
     assert load_rig(saved).effects[1].preset.knobs[0].default == pytest.approx(0.8)
     assert np.array_equal(load_rig(saved)(audio, RATE), by_flags(audio, RATE))
     assert_one_line(call_fxhost("run", "ts-overdrive", *play, "--save", saved), "exists already")
+
+
+@pytest.mark.parametrize("name", ['amp🎸 "x"', "del\x7f", "tab\tand\\", "é́"])
+def test_a_saved_rig_is_read_again_whatever_its_files_are_called(
+    name: str, make_preset: MakePreset, tmp_path: Path
+) -> None:
+    preset, saved = tmp_path / f"{name}.pt", tmp_path / "saved.toml"
+    preset.write_bytes(make_preset(1, 8).read_bytes())
+    done = call_fxhost("run", preset, "--device", "virtual", "--duration", 0.1, "--save", saved)
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads(saved.read_text(encoding="utf-8"))["slot"][0]["preset"] == preset.name
+    assert load_rig(saved).effects[0].preset.path == preset
+
+
+def test_a_name_that_no_text_file_can_hold_is_refused(make_preset: MakePreset, tmp_path: Path) -> None:
+    preset, saved = tmp_path / os.fsdecode(b"bad\xff.pt"), tmp_path / "saved.toml"
+    preset.write_bytes(make_preset(1, 8).read_bytes())
+    done = call_fxhost("run", preset, "--device", "virtual", "--duration", 0.1, "--save", saved)
+    assert done.returncode == 1
+    assert "bad\\xff.pt is no text that a file can hold" in done.stderr
+    assert not saved.exists()
 
 
 def test_options_that_a_rig_file_has_keys_for_are_refused(rig_file: Path) -> None:
