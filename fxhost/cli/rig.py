@@ -60,7 +60,8 @@ def check_rig(options: argparse.Namespace) -> int:
     if read is None or problems:
         return 1
     for rig in read.rigs:
-        read_rig_file(rig)
+        if read_rig_file(rig).rig is None:
+            raise FxhostError(f"{path}: {rig} is a set list, and a set list holds rigs only; name those of {rig.name}")
     say(f"{path}: {describe_rig(read)}")
     return 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fxhost.errors import FileError, FxhostError
-from fxhost.io.files import explain_refusal, replacing
+from fxhost.io.files import explain_refusal, read_text, replacing
 from fxhost.rig.scene_saving import save_scene
 
 if TYPE_CHECKING:
@@ -32,20 +32,6 @@ def save_playing(session: "Session") -> str:
     playing.sound.keep(*gains_db)
     session.controls.follow(session.knobs, playing.sound.is_on, playing.scene_index, playing.scenes)
     return f"saved {name}{path.name}: {', '.join(told)}; the file before is {path.name}~"
-
-
-def read_text(path: Path) -> str:
-    """The text of a file, with the ends of lines that it has.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    """
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as err:
-        raise FileError(f"cannot read {path}: {err}") from err
 
 
 def replace_text(path: Path, before: str, text: str) -> None:

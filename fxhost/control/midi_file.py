@@ -6,14 +6,17 @@ from pathlib import Path
 
 from fxhost.control.midi_map import ACTIONS, KINDS, VOLUMES, Binding, add_learned, format_binding
 from fxhost.errors import RigError
+from fxhost.io.files import read_text
 from fxhost.nearest import find_nearest
 from fxhost.rig.checked_table import Problem, Problems, Table, refuse
 from fxhost.rig.rig import Rig
+from fxhost.rig.toml_editing import split_rows
 from fxhost.rig.toml_lines import find_lines
 
 FROM = tuple(KINDS.values())
 TARGETS = ("knob", "slot", "scene", "rig", "action")
 MOST = 128  # scenes and rigs that can be named by number
+MOST_BINDINGS = 1024
 
 
 class Names:
@@ -49,9 +52,9 @@ def check_bindings(path: Path, rig: Rig | None) -> tuple[list[Binding], list[Pro
     rig : Rig or None
         What it has read there; None for a set list.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     problems, names = Problems(find_lines(text)), Names(rig)
-    tables = Table(tomllib.loads(text), (), problems).tables("midi")
+    tables = Table(tomllib.loads(text), (), problems).tables("midi", MOST_BINDINGS)
     bindings = [binding for table in tables if (binding := _read_binding(table, names)) is not None]
     return bindings, sorted(problems.found)
 
@@ -171,7 +174,8 @@ def put_bindings(path: Path, rig: Rig | None, bindings: Sequence[Binding]) -> st
     RigError
         If that cannot be done to the file as it is written, with what to write there.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
+    newline = "\r\n" if "\r\n" in text else "\n"
     places, before = find_lines(text), read_bindings(path, rig)
     expected = before
     for binding in bindings:
@@ -179,9 +183,9 @@ def put_bindings(path: Path, rig: Rig | None, bindings: Sequence[Binding]) -> st
     gone = {n for n, binding in enumerate(before) if binding not in expected}
     lines_of_gone = [[line for place, line in places.items() if place[:2] == ("midi", n)] for n in gone]
     removed = {line for own in lines_of_gone if own for line in range(min(own), max(own) + 1)}
-    kept = "".join(line for n, line in enumerate(text.splitlines(keepends=True), 1) if n not in removed)
+    kept = "".join(row for n, row in enumerate(split_rows(text), 1) if n not in removed)
     added = [format_binding(binding) for binding in expected if binding not in before]
-    changed = "\n".join([kept.rstrip("\n") + "\n", *added])
+    changed = newline.join([kept.rstrip("\r\n") + newline, *(each.replace("\n", newline) for each in added)])
     if _read_back(changed, rig) != expected:
         told = "; ".join(" ".join(each.split("\n")).strip() for each in added)
         raise RigError(f"the midi tables of {path} are not written as [[midi]]; add yourself: {told}")
@@ -191,7 +195,7 @@ def put_bindings(path: Path, rig: Rig | None, bindings: Sequence[Binding]) -> st
 def _read_back(text: str, rig: Rig | None) -> list[Binding | None] | None:
     """The bindings in a text; None where it is no TOML."""
     try:
-        tables = Table(tomllib.loads(text), (), Problems({(): 1})).tables("midi")
+        tables = Table(tomllib.loads(text), (), Problems({(): 1})).tables("midi", MOST_BINDINGS)
     except tomllib.TOMLDecodeError:
         return None
     return [_read_binding(table, Names(rig)) for table in tables]

@@ -157,8 +157,22 @@ def replacing(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()
             partial.unlink()
 
 
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, with the ends of lines that it has, without the byte order mark of some editors.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as err:
+        raise FileError(f"cannot read {path}: {err}") from err
+
+
 def write_text(path: Path, text: str, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
-    """Write a text file in UTF-8, whole or not at all.
+    """Write a text file in UTF-8, whole or not at all, with the ends of lines that it has.
 
     Raises
     ------
@@ -166,4 +180,4 @@ def write_text(path: Path, text: str, *, overwrite: bool, inputs: Iterable[Path 
         If it exists and may not be replaced, is one of the inputs, or cannot be written.
     """
     with replacing(path, overwrite=overwrite, inputs=inputs) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", newline="")

@@ -114,12 +114,15 @@ class Table:
         """A table in it; an empty one where there is none."""
         return Table(self.data.get(key, {}), (*self.path, key), self.problems)
 
-    def tables(self, key: str) -> list["Table"]:
-        """A list of tables."""
+    def tables(self, key: str, most: int) -> list["Table"]:
+        """A list of so many tables at most."""
         value = self.data.get(key, [])
         if not isinstance(value, list):
             self._wrong(key, value, f"tables that begin with [[{key}]]")
             return []
+        if len(value) > most:
+            self.problems.add((*self.path, key, most), f"this is one of {len(value)} [[{key}]]; give at most {most}")
+            value = value[:most]
         return [Table(each, (*self.path, key, n), self.problems) for n, each in enumerate(value)]
 
     def _wrong(self, key: str, value: object, expected: str) -> None:

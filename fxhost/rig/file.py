@@ -59,7 +59,7 @@ def check_rig_file(path: Path) -> tuple[RigFile | None, list[Problem]]:
     if len(data) > MOST_BYTES:
         raise FileError(f"{path} has {len(data)} bytes, a rig file at most {MOST_BYTES}; give a rig file")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         content = tomllib.loads(text)
         problems = Problems(find_lines(text))
         read = Reader(path, Table(content, (), problems)).read()

@@ -66,7 +66,7 @@ class Reader:
         if not top.data.get("slot"):
             self.problems.add((), "there is no [[slot]]; give at least one")
         on = {name: table.flag("on", True) for name, table in self.tables.items()}
-        scenes = [self._read_scene(table, base, on, gains) for table in top.tables("scene")[:MOST_SCENES]]
+        scenes = [self._read_scene(table, base, on, gains) for table in top.tables("scene", MOST_SCENES)]
         dbu = top.number("interface_dbu", 0.0, -GAIN_DB, GAIN_DB) if "interface_dbu" in top.data else None
         level, oversample = top.one_of("level", "raw", ("raw", "normalized")), top.one_of("oversample", 1, (1, 2, 4))
         if self.problems.found:
@@ -88,7 +88,7 @@ class Reader:
     def _read_slots(self) -> "dict[str, Effect | Part]":
         """The parts by their ids; what has a mistake is left out."""
         base: dict[str, Effect | Part] = {}
-        for n, table in enumerate(self.top.tables("slot")[:MOST_SLOTS]):
+        for n, table in enumerate(self.top.tables("slot", MOST_SLOTS)):
             kind = kind_of(table)
             name = table.text("id", f"{kind}{n + 1}")
             if name in self.tables:

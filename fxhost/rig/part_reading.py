@@ -185,7 +185,7 @@ class PartReader:
             self.problems.add((*table.path, "branches"), "a blend has branches or [[slot.branch]] tables, not both")
             return None
         key = "branches" if "branches" in table.data else "branch"
-        branches = [self._read_branch(each) for each in table.tables(key)]
+        branches = [self._read_branch(each) for each in table.tables(key, MOST_SLOTS)]
         flags: dict[str, Any] = {"aligns": table.flag("aligns", True)}
         if "stereo" in table.data:
             flags["stereo"] = table.flag("stereo", False)
@@ -221,7 +221,7 @@ class PartReader:
         elif given == ["preset"]:
             parts, ids = [self._read_effect(table)], ["effect"]
         else:
-            parts, ids = self._read_chain(table.tables(given[0])[:MOST_SLOTS])
+            parts, ids = self._read_chain(table.tables(given[0], MOST_SLOTS))
         if len(self.problems.found) > before:
             return None
         options = {**settings, "polarity": polarity, "delay_ms": delay_ms, "id": name, "ids": ids}

@@ -94,7 +94,7 @@ def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any)
     later = [line for line in lines if line.number > header.number]
     following = next((line for line in later if line.is_header), None)
     own = [line for line in later if following is None or line.number < following.number]
-    rows = _split_rows(text)
+    rows = split_rows(text)
     newline = "\r\n" if "\r\n" in text else "\n"
     indent, gap = "", ""
     if own:
@@ -114,7 +114,7 @@ def _insert(text: str, lines: list[Line], header: Line, name: Place, value: Any)
     return "".join(rows)
 
 
-def _split_rows(text: str) -> list[str]:
+def split_rows(text: str) -> list[str]:
     """The lines with their ends; str.splitlines knows more ends than TOML."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 

@@ -19,7 +19,7 @@ from fxhost.control.midi_file import check_bindings, put_bindings, read_bindings
 from fxhost.control.midi_listener import MOST_NOTES, Newest, choose_ports
 from fxhost.control.midi_map import Binding, add_learned, learn, translate
 from fxhost.errors import RigError
-from fxhost.rig.file import read_rig_file
+from fxhost.rig.file import load_rig, read_rig_file
 from fxhost.rig.rig import Rig
 from fxhost.stages.gate import PARAMETERS as GATE
 from fxhost.stages.tone import PARAMETERS as TONE
@@ -287,3 +287,16 @@ def test_all_devices_are_opened_but_once_and_two_of_the_same_name_both() -> None
     assert chosen == [(*listed[1], 0), (*listed[4], 0), (*listed[6], 0), (*listed[7], 1)]
     assert choose_ports(listed, "THROUGH") == [(*listed[0], 0)]
     assert choose_ports(listed[2:], "fcb") == [(*listed[2], 0), (*listed[3], 0)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_learned_binding_goes_into_a_file_of_any_editor(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "rig.toml"
+    rows = ["# mine", "[[slot]]", 'type = "tone"  # warm\u2028', "[[midi]]", "note = 60", 'slot = "tone1"', ""]
+    path.write_bytes(b"\xef\xbb\xbf" + end.join(rows).encode())
+    rig = load_rig(path)
+    text = put_bindings(path, rig, [Binding("controller", 7, channel=1, knob=("tone1", "bass"))])
+    assert text.startswith(end.join(rows[:6]) + end)
+    assert text.count("\n") == text.count(end)
+    path.write_bytes(text.encode())
+    assert [each.number for each in read_bindings(path, rig)] == [60, 7]

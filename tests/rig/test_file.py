@@ -279,6 +279,33 @@ def test_options_that_a_rig_file_has_keys_for_are_refused(rig_file: Path) -> Non
     assert_one_line(call_fxhost("run", rig_file, "ts-overdrive", "--device", "virtual"), "plays alone")
 
 
+def test_more_slots_or_scenes_than_may_be_are_told_and_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "many.toml"
+    path.write_text('[[slot]]\ntype = "tone"\n' * 65)
+    _, problems = check_rig_file(path)
+    assert [(each.line, each.text) for each in problems] == [(129, "this is one of 65 [[slot]]; give at most 64")]
+    path.write_text('[[slot]]\ntype = "tone"\n' + '[[scene]]\nname = "x"\n' * 129)
+    assert "this is one of 129 [[scene]]; give at most 128" in call_fxhost("rig", "check", path).stderr
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_text_of_any_editor_is_read(mark: bytes, newline: str, tmp_path: Path) -> None:
+    path, rows = tmp_path / "rig.toml", ["# mine", "[[slot]]", 'type = "tone"', "bass = 3", "[[midi]]", "note = 60"]
+    path.write_bytes(mark + newline.join([*rows, 'slot = "tone1"', ""]).encode())
+    assert call_fxhost("rig", "check", path).stdout.endswith("1 slots, without a mistake\n")
+    assert load_rig(path).parts[0].settings["bass"] == 3.0
+    path.write_bytes(mark + newline.join([*rows, "slots = 3", "[[slot]]", 'type = "ton"']).encode())
+    assert f"{path}, line 9: type is 'ton'" in call_fxhost("rig", "check", path).stderr
+
+
+def test_a_set_list_in_a_set_list_is_refused(rig_file: Path, tmp_path: Path) -> None:
+    for name, held in (("self", "self"), ("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.toml").write_text(f'rigs = ["{held}.toml"]\n')
+    for name in ("self", "a"):
+        assert_one_line(call_fxhost("rig", "check", tmp_path / f"{name}.toml"), "is a set list, and a set list holds")
+
+
 def test_a_set_list_is_checked_and_its_first_rig_plays(rig_file: Path, tmp_path: Path) -> None:
     (tmp_path / "set.toml").write_text('rigs = ["gig.toml", "gig.toml"]\n')
     assert "a set list of 2 rigs" in call_fxhost("rig", "check", tmp_path / "set.toml").stdout
