@@ -24,7 +24,7 @@ HEAVY = {
         ),
         *("cli.screen_rows", "cli.screen_details", "cli.screen_loops", "cli.window"),
     },
-    "soundfile": {"io.recordings", "io.sound_writing", "rig.notebook", "training"},
+    "soundfile": {"io.recordings", "io.sound_comparison", "io.sound_writing", "rig.notebook", "training"},
 }
 
 

@@ -78,8 +78,8 @@ def add_run(command: argparse.ArgumentParser) -> None:
         "--record",
         type=Path,
         metavar="TAKE.wav",
-        help="record a take: the output, and beside it the input and all that is done, so that `fxhost render "
-        "TAKE.take OUT.wav` plays it again to the bit; the key R begins and ends takes too",
+        help="record a take: the output, and beside it the input, which --bits does not round, and all that is done, "
+        "so that `fxhost render TAKE.take OUT.wav` plays it again to the bit; the key R begins and ends takes too",
     )
     recording.add_argument(
         "--bits", choices=("16", "24", "32f"), help="bits of a written sample (default: 32f, in .flac 24)"

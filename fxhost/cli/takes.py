@@ -16,6 +16,7 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
         If the take cannot be played again.
     """
     from fxhost.io.files import check_output
+    from fxhost.io.sound_comparison import Comparison
     from fxhost.io.sound_writing import BITS, check_encoding, check_format, writing
     from fxhost.rig.replay import Replay
     from fxhost.rig.take_file import read_take
@@ -39,6 +40,7 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
 
     end_like_ctrl_c()
     replay = Replay(path, take)
+    comparison = Comparison(path.parent / take.wet, take.frames, take.channels, take.sample_rate, first=take.exact_from)
     console = make_console(stderr=True)
     subtype = BITS[options.bits] if options.bits else None
     with (
@@ -55,12 +57,23 @@ def render_take(options: argparse.Namespace, path: Path, output: Path) -> int:
     ):
         task = progress.add_task(f"playing {path.name} again", total=take.frames)
         for block in replay.play():
+            comparison.add(block)
             writer.write(block[:, 0] if take.channels == 1 else block)
             progress.update(task, completed=writer.frames)
     exact_s = take.exact_from / take.sample_rate
     if options.json:
-        print_json({"take": str(path), "output": str(output), "frames": take.frames, "exact_from": take.exact_from})
+        print_json(
+            {
+                "take": str(path),
+                "output": str(output),
+                "frames": take.frames,
+                "exact_from": take.exact_from,
+                "largest_difference": comparison.largest,
+            }
+        )
         return 0
     since = "" if not take.exact_from else f" from {exact_s:.2f} s on, where the chain is a fresh one,"
-    say(f"{output}: {take.frames / take.sample_rate:.1f} s at {take.sample_rate} Hz;{since} equal to {take.wet}")
+    cause = f"the take is from another CPU or version, or {take.dry} was changed or rounded"
+    seconds = take.frames / take.sample_rate
+    say(f"{output}: {seconds:.1f} s at {take.sample_rate} Hz;{since} {comparison.describe(cause)}")
     return 0

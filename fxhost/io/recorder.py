@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fxhost.arrays import Float32Array
 from fxhost.engine.tape import Tape
 from fxhost.errors import FileError
-from fxhost.io.sound_writing import Writer
+from fxhost.io.sound_writing import Writer, as_24_bits
 
 EVERY_S = 0.05
 
@@ -45,7 +45,8 @@ class Track:
             if self.most_frames is not None:
                 kept = kept[: max(0, self.most_frames - self.writer.frames)]
             if len(kept):
-                self.writer.write(kept[:, 0] if kept.shape[1] == 1 else kept)
+                whole = as_24_bits(kept) if self.side == "dry" and self.writer.subtype == "PCM_24" else kept
+                self.writer.write(whole[:, 0] if whole.shape[1] == 1 else whole)
 
 
 class Recorder:

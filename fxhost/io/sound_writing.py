@@ -46,12 +46,15 @@ class Writer:
         How many are written.
     failure : FileError or None
         Why no more can be.
+    subtype : str
+        libsndfile's name of the encoding.
     """
 
     def __init__(self, file: soundfile.SoundFile, path: Path, partial: Path) -> None:
         self._file, self._path, self._partial = file, path, partial
         self.frames = 0
         self.failure: FileError | None = None
+        self.subtype: str = file.subtype
 
     def write(self, block: Float32Array | NDArray[np.int32]) -> None:
         """Append float32 (frames,) or (frames, channels), or int32, whose full scale is 2³¹.
@@ -81,6 +84,25 @@ class Writer:
         if not is_whole:
             self.failure = explain_failure(self._path, self._partial, told)
             raise self.failure
+
+
+def as_24_bits(block: Float32Array) -> NDArray[np.int32]:
+    """Samples for a file of 24 bits that are read back as they were, if they came from a converter of 24 bits or fewer.
+
+    libsndfile itself scales floats by 2²³−1 where it writes and by 2²³ where it reads.
+
+    Parameters
+    ----------
+    block : float32 (frames,) or (frames, channels)
+        What is beyond full scale is clipped.
+
+    Returns
+    -------
+    int32
+        Of the same shape; full scale is 2³¹.
+    """
+    steps = np.rint(block.astype(np.float64) * 2**23).clip(-(2**23), 2**23 - 1)
+    return (steps * 256).astype(np.int32)
 
 
 def explain_failure(path: Path, partial: Path, told: str) -> FileError:

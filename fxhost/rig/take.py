@@ -44,7 +44,8 @@ class TakeRecording:
     overwrite : bool
         Whether existing files may be replaced.
     subtype : str, optional
-        libsndfile's name of the encoding; by default 32-bit float.
+        libsndfile's name of the output's encoding; by default 32-bit float. The input always keeps 32-bit float, in
+        .flac 24 bits.
     most_frames : int, optional
         After which the take is complete.
 
@@ -103,7 +104,7 @@ class TakeRecording:
                 round(self._rack.sample_rate),
                 overwrite=self._overwrite,
                 channels=self._rack.channels if side == "wet" else self._rack.inputs,
-                subtype=self._subtype,
+                subtype=self._subtype if side == "wet" else None,  # a rounded input would play another output
                 is_live=True,
             )
         )

@@ -70,8 +70,8 @@ class Stage:
         playing = self.playing
         self.controls.follow(playing.sound.knobs, playing.sound.is_on, playing.scene_index, len(playing.sounds))
 
-    def begin(self, path: Path) -> None:
-        self.take = TakeRecording(path, self.rack, self.playing, self.recorder)
+    def begin(self, path: Path, subtype: str | None = None) -> None:
+        self.take = TakeRecording(path, self.rack, self.playing, self.recorder, subtype=subtype)
 
     def end(self) -> None:
         self.take.close()
@@ -188,6 +188,37 @@ def test_a_take_is_played_again_to_the_bit(
     assert np.abs(wet[exact_from:]).max() > 0.05
     kinds = {event[0] for event in json.loads((tmp_path / "gig.take").read_text())["events"]}
     assert {"chain", "knob", "level"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "told"),
+    [
+        ("gig.wav", None, "equal to gig.wav to the bit"),
+        ("gig.wav", "PCM_16", "equal to gig.wav but for its rounding to 16 bits"),
+        ("gig.flac", None, "equal to gig.flac but for its rounding to 24 bits"),
+        ("gig.flac", "PCM_16", "equal to gig.flac but for its rounding to 16 bits"),
+    ],
+)
+def test_bits_round_the_output_of_a_take_and_never_its_input(
+    name: str, subtype: str | None, told: str, dry: Float32Array, make_preset: MakePreset, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    converted = (np.rint(0.9 * dry[:, :1] / np.abs(dry).max() * 2**23) / 2**23).astype(np.float32)  # 24 bits, loud
+    stage = Stage(Rig([Effect(read_preset(make_preset(1, 8)))]), converted, 3)
+    stage.begin(tmp_path / name, subtype)
+    stage.play(20)
+    stage.end()
+    kept, _ = soundfile.read(tmp_path / f"gig.dry{Path(name).suffix}", dtype="float32", always_2d=True)
+    assert np.array_equal(kept, converted[: len(kept)])
+    again = tmp_path / "again.wav"
+    assert main(["render", str(tmp_path / "gig.take"), str(again)]) == 0
+    assert capsys.readouterr().out.endswith(f" Hz; {told}\n")
+    soundfile.write(tmp_path / f"gig.dry{Path(name).suffix}", 0.9 * kept, RATE)
+    assert main(["render", str(tmp_path / "gig.take"), str(again), "--force"]) == 0
+    assert f" off from {name} by up to −" in capsys.readouterr().out
+    (tmp_path / name).unlink()
+    assert main(["render", str(tmp_path / "gig.take"), str(again), "--force"]) == 0
+    assert f"not compared with {name}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("inputs", "sides", "seed"), [(1, 1, 0), (1, 2, 1), (2, 1, 2)])
