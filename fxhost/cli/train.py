@@ -109,7 +109,7 @@ def _train(options: argparse.Namespace, interruption: Interruption) -> int:
                 interruption=interruption,
             )
     if result is not None:
-        print_result_and_report(options, result)
+        print_result_and_report(options, result, pairs)
     return 0
 
 

@@ -58,7 +58,8 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="FOLDER",
-        help="write a page with figures and players into this folder, a new one",
+        help="write a page with figures and players into this folder, a new one; of several pairs a page each, and "
+        "one that lists them",
     )
     train.add_argument(
         "--search",

@@ -13,7 +13,9 @@ from train.checkpoint import checkpoint_path
 from train.pairs.check import format_findings
 from train.pairs.pair import Pair
 from train.progress import Progress, Result
-from train.report.report import write_report
+from train.report.index import name_reports, write_reports
+from train.report.page import Summary
+from train.report.report import PAGE, write_report
 from train.report.verdict import judge
 
 STATUS_EVERY_S = 5.0
@@ -21,32 +23,37 @@ STATUS_EVERY_S = 5.0
 Show = Callable[[Progress], None]
 
 
-def print_result_and_report(options: argparse.Namespace, result: Result) -> None:
-    """Print what came of a training, but for its notes, which were told when they came up, and write its report."""
+def print_result_and_report(options: argparse.Namespace, result: Result, pairs: list[tuple[Path, Path]]) -> None:
+    """Print what came of a training, but for its notes, which were told when they came up, and write its report.
+
+    Of several pairs that are tested each gets a report of its own, in a folder with a page that lists them.
+    """
     if not options.json:
         _print_result(result)
         if result.interrupted and not options.search and checkpoint_path(options.output).exists():
             say("go on where it was: the same command with --resume")
-    page = _write_report(options, result) if options.report is not None else None
+    page = _write_report(options, result, pairs) if options.report is not None else None
     if options.json:
         print_json(_as_dict(result, page))
     elif page is not None:
-        of = f" (of the first of {len(result.tested)} recordings)" if len(result.tested) > 1 else ""
-        say(f"report: {page}{of}")
+        say(f"report{'s' * (len(result.tested) > 1)}: {page}")
 
 
-def _write_report(options: argparse.Namespace, result: Result) -> Path:
-    part = result.tested[0]
-    return write_report(
-        options.report,
-        result.preset,
-        result.history,
-        part.dry,
-        part.wet,
-        result.sample_rate,
-        part.stretches,
-        overwrite=options.force or options.resume,
-    )
+def _write_report(options: argparse.Namespace, result: Result, pairs: list[tuple[Path, Path]]) -> Path:
+    folder: Path = options.report
+    what = folder, result.preset, result.history
+    overwrite = options.force or options.resume
+    if len(result.tested) == 1:
+        part = result.tested[0]
+        write_report(*what, part.dry, part.wet, result.sample_rate, part.stretches, overwrite=overwrite)
+        return folder / PAGE
+
+    def tell(name: str, summary: Summary) -> None:
+        if not options.json:
+            say(f"report on {name}: ESR {format_esr(summary.esr_test)}", at_once=True)
+
+    parts = dict(zip(name_reports(pairs), result.tested, strict=True))
+    return write_reports(*what, parts, result.sample_rate, overwrite=overwrite, told=tell)
 
 
 def _as_dict(result: Result, page: Path | None) -> dict[str, Any]:

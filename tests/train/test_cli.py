@@ -73,9 +73,13 @@ def test_what_was_found_is_said_and_a_folder_a_further_pair_and_a_report_are_tak
     preset, report = tmp_path / "mine.pt", tmp_path / "report"
     done = run_here("train", tmp_path, "--pair", *more, "-o", preset, *SMALL, "--epochs", 6, "--report", report)
     assert done.returncode == 0, done.stderr
-    for word in ("delay: ", "polarity: kept", "drift: ", "floor: ", "play it: fxhost run", f"report: {report}"):
+    for word in ("delay: ", "polarity: kept", "drift: ", "floor: ", "play it: fxhost run", f"reports: {report}"):
         assert word in done.stdout
-    assert (report / "index.html").read_text().count("<audio") >= 3
+    page = (report / "index.html").read_text()
+    for name in ("take", "x"):
+        assert f"report on {name}: ESR " in done.stdout
+        assert f'<a href="{name}/index.html">' in page
+        assert (report / name / "index.html").read_text().count("<audio") >= 3
     pairs = read_preset(preset).metadata["training"]["pairs"]
     assert [entry["findings"]["dry"]["frames"] for entry in pairs] == [6 * RATE, 5 * RATE]
 

@@ -23,9 +23,10 @@ from fxhost.riff import synthesise_riff
 from fxhost.rig.build import build_chain
 from fxhost.rig.slot import slots_at_own_rate
 from tests.conftest import make_module
-from train.pairs.stretch import Stretch
+from train.pairs.stretch import Material, Stretch
 from train.progress import Progress
 from train.report.figures import join_bins, welch
+from train.report.index import name_reports, write_reports
 from train.report.measures import (
     cut_windows,
     find_loudest,
@@ -344,9 +345,8 @@ def report(
 ) -> Path:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'fxhost[report]'")
     folder = tmp_path_factory.mktemp("reports") / "a report"
-    page = write_report(folder, preset, make_history(7), *recordings, RATE, STRETCHES)
-    assert page == folder / "index.html"
-    return page
+    write_report(folder, preset, make_history(7), *recordings, RATE, STRETCHES)
+    return folder / "index.html"
 
 
 class Page(html.parser.HTMLParser):
@@ -468,6 +468,45 @@ def test_a_browser_shows_and_plays_everything_and_asks_for_nothing(width: int, r
     assert seen["pressed"] == ["false", "false", "true", "false"]
 
 
+# --- several reports
+
+
+def test_reports_are_named_after_their_recordings_each_once() -> None:
+    names = ["a/Clean-dry.wav", "a/clean_DRY.flac", "b/dry.wav", "b/x.wav", "c/index.html-dry.wav"]
+    pairs = [(Path(name), Path("wet.wav")) for name in names]
+    assert name_reports(pairs) == ["Clean", "clean 2", "b", "x", "index.html 2"]
+
+
+@pytest.mark.usefixtures("matplotlib_is_there")
+def test_a_page_lists_the_reports_by_name_after_each_of_them(make_preset: Callable[..., Path], tmp_path: Path) -> None:
+    path, folder = make_preset(rate=8000), tmp_path / "reports"
+    dry = np.sin(np.arange(1501) / 5).astype(np.float32)
+    exact, bad = play_whole(path, dry), np.roll(dry, 3)
+    stretches = [Stretch(0, len(dry))]
+    parts = {"verse & <b>": Material(dry, exact, stretches), "Chorus": Material(dry, bad, stretches)}
+    listed_after: list[list[str]] = []
+
+    def look(name: str, summary: object) -> None:
+        page = Page((folder / "index.html").read_text(encoding="utf-8"))
+        listed_after.append([value for key, value in page.attributes if key == "href"])
+
+    for overwrite in (False, True):  # the second replaces the first whole
+        page = write_reports(folder, path, [], parts, 8000, overwrite=overwrite, told=look)
+    links = ["Chorus/index.html", "verse%20%26%20%3Cb%3E/index.html"]
+    assert listed_after == [links[1:], links] * 2
+    assert page == folder / "index.html"
+    assert {entry.name for entry in folder.iterdir()} == {"index.html", *parts}
+    for name in parts:
+        assert (folder / name / "index.html").read_text(encoding="utf-8").count("<audio") == len(PLAYERS)
+    text = "".join(Page(page.read_text(encoding="utf-8")).words)
+    assert "2 of 2 recordings," in text
+    assert text.index("Chorus") < text.index("Not ready to be played") < text.index("verse & <b>")
+    assert "Ready to be played." in text
+    (folder / "Chorus" / "notes.txt").write_text("mine")
+    with pytest.raises(FileError, match="holds more than a report, such as 'Chorus'"):
+        write_reports(folder, path, [], parts, 8000, overwrite=True)
+
+
 # --- small reports, and what is refused
 
 
@@ -476,7 +515,8 @@ def write_small(folder: Path, preset: Path, frames: int = 1501, **changes: Any) 
     dry = np.sin(np.arange(frames) / 5).astype(np.float32)
     given = {"dry": dry, "wet": np.tanh(dry), "sample_rate": 8000, "stretches": [Stretch(0, frames)], **changes}
     overwrite = given.pop("overwrite", False)
-    return write_report(folder, preset, given.pop("history", []), **given, overwrite=overwrite)
+    write_report(folder, preset, given.pop("history", []), **given, overwrite=overwrite)
+    return folder / "index.html"
 
 
 @pytest.mark.usefixtures("matplotlib_is_there")

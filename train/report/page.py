@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from fxhost.arrays import Float32Array
@@ -72,6 +72,31 @@ class Summary:
     esr_best: float | None
     test_seconds: float
 
+    @property
+    def esr_validation(self) -> float | None:
+        """By which the weights were chosen, as far as it is known."""
+        training = self.preset.metadata.get("training")
+        validation = training.get("esr_validation") if isinstance(training, dict) else None
+        return float(validation) if isinstance(validation, int | float) else self.esr_best
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether the preset is ready to be played."""
+        return not explain_unfit(self.esr_validation, self.esr_test)
+
+    @property
+    def verdict(self) -> str:
+        """The same in a sentence, with the reason."""
+        reason = explain_unfit(self.esr_validation, self.esr_test)
+        return f"Not ready to be played: {reason}." if reason else "Ready to be played."
+
+
+def load_template(name: str) -> Template:
+    """A page of this folder, which escapes what is put into it."""
+    return Environment(
+        loader=PackageLoader("train.report", ""), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    ).get_template(name)
+
 
 def format_esr(ratio: float | None) -> str:
     """An ESR with two digits, and in dB."""
@@ -110,25 +135,18 @@ def format_page(
     """
     preset, a = summary.preset, summary.preset.architecture
     training = preset.metadata.get("training")
-    training = training if isinstance(training, dict) else {}
-    validation = training.get("esr_validation")
-    validation = float(validation) if isinstance(validation, int | float) else summary.esr_best
-    test = training.get("test")
-    reason = explain_unfit(validation, summary.esr_test)
-    template = Environment(
-        loader=PackageLoader("train.report", ""), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
-    ).get_template("page.html.j2")
-    return template.render(
+    test = training.get("test") if isinstance(training, dict) else None
+    return load_template("page.html.j2").render(
         name=plain_line(preset.name),
         architecture=f"{a.cell.upper()} {a.layers}×{a.hidden_size}",
         sample_rate=preset.sample_rate,
         author=plain_line(str(preset.metadata.get("author") or "")),
-        is_fit=not reason,
-        verdict="Ready to be played." if not reason else f"Not ready to be played: {reason}.",
+        is_fit=summary.is_fit,
+        verdict=summary.verdict,
         test_seconds=f"{summary.test_seconds:.1f}",
         error_percent=f"{100 * summary.esr_test:.2g}",
         esr_test=format_esr(summary.esr_test),
-        esr_validation=format_esr(validation),
+        esr_validation=format_esr(summary.esr_validation),
         tested_on=plain_line(str(test.get("on", ""))) if isinstance(test, dict) else "",
         groups=[{"title": title, "cards": list(_cards(names, figures, facts))} for title, names in GROUPS],
         record=list(_record(preset)),

@@ -33,6 +33,7 @@ SINES_HZ, SINE_LEVELS_DB = (110.0, 220.0, 440.0, 1000.0), (-30.0, -20.0, -10.0, 
 ALIASING_HZ = (1245.0, 4186.0)
 EXCERPT_S, EXCERPT_FRAMES = 10.0, 720_000  # the second keeps the page below 8 MB at every sample rate
 PAGE = "index.html"
+OURS = {PAGE, *(f"{name}.png" for name in FIGURES)}  # the files of a report
 
 
 def check_report_folder(folder: Path, *, overwrite: bool) -> None:
@@ -62,11 +63,18 @@ def check_report_folder(folder: Path, *, overwrite: bool) -> None:
                 f"{folder} is not empty, it holds {found[0]!r}; "
                 "give the report a new folder, or add --force to replace a report"
             )
-        ours = {PAGE, *(f"{name}.png" for name in FIGURES)}
-        if foreign := [name for name in found if name not in ours]:
+        if foreign := [name for name in found if name not in OURS and not _is_report(place / name)]:
             raise FileError(f"{folder} holds more than a report, such as {foreign[0]!r}; choose another folder")
         check_output(_beside(place, "probe"), overwrite=True)
     draw.check_matplotlib()
+
+
+def _is_report(place: Path) -> bool:
+    """Whether a folder is one of several reports, and nothing else."""
+    if place.is_symlink() or not place.is_dir():
+        return False
+    found = {entry.name for entry in place.iterdir()}
+    return PAGE in found and found <= OURS
 
 
 def write_report(
@@ -79,8 +87,8 @@ def write_report(
     stretches: Sequence[Stretch],
     *,
     overwrite: bool = False,
-) -> Path:
-    """Measure a preset and write the report on it.
+) -> Summary:
+    """Measure a preset and write the report on it, whose page is `index.html` in its folder.
 
     Parameters
     ----------
@@ -101,8 +109,7 @@ def write_report(
 
     Returns
     -------
-    Path
-        Of the page.
+    Summary
 
     Raises
     ------
@@ -135,12 +142,13 @@ def write_report(
     first = measure.find_loudest(target, frames := min(round(EXCERPT_S * sample_rate), EXCERPT_FRAMES))
     excerpts = {name: signals[name][first : first + frames] for name in ("dry", "target", "model", "difference")}
     best = min((progress.esr_best for progress in history), default=None)
-    page = format_page(Summary(preset, esr_test, best, len(target) / sample_rate), figures, facts, excerpts)
-    with _replacing_folder(folder, overwrite=overwrite) as partial:
+    summary = Summary(preset, esr_test, best, len(target) / sample_rate)
+    page = format_page(summary, figures, facts, excerpts)
+    with replacing_folder(folder, overwrite=overwrite) as partial:
         for name, png in figures.items():
             (partial / f"{name}.png").write_bytes(png)
         (partial / PAGE).write_text(page, encoding="utf-8")
-    return folder / PAGE
+    return summary
 
 
 def _check_test(
@@ -236,7 +244,7 @@ def _beside(folder: Path, purpose: str) -> Path:
 
 
 @contextmanager
-def _replacing_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+def replacing_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a new folder beside `folder` that takes its place when the block ends without an error."""
     place = folder.resolve()  # a link goes on leading to the report
     partial, old = _beside(place, "partial"), _beside(place, "old")
