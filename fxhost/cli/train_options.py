@@ -58,8 +58,7 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="FOLDER",
-        help="write a page with figures and players into this folder, a new one; of several pairs a page each, and "
-        "one that lists them",
+        help="write a page with figures and players into this new folder; of several pairs one each, and a list",
     )
     train.add_argument(
         "--search",
