@@ -20,6 +20,10 @@ from fxhost.errors import DeviceError, FxhostError
 LONGEST_NAME = 40  # of a preset, that is kept in one piece
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
     from fxhost.engine.rate_plan import Plan
     from fxhost.preset.effect import Preset
     from fxhost.preset.library import Entry
@@ -68,7 +72,7 @@ def run_presets(options: argparse.Namespace) -> int:
         return change_folders(options)
     if options.folder is not None:
         raise FxhostError(f"what is to be done with {options.folder}? Write add or remove before it")
-    described = [(entry, told) for entry in list_presets() if (told := describe_entry(entry)) is not None]
+    described = describe_entries(list_presets(), make_console(stderr=True))
     if options.json:
         rows = [
             {"preset": entry.name, "path": str(entry.path), "origin": entry.origin, **metadata}
@@ -89,6 +93,21 @@ def run_presets(options: argparse.Namespace) -> int:
         table.add_row(entry.name, name, _name_network(metadata), rate, esr, entry.origin)
     make_console().print(table)
     return 0
+
+
+def describe_entries(entries: "Sequence[Entry]", console: "Console") -> "list[tuple[Entry, dict[str, Any]]]":
+    """What each file is that can be named, but for those that are no presets; with a bar, as thousands take seconds."""
+    from rich.progress import MofNCompleteColumn, Progress
+
+    with Progress(
+        *Progress.get_default_columns()[:2],
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        read = progress.track(entries, description="reading captures")
+        return [(entry, told) for entry in read if (told := describe_entry(entry)) is not None]
 
 
 def describe_entry(entry: "Entry") -> dict[str, Any] | None:
@@ -140,9 +159,10 @@ def change_folders(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise FxhostError(f"{folder} is no folder; give one that exists")
     keep_folders([*(other for other in folders if other != folder), folder])
-    found = [describe_entry(entry) for entry in list_presets() if entry.origin == str(folder)]
-    damaged = sum(told is not None and "error" in told for told in found)
-    count = len(found) - found.count(None) - damaged
+    entries = [entry for entry in list_presets() if entry.origin == str(folder)]
+    found = describe_entries(entries, make_console(stderr=True))
+    damaged = sum("error" in told for _, told in found)
+    count = len(found) - damaged
     odd = f", {damaged} file{'s' * (damaged != 1)} cannot be read" if damaged else ""
     say(f"{folder}: {count} preset{'s' * (count != 1)} can now be named{odd}; see `fxhost presets`")
     return 0

@@ -1,13 +1,18 @@
 """No option is taken and forgotten: what would do nothing is refused, or told when the device is known."""
 
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fxhost.cli.idle_options import tell_idle_on_device
+from fxhost.cli.info import describe_entries
 from fxhost.io.jack import HOST_API
+from fxhost.preset.library import Entry
 from tests.conftest import assert_one_line, call_fxhost, run_fxhost, without_waits
 
 MakePreset = Callable[..., Path]
@@ -120,6 +125,18 @@ def test_json_that_is_no_model_is_no_preset_and_damaged_files_are_told(
     assert "cut off" in rows[str(folder / "cut.json")]["error"]
     assert "error" not in rows[str(folder / "good.pt")]
     assert "cannot be" in call_fxhost("presets").stdout
+
+
+def test_a_terminal_shows_how_far_the_reading_of_a_large_library_is(tmp_path: Path) -> None:
+    for n in range(30):
+        (tmp_path / f"amp {n}.nam").write_text('{"architecture": ')
+    entries = [Entry(path.stem, path, "library") for path in sorted(tmp_path.iterdir())]
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        described = describe_entries(entries, Console(file=shown, force_terminal=is_terminal, width=79))
+        assert [entry for entry, _ in described] == entries
+        assert bool(re.search(r"reading captures.*30/30", shown.getvalue(), re.DOTALL)) == is_terminal
+        assert bool(shown.getvalue()) == is_terminal
 
 
 def test_odd_surroundings_are_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
