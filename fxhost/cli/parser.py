@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from fxhost.cli.file_options import add_export, add_help, add_import, add_info, add_presets, add_signal
 from fxhost.cli.play_options import add_bench, add_capture, add_devices, add_doctor, add_render, add_rig, add_run
 from fxhost.cli.train_options import add_train
-from fxhost.nearest import find_nearest
+from fxhost.nearest import find_near
 from fxhost.plain_text import join_words, plain_line
 from fxhost.version import __version__
 
@@ -52,6 +52,13 @@ SAID = (
 )
 
 
+# What other programs call an option, and what it is called here.
+ELSEWHERE = {
+    **dict.fromkeys(("buffer", "buffer-size", "buffersize", "period", "blocksize", "block-size"), ("block-frames",)),
+    **dict.fromkeys(("time", "length"), ("duration", "minutes", "seconds")),
+    **dict.fromkeys(("ir", "impulse", "impulse-response"), ("cab",)),
+    **dict.fromkeys(("volume", "gain"), ("input-gain-db", "output-gain-db")),
+}
 LINE = 79  # characters of a line of help
 PLAYED = (".pt", ".nam", ".json", ".aidax", ".gz", ".toml")  # endings of what run takes
 
@@ -143,10 +150,11 @@ def describe_unknown(words: Sequence[str], parser: "Parser", commands: "Mapping[
 
 
 def guess(word: str, known: Sequence[str]) -> str:
-    """The nearest of the known words, as the end of a message; nothing if none is near."""
+    """The nearest of the known words, as the end of a message; nothing if none is near, or a crowd."""
     names = {each.lstrip("-"): each for each in known}
-    near = find_nearest(word.lstrip("-"), names)
-    return f"; did you mean {names[near]}?" if near else ""
+    typed = word.lstrip("-")
+    meant = [name for name in ELSEWHERE.get(typed, ()) if name in names] or find_near(typed, names)
+    return f"; did you mean {join_words([names[name] for name in meant], 'or')}?" if 0 < len(meant) <= 3 else ""
 
 
 def guess_command(word: str, known: Sequence[str]) -> str:

@@ -75,6 +75,12 @@ def test_the_module_is_the_command() -> None:
     [
         (["rnu"], "fxhost: no command 'rnu'; did you mean run?\nTry: fxhost help\n"),
         (["--versoin"], "fxhost: no option --versoin; did you mean --version?\nTry: fxhost help\n"),
+        (["run", "x", "--blok", "64"], "fxhost run: no option --blok; did you mean --block-frames?\nTry: fxhost help run\n"),
+        (["run", "x", "--rate", "48000"], "fxhost run: no option --rate; did you mean --sample-rate?\nTry: fxhost help run\n"),
+        (["run", "x", "--buffer-size", "64"], "fxhost run: no option --buffer-size; did you mean --block-frames?\nTry: fxhost help run\n"),
+        (["run", "x", "--volume", "3"], "fxhost run: no option --volume; did you mean --input-gain-db or --output-gain-db?\nTry: fxhost help run\n"),
+        (["train", "--time", "3"], "fxhost train: no option --time; did you mean --minutes?\nTry: fxhost help train\n"),
+        (["run", "x", "--verbose"], "fxhost run: no option --verbose\nTry: fxhost help run\n"),
         (["help", "trian"], "fxhost: no command 'trian'; did you mean train?\nTry: fxhost help\n"),
         (["run", "x", "--duraton", "3"], "fxhost run: no option --duraton; did you mean --duration?\nTry: fxhost help run\n"),
         (["run"], "fxhost run: PRESET is missing\nTry: fxhost help run\n"),
