@@ -91,6 +91,9 @@ def import_all(options: argparse.Namespace, interruption: Interruption) -> int:
             make_console().print(table)
         there = f", {kept} were there already (--force makes them anew)" if kept else ""
         say(f"{options.output}: {made} presets made{there}, {len(failed)} files failed")
+    made_now = [result.preset for result in results if result.preset is not None]
+    if options.nam_quality is not None and made_now and not any("quality" in p.metadata["capture"] for p in made_now):
+        print_error("note: --nam-quality did nothing, as none of these files is a container of several models")
     if full:
         print_error(f"{full}; what was made is kept, and the same command goes on")
         return 1

@@ -49,10 +49,14 @@ def read_set_list(options: argparse.Namespace) -> "tuple[SetList | None, Rig]":
     from fxhost.preset.archive import read_preset
     from fxhost.rig.set_list import read_folder
 
-    folder = Path(folders[0])
+    folder, qualities = Path(folders[0]), set()
     set_list, unreadable = read_folder(
-        folder, lambda path: read_rig(options, [str(path)], is_in_folder=True), read_preset
+        folder,
+        lambda path: read_rig(options, [str(path)], is_in_folder=True),
+        lambda path: qualities.add(read_preset(path).quality),
     )
+    if options.nam_quality is not None and qualities == {None}:
+        raise FxhostError(f"{folder} holds no container of several models to choose from; leave out --nam-quality")
     if unreadable:
         say(f"{len(unreadable)} of {len(set_list) + len(unreadable)} captures cannot be opened:")
         for each in unreadable:

@@ -23,6 +23,8 @@ DEFAULT_NAME = Path("rig.toml")
 
 def run_rig(options: argparse.Namespace) -> int:
     """`fxhost rig`."""
+    if options.file is not None and options.file.name.startswith("-"):  # `rig service -- --midi`
+        options.file, options.run_options = None, [str(options.file), *options.run_options]
     if options.action == "service":
         from fxhost.cli.service import print_service
 

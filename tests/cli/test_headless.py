@@ -119,6 +119,7 @@ def test_a_unit_of_what_could_not_be_played_is_refused(rig_file: Path, tmp_path:
     )
     assert_one_line(call_fxhost("rig", "service", tmp_path / "none.toml"), "no such file")
     assert_one_line(call_fxhost("rig", "check", rig_file, "--", "--midi"), "only rig service takes options")
+    assert_one_line(call_fxhost("rig", "check", "--", "--midi"), "--midi: only rig service takes options")
     rig_file.write_text(rig_file.read_text() + "\n[[midi]]\nnote = 300\naction = 'mute'\n")
     assert_one_line(call_fxhost("rig", "service", rig_file), "line 17: note is 300")
     assert quote('a "b" 50% \\ $c') == '"a \\"b\\" 50%% \\\\ $c"'

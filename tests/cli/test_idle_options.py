@@ -14,6 +14,7 @@ from fxhost.cli.info import describe_entries
 from fxhost.io.jack import HOST_API
 from fxhost.preset.library import Entry
 from tests.conftest import assert_one_line, call_fxhost, run_fxhost, without_waits
+from tests.foreign import make_nam, write
 
 MakePreset = Callable[..., Path]
 VIRTUAL = ("--device", "virtual", "--duration", 0.1)
@@ -49,6 +50,17 @@ VIRTUAL = ("--device", "virtual", "--duration", 0.1)
 )
 def test_what_would_do_nothing_is_refused_as_it_was_typed(words: str, told: str) -> None:
     assert_one_line(call_fxhost(*words.split()), f"fxhost: {told}")
+
+
+def test_a_quality_of_a_folder_without_a_container_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    write(folder / "a.nam", make_nam(hidden=3))
+    told = f"{folder} holds no container of several models to choose from; leave out --nam-quality"
+    assert_one_line(call_fxhost("run", folder, *VIRTUAL, "--nam-quality", "low"), told)
+    done = call_fxhost("import", "--all", folder, "-o", tmp_path / "presets", "--nam-quality", "low")
+    assert (done.returncode, without_waits(done.stderr).count("\n")) == (0, 1)
+    assert "note: --nam-quality did nothing" in done.stderr
 
 
 def test_what_does_nothing_on_the_virtual_device_is_told_in_one_line(make_preset: MakePreset, tmp_path: Path) -> None:
