@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fxhost.cli.parser import build_parser
 from tests.conftest import ROOT
 from tests.measure.screen_picture import PICTURE, draw_picture
 
@@ -55,3 +56,13 @@ def test_every_command_of_the_front_door_is_known() -> None:
     helped = subprocess.run([sys.executable, "-m", "fxhost", "help"], capture_output=True, text=True, check=True).stdout
     assert {"run", "render", "train", "bench", "info"} <= commands
     assert [command for command in sorted(commands) if command not in helped] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "fxhost" / "README.md"], ids=lambda page: page.parent.name)
+def test_every_option_that_a_page_names_is_one_of_a_command(page: Path) -> None:
+    _, commands = build_parser()
+    known = {name for command in commands.values() for name in command.option_names}
+    text = re.sub(r"systemctl --user", "", page.read_text(encoding="utf-8"))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    assert len(named) > 10
+    assert sorted(named - known) == []

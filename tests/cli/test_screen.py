@@ -295,6 +295,26 @@ def test_in_a_terminal_the_screen_is_drawn_and_the_keys_work(make_preset: MakePr
     assert out.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+def test_a_dumb_terminal_gets_lines_and_no_screen(make_preset: MakePreset) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "fxhost.cli", "run", make_preset(1, 8), "--device", "virtual", "--duration", "0.2"]
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "TERM": "dumb"}, cwd=ROOT
+    ) as run:
+        os.close(slave)
+        try:
+            shown = read_until(master, "blocks of 64 frames", 30.0)
+            assert run.wait(10) == 0
+        finally:
+            run.kill()
+    os.close(master)
+    assert "playing " in shown
+    assert "\x1b" not in shown
+
+
 def read_until(terminal: int, text: str, timeout_s: float) -> str:
     """Read from a terminal until it shows `text`."""
     shown = ""
