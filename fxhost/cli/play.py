@@ -3,6 +3,7 @@
 import argparse
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxhost.cli.console import (
@@ -19,6 +20,7 @@ from fxhost.cli.reading_rigs import read_set_list, save_rig
 from fxhost.cli.remotes import open_remotes
 from fxhost.cli.run_log import RunLog
 from fxhost.control.commands import Command
+from fxhost.errors import FxhostError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,13 +79,7 @@ def run_until_hangup(options: argparse.Namespace, hangup: "Hangup | None") -> in
         guards_howl=options.howl_guard,
         connections=Connections(not options.no_connect, tuple(options.connect_to)),
     )
-    check_outputs(chosen, rig)
-    if options.save is not None:
-        from fxhost.cli.rig import check_ending
-        from fxhost.io.files import check_output
-
-        check_ending(options.save)
-        check_output(options.save, overwrite=options.force, inputs=rig.files)
+    check_outputs(chosen, rig, options.save, [Path(name) for name in options.presets if name.endswith(".toml")])
     for note in rig.notes:
         print_error(note)
     with listening_for_suspension():  # from now on we may be a client of a sound server
@@ -108,20 +104,37 @@ def run_until_hangup(options: argparse.Namespace, hangup: "Hangup | None") -> in
     return 0
 
 
-def check_outputs(options: "Options", rig: "Rig") -> None:
-    """Refuse an output file that could not be written before anything is opened."""
+def check_outputs(options: "Options", rig: "Rig", save: Path | None, rig_files: list[Path]) -> None:
+    """Refuse an output file that could not be written, or that another replaces, before anything is opened."""
+    if options.output_file is None and options.record_file is None and save is None:
+        return
+    from fxhost.io.files import check_output
+    from fxhost.rig.take import check_take, files_of_take
+
+    inputs = [options.input_file, options.play_along, *rig.files, *rig_files]
     if options.output_file is not None:
-        from fxhost.io.files import check_output
         from fxhost.io.sound_writing import check_encoding, check_format
 
         check_format(options.output_file)
         check_encoding(options.output_file, options.bits, None)
-        inputs = [options.input_file, options.play_along, *rig.files]
         check_output(options.output_file, overwrite=options.overwrite, inputs=inputs)
     if options.record_file is not None:
-        from fxhost.rig.take import check_take
+        check_take(options.record_file, bits=options.bits, overwrite=options.overwrite, inputs=inputs)
+    if save is not None:
+        from fxhost.cli.rig import check_ending
 
-        check_take(options.record_file, bits=options.bits, overwrite=options.overwrite)
+        check_ending(save)
+        check_output(save, overwrite=options.overwrite, inputs=rig.files)
+    written: dict[Path, str] = {}
+    for option, files in (
+        ("--output-file", [options.output_file] if options.output_file else []),
+        ("--record", files_of_take(options.record_file) if options.record_file else []),
+        ("--save", [save] if save else []),
+    ):
+        for file in files:
+            other = written.setdefault(file.resolve(), option)
+            if other != option:
+                raise FxhostError(f"{file} would be written by {other} and {option}; give them different names")
 
 
 def play_with_screen(session: "Session", console: "Console", remotes: "Remotes") -> Any:

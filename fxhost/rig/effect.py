@@ -132,6 +132,11 @@ class Effect(Playable):
         """Itself."""
         return (self,)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of its preset."""
+        return (self.path,)
+
     def set_to(self, values: Mapping[str, float]) -> "Effect":
         """The same effect with some of its parameters set, by their names.
 

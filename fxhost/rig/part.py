@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fxhost.errors import RigError
@@ -118,6 +119,11 @@ class Part:
     def effects(self) -> "tuple[Effect, ...]":
         """The learned effects in it."""
         return tuple(effect for chain in self.chains for part in chain for effect in part.effects)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it was read from: of presets and of impulse responses."""
+        return tuple(file for chain in self.chains for part in chain for file in part.files)
 
     @property
     def key(self) -> str:

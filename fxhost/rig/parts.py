@@ -169,6 +169,11 @@ class Cabinet(Part):
         return " + ".join(Path(response.file).stem for response in self.responses)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of its impulse responses."""
+        return tuple(Path(response.file) for response in self.responses)
+
+    @property
     def key(self) -> str:
         """Its responses and how they are blended."""
         return repr((super().key, self.responses, self.levels, self.trims, self.aligns))

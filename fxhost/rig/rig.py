@@ -94,9 +94,9 @@ class Rig(Playable):
 
     @property
     def files(self) -> list[Path]:
-        """Every preset file of any scene."""
+        """Every file of a preset or an impulse response, in any scene."""
         parts = [*self.parts, *(part for scene in self.scenes for part in scene.parts)]
-        return list(dict.fromkeys(effect.path for part in parts for effect in part.effects))
+        return list(dict.fromkeys(file for part in parts for file in part.files))
 
     def __getitem__(self, index: int) -> Effect | Part:
         return self.parts[index]

@@ -1,6 +1,7 @@
 """A take that is being recorded: the dry input, the output, and what is done to the rig meanwhile."""
 
 import ctypes
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -262,8 +263,13 @@ def name_file(path: Path, what: str, number: int = 0) -> Path:
     return path.with_name(names[what])
 
 
-def check_take(path: Path, *, bits: str | None = None, overwrite: bool) -> None:
-    """Refuse a take of which a file could not be written.
+def files_of_take(path: Path) -> list[Path]:
+    """The files that a take of one rig writes."""
+    return [name_file(path, what) for what in ("wet", "dry", "rig", "take")]
+
+
+def check_take(path: Path, *, bits: str | None = None, overwrite: bool, inputs: Sequence[Path | None] = ()) -> None:
+    """Refuse a take of which a file could not be written, or would replace one of the inputs.
 
     Raises
     ------
@@ -273,5 +279,5 @@ def check_take(path: Path, *, bits: str | None = None, overwrite: bool) -> None:
     check_encoding(path, bits, None)
     if path.suffix.lower() in LOSSY:
         raise FileError(f"{path}: a take in {path.suffix} could not be played again to the bit; end its name in .wav")
-    for what in ("wet", "dry", "rig", "take"):
-        check_output(name_file(path, what), overwrite=overwrite)
+    for file in files_of_take(path):
+        check_output(file, overwrite=overwrite, inputs=inputs)

@@ -97,6 +97,55 @@ def test_a_recording_of_a_run_never_replaces_what_is_played(
     assert take.read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["render", "run", "blend"])
+def test_nor_does_it_replace_an_impulse_response(
+    command: str, take: Path, make_preset: MakePreset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = take.with_name("cab.wav")
+    soundfile.write(response, np.float32([1, 0.5, 0.25]), RATE, subtype="FLOAT")
+    before = response.read_bytes()
+    words = [str(make_preset(1, 8)), "--cab", str(response)]
+    if command == "blend":
+        (rig := take.with_name("rig.toml")).write_text(
+            '[[slot]]\ntype = "blend"\n[[slot.branch]]\n[[slot.branch.slot]]\ntype = "cabinet"\nfiles = ["cab.wav"]\n'
+            '[[slot.branch]]\n[[slot.branch.slot]]\ntype = "volume"\n'
+        )
+        words = [str(rig)]
+    live = ["run", *words, "--device", "virtual", "--duration", "0.1", "--output-file", str(response), "--force"]
+    offline = ["render", *words, str(take), str(response), "--force"]
+    assert main(offline if command == "render" else live) == 1
+    assert "is one of the inputs" in capsys.readouterr().err
+    assert response.read_bytes() == before
+
+
+def test_nor_does_a_take_replace_what_is_played(
+    take: Path, make_preset: MakePreset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = take.read_bytes()
+    words = ["run", str(make_preset(1, 8)), "--device", "virtual", "--force"]
+    assert main([*words, "--input-file", str(take), "--record", str(take)]) == 1
+    assert "is one of the inputs" in capsys.readouterr().err
+    (rig := take.with_name("gig.rig.toml")).write_text('[[slot]]\npreset = "identity"\n')
+    words = ["run", str(rig), "--device", "virtual", "--force", "--record", str(take.with_name("gig.wav"))]
+    assert main([*words, "--duration", "0.1"]) == 1
+    assert "is one of the inputs" in capsys.readouterr().err
+    assert take.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("record", "other", "name"),
+    [("a.wav", "--output-file", "a.wav"), ("a.wav", "--output-file", "a.dry.wav"), ("a.wav", "--save", "a.rig.toml")],
+)
+def test_two_outputs_of_a_run_are_two_files(
+    record: str, other: str, name: str, make_preset: MakePreset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", str(make_preset(1, 8)), "--device", "virtual", "--duration", "0.1"]
+    assert main([*words, "--record", str(tmp_path / record), other, str(tmp_path / "." / name)]) == 1
+    error = capsys.readouterr().err
+    assert f"{name} would be written by " in error
+    assert not (tmp_path / record).exists()
+
+
 @pytest.mark.parametrize("command", ["render", "run"])
 def test_nor_does_it_replace_any_of_the_presets(
     command: str, take: Path, make_preset: MakePreset, capsys: pytest.CaptureFixture[str]
