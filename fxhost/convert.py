@@ -221,7 +221,7 @@ def find_captures(folder: Path) -> list[Path]:
         If there is no such folder, or no such file.
     """
     if not folder.is_dir():
-        raise FileError(f"{folder} is no folder; give the folder of a collection")
+        raise FileError(f"{folder} is not a folder; give the folder of a collection")
     found = sorted(
         path for path in folder.rglob("*") if path.name.lower().endswith((*ENDINGS, *PACKED_ENDINGS)) and path.is_file()
     )

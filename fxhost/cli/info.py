@@ -130,7 +130,7 @@ def describe_entry(entry: "Entry") -> dict[str, Any] | None:
         return {"error": str(err)}
     if program is None and ".json" in entry.path.name.lower():
         return None
-    return {"program": program} if program else {"error": f"{entry.path} is no model that fxhost knows"}
+    return {"program": program} if program else {"error": f"{entry.path} is not a model that fxhost knows"}
 
 
 def _name_network(metadata: dict[str, Any]) -> str:
@@ -157,7 +157,7 @@ def change_folders(options: argparse.Namespace) -> int:
         say(f"{folder} is no longer searched; its files stay")
         return 0
     if not folder.is_dir():
-        raise FxhostError(f"{folder} is no folder; give one that exists")
+        raise FxhostError(f"{folder} is not a folder; give one that exists")
     keep_folders([*(other for other in folders if other != folder), folder])
     entries = [entry for entry in list_presets() if entry.origin == str(folder)]
     found = describe_entries(entries, make_console(stderr=True))

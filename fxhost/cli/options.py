@@ -33,7 +33,7 @@ def number(
             point = text.replace(",", ".", 1) if text.count(",") == 1 else ""
             what = "whole number" if kind is int else "number"
             hint = f"; write it with a point: {point}" if _is_number(point) else f"; give {expected}"
-            raise argparse.ArgumentTypeError(f"{text!r} is no {what}{hint}") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}{hint}") from None
         if not lowest <= value <= highest:
             raise argparse.ArgumentTypeError(f"{text} is out of range; give {expected}")
         return value

@@ -99,7 +99,7 @@ def open_web(text: str) -> "WebRemote":
     if not separator:
         host, port = ("", text) if text.isdigit() else (text, "")
     if port and not (port.isdigit() and int(port) < 1 << 16):
-        raise FxhostError(f"--web {text}: {port!r} is no port from 0 to 65535; give HOST:PORT, such as 0.0.0.0:8765")
+        raise FxhostError(f"--web {text}: {port!r} is not a port from 0 to 65535; give HOST:PORT, such as 0.0.0.0:8765")
     remote = WebRemote(host or HOST, int(port) if port else PORT)
     say(f"web remote: {remote.address}", at_once=True)
     if not sys.stdout.isatty():  # a log is no place to point a phone at

@@ -25,6 +25,8 @@ def run_rig(options: argparse.Namespace) -> int:
     """`fxhost rig`."""
     if options.file is not None and options.file.name.startswith("-"):  # `rig service -- --midi`
         options.file, options.run_options = None, [str(options.file), *options.run_options]
+    if options.action != "init" and options.file is not None and options.file.is_file():
+        check_ending(options.file, "give a rig file")
     if options.action == "service":
         from fxhost.cli.service import print_service
 
@@ -155,7 +157,7 @@ def draw_branches(part: "Effect | Part") -> list[str]:
     return [*lines, "├─┘"]
 
 
-def check_ending(path: Path) -> None:
+def check_ending(path: Path, mend: str | None = None) -> None:
     """Refuse a name that `fxhost run` would not take for a rig file.
 
     Raises
@@ -163,4 +165,4 @@ def check_ending(path: Path) -> None:
     FxhostError
     """
     if path.suffix != ".toml":
-        raise FxhostError(f"{path} does not end in .toml, as rig files do; name it {path.stem}.toml")
+        raise FxhostError(f"{path} does not end in .toml, as rig files do; {mend or f'name it {path.stem}.toml'}")

@@ -83,7 +83,7 @@ def parse_channel(text: str) -> int | None:
     if word == AUTO:
         return None
     if not (word.isascii() and word.isdigit() and 1 <= int(word[:4]) <= MOST and len(word) < 4):
-        raise ValueError(f"{text!r} is no channel; give left, right, auto or a number from 1 to {MOST}")
+        raise ValueError(f"{text!r} is not a channel; give left, right, auto or a number from 1 to {MOST}")
     return int(word) - 1
 
 

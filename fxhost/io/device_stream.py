@@ -73,7 +73,7 @@ class DeviceStream:
         self._connections = connections
         if not connections.is_usual and output_device.host_api != jack.HOST_API:
             raise DeviceError(
-                f"{output_device} is no JACK device, so that there are no ports to connect; choose one of JACK with "
+                f"{output_device} is not a JACK device and has no ports to connect; choose one of JACK with "
                 "--device, or leave out --no-connect and --connect-to"
             )
         with quiet_libraries():

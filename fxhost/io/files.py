@@ -75,6 +75,8 @@ def check_output(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] =
         raise FileError(f"{path} exists already; choose another name or add --force to replace it")
     folder = path.parent
     if not folder.is_dir():
+        if folder.exists():
+            raise FileError(f"cannot write {path}: {folder} is a file, not a folder; give the name of a folder")
         raise FileError(f"cannot write {path}: there is no folder {folder}; make it first")
     check_folder(folder, path)
 

@@ -74,7 +74,7 @@ def _find_problem(frames: int) -> str:
         return "which is heard as a delay"
     if frames < SHORT_FRAMES:
         return "which leaves hardly a machine enough time"
-    return "" if frames & (frames - 1) == 0 else "which is no power of two, and uneven for most interfaces"
+    return "" if frames & (frames - 1) == 0 else "which is not a power of two, and uneven for most interfaces"
 
 
 def check_jack(machine: Machine) -> Finding:

@@ -179,7 +179,7 @@ class Recording:
             if bad.any():
                 where = position + int(np.argmax(bad)) // self.channels
                 raise AudioError(
-                    f"{self.path} holds a sample that is no number (NaN or infinity) at frame {where} "
+                    f"{self.path} holds a sample that is not a number (NaN or infinity) at frame {where} "
                     f"({where / self.sample_rate:.3f} s); export it again, or cut that place out"
                 )
             yield block if self._channel is None or self.channels == 1 else block[:, self._channel].copy()

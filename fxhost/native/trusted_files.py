@@ -99,7 +99,7 @@ def read_trusted(path: Path, limit: int = -1) -> bytes:
     with open(number, "rb") as file:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path.name} is no regular file")
+            raise OSError(f"{path.name} is not a regular file")
         if weakness := weakness or describe_weakness(number, status):
             raise UntrustedError(weakness.partition(" ")[2])
         return file.read(limit)

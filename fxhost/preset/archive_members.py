@@ -186,7 +186,7 @@ def choose_probe(
         if error < PROBE_ERROR:
             break
     if not probe:
-        raise PresetError("the network's output is no number on the probe; nothing can be made of it")
+        raise PresetError("the network's output is not a number on the probe; nothing can be made of it")
     return probe, min(least, MOST_PROBE_ERROR)
 
 

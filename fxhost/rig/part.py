@@ -33,7 +33,7 @@ def check_setting(part: str, parameters: Sequence[Parameter], name: str, value: 
                     raise RigError(f"{part}: {name} = {value!r}; give true or false")
                 return float(value)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise RigError(f"{part}: {name} = {value!r} is no number; give {parameter.describe_range()}")
+                raise RigError(f"{part}: {name} = {value!r} is not a number; give {parameter.describe_range()}")
             if not parameter.lowest <= value <= parameter.highest:
                 raise RigError(f"{part}: {name} = {value:g} is out of range; give {parameter.describe_range()}")
             return float(value)

@@ -189,7 +189,7 @@ def read_take(path: Path) -> Take:
         return _make_take(content)
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise FileError(
-            f"{path} is no take, or it is damaged ({type(err).__name__}: {err}); give the .take file of a recording"
+            f"{path} is not a take, or is damaged ({type(err).__name__}: {err}); give the .take file of a recording"
         ) from err
 
 

@@ -165,7 +165,7 @@ def test_a_folder_of_captures_is_added_named_and_removed(
         find_preset("deluxe")
     assert (
         tell(capsys, "presets", "add", tmp_path / "none")[2]
-        == f"fxhost: {tmp_path / 'none'} is no folder; give one that exists\n"
+        == f"fxhost: {tmp_path / 'none'} is not a folder; give one that exists\n"
     )
 
 
@@ -199,6 +199,25 @@ def test_a_preset_is_not_written_as_a_recording(capsys: pytest.CaptureFixture[st
         "",
         "fxhost: x.wav does not end in .pt, as presets do; give x.pt, or x for your library\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("rig", "fxhost rig: say what to do: init, check, show or service"),
+        ("rig check a.wav", "fxhost: a.wav does not end in .toml, as rig files do; give a rig file"),
+        ("import x.nam", "fxhost import: -o is missing; it says what to write"),
+        ("export identity -o a.wav/x.nam", "a.wav is a file, not a folder; give the name of a folder"),
+    ],
+)
+def test_a_mistake_is_told_with_what_is_to_be_done(
+    words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").write_bytes(b"RIFF")
+    code, out, err = tell(capsys, *words.split())
+    assert code != 0 and not out
+    assert told in err.splitlines()[0]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

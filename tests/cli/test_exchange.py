@@ -298,7 +298,7 @@ def test_a_collection_goes_on_after_failures_and_keeps_what_is_there(tmp_path: P
 def test_an_empty_collection_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="holds no file that ends in"):
         list(import_folder(tmp_path, tmp_path / "out"))
-    with pytest.raises(FileError, match="is no folder; give the folder of a collection"):
+    with pytest.raises(FileError, match="is not a folder; give the folder of a collection"):
         list(import_folder(tmp_path / "nothing", tmp_path / "out"))
 
 

@@ -194,7 +194,7 @@ def test_messages_are_commands_with_checked_fields() -> None:
 def test_an_address_that_cannot_be_used_is_one_clear_line(remote: Any) -> None:
     with pytest.raises(DeviceError, match=f"cannot listen at 127.0.0.1:{remote.port}"):
         server_module.WebRemote(port=remote.port)
-    with pytest.raises(FxhostError, match="'x' is no port"):
+    with pytest.raises(FxhostError, match="'x' is not a port"):
         open_web("localhost:x")
 
 

@@ -134,7 +134,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "W64": (recorded("W64"), "is audio (W64)"),
     "AU": (recorded("AU"), "is audio (AU)"),
     "another MP3": (b"\xff\xf2\x90" + bytes(range(200)), "is audio (MP3)"),
-    "noise": (bytes(range(128, 256)) * 4, "is no file that fxhost knows (its first bytes are 80 81 82 83 84 85 86 87)"),
+    "noise": (bytes(range(128, 256)) * 4, "is not a file that fxhost knows (its first bytes are 80 81 82 83 84 85 86 87)"),
     "cut off in a number": (TEXT[: TEXT.index(b"0.") + 2], "is cut off: it ends after"),
     "cut off in a text": (TEXT[: TEXT.index(b"made up") + 3], "is cut off: it ends after"),
     "cut off in a word": (b'{"a": tru', "is cut off: it ends after 9 bytes; get the file again"),

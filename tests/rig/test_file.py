@@ -155,7 +155,7 @@ def test_every_mistake_is_told_in_one_go_with_its_line(tmp_path: Path) -> None:
         ("", 1, "there is no [[slot]]"),
         ("slot = 3\n", 1, "slot is 3; expected tables that begin with [[slot]]"),
         ("[[slot]]\npreset = 3\n", 2, "preset is 3; expected a text in quotes"),
-        ("[[slot]]\ntype = 'tone'\nbass = true\n", 3, "bass = True is no number"),
+        ("[[slot]]\ntype = 'tone'\nbass = true\n", 3, "bass = True is not a number"),
         ("rigs = ['a.toml']\n", 1, "no such file"),
     ],
 )

@@ -156,7 +156,7 @@ def test_clipping_across_the_border_of_two_blocks_is_counted() -> None:
 
 
 def test_recordings_of_two_performances_are_refused(dry: Path) -> None:
-    with pytest.raises(TrainingError, match=r"are no pair: .* \(correlation 0\.\d+, .* 12 times is needed"):
+    with pytest.raises(TrainingError, match=r"are not a pair: .* \(correlation 0\.\d+, .* 12 times is needed"):
         read_with(dry, play(pluck(seed=9)))
 
 

@@ -130,7 +130,7 @@ def test_a_training_that_is_interrupted_keeps_its_best_and_is_resumed(
     [
         ("no audio", "is not audio that can be read"), ("missing", "no such audio file"), ("NaN", "(NaN or infinity)"),
         ("other rate", "sample rates differ"), ("short", "lengths differ"), ("silent", "is silent"),
-        ("unrelated", "are no pair"),
+        ("unrelated", "are not a pair"),
     ],
 )  # fmt: skip
 def test_a_recording_that_cannot_be_trained_on_is_one_clear_line(

@@ -60,5 +60,5 @@ def test_headers_that_differ_over_the_same_frames_are_told(tmp_path: Path, take:
 
 
 def test_two_performances_fit_at_no_rate(tmp_path: Path, take: np.ndarray) -> None:
-    with pytest.raises(TrainingError, match=r"are no pair"):
+    with pytest.raises(TrainingError, match=r"are not a pair"):
         read(tmp_path, take, np.tanh(8 * pluck(36.0, seed=9)))

@@ -44,9 +44,9 @@ def find_far_delay(dry: Source, wet: Source, levels: tuple[SideLevels, SideLevel
     if not far.is_of_a_pair:
         refuse_mislabelled(dry, wet)
         raise TrainingError(
-            f"{dry.path} and {wet.path} are no pair: nothing in one is found again in the other within ±{SEARCH_S:g} s"
-            f" (correlation {near.correlation:.3f}, {near.peak:.1f} times chance, {LOWEST_PEAK:g} times is needed); "
-            "give the dry and the wet side of one performance"
+            f"{dry.path} and {wet.path} are not a pair: nothing in one is found again in the other within "
+            f"±{SEARCH_S:g} s (correlation {near.correlation:.3f}, {near.peak:.1f} times chance, {LOWEST_PEAK:g} times "
+            "is needed); give the dry and the wet side of one performance"
         )
     seconds = far.frames / rate
     late, side, level = ("late", wet, levels[1]) if seconds > 0 else ("early", dry, levels[0])

@@ -37,8 +37,8 @@ FIGURES = {
     "harmonics": ("Harmonics of a sine", "What the model makes of a steady sine of four frequencies and four peak "
                   "levels. The first harmonic is the sine itself."),
     "sweep": ("A sine sweep", "A sine of −6 dB goes up. Lines that rise with it are harmonics, lines that fall are "
-              "aliasing, a haze is the network oscillating by itself. The numbers: the strongest component that is no "
-              "harmonic, relative to the sine in the output."),
+              "aliasing, a haze is the network oscillating by itself. The numbers: the strongest component that is not "
+              "a harmonic, relative to the sine in the output."),
     "tail": ("Silence after loud playing", "The output after the loudest second of the test at full scale, without its "
              "DC, which the host takes away."),
     "load": ("Load on this machine", "Compute time of a block over its duration; below 100 % keeps up. The network "

@@ -165,7 +165,7 @@ def _open_storage(url: str, shown: str) -> "RDBStorage":
             raise TrainingError(f"the storage {shown} cannot be used: {err}") from err
         except ValueError as err:
             raise TrainingError(
-                f"the storage {shown} is no address; give a file, or one like postgresql://user:password@host:5432/name"
+                f"the storage {shown} is not an address; give a file, or one like postgresql://user:password@host:5432/name"
             ) from err
         except (DBAPIError, StorageInternalError) as err:
             if attempt == ATTEMPTS or not HALF_MADE.search(str(err.__cause__ or err)):

@@ -164,7 +164,7 @@ def describe_text(head: bytes) -> str:
     odd = sum(not (letter.isprintable() or letter.isspace()) or letter == "\ufffd" for letter in text)
     if odd * 20 > len(text):
         first = head[:8].hex(" ")
-        return f"is no file that fxhost knows (its first bytes are {first}); give a .pt, .nam, .json or .aidax file"
+        return f"is not a file that fxhost knows (its first bytes are {first}); give a .pt, .nam, .json or .aidax file"
     if len(head) < 300 and REFUSAL.match(text):
         return f"is the answer of a server, {begins}, not the file; get the file again"
     return f"is text that begins with {begins}, not a capture; give a .pt, .nam, .json or .aidax file"
