@@ -84,7 +84,7 @@ def add_train(train: argparse.ArgumentParser) -> None:
         help="measure the error on this pair (default: on a tenth of each recording)",
     )
     for word in ("name", "author", "licence"):
-        train.add_argument(f"--{word}", metavar="TEXT", help=f"{word} that the preset tells")
+        train.add_argument(f"--{word}", metavar="TEXT", help=f"{word} to write into the preset")
     add_force(train, ", and train on recordings that look swapped")
     add_json(train)
 
@@ -117,6 +117,6 @@ def add_training(train: argparse.ArgumentParser) -> None:
         "--seed",
         type=number(0, 2**32 - 1, int),
         metavar="N",
-        help="of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
+        help="seed of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
     )
     train.add_argument("--device", choices=("cpu", "cuda"), help="what computes: the CPU or a GPU (default cpu)")

@@ -52,7 +52,7 @@ def test_a_rate_is_named_too_where_both_sides_are_cut_to_one_length(tmp_path: Pa
 
 
 def test_headers_that_differ_over_the_same_frames_are_told(tmp_path: Path, take: np.ndarray) -> None:
-    with pytest.raises(TrainingError, match=r"yet they fit frame by frame: one of them lies"):
+    with pytest.raises(TrainingError, match=r"yet they fit frame by frame: one header is wrong"):
         read(tmp_path, take, np.tanh(8 * take), wet_rate=44_100)
     wet = played_at(np.tanh(8 * take), 48_000, 44_100)
     with pytest.raises(TrainingError, match=r"48000 Hz, .* has 44100 Hz; export both at the same rate"):

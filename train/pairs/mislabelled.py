@@ -63,7 +63,7 @@ def explain_rates(dry: Source, wet: Source) -> TrainingError:
     if find_delay(dry.audio, wet.audio, a).is_of_a_pair:
         return TrainingError(
             f"the sample rates differ: {dry.path} says {a} Hz, {wet.path} says {b} Hz, yet they fit frame by frame: "
-            f"one of them lies; set the rate of that file right, without converting it"
+            f"one header is wrong; correct the rate in it, without converting the file"
         )
     return TrainingError(
         f"the sample rates differ: {dry.path} has {a} Hz, {wet.path} has {b} Hz; export both at the same rate"
