@@ -117,6 +117,6 @@ def add_training(train: argparse.ArgumentParser) -> None:
         "--seed",
         type=number(0, 2**32 - 1, int),
         metavar="N",
-        help="seed of the random numbers, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
+        help="random seed, 0 to 4294967295 (default 0); with --epochs the same seed gives the same preset",
     )
     train.add_argument("--device", choices=("cpu", "cuda"), help="what computes: the CPU or a GPU (default cpu)")
