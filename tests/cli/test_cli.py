@@ -186,8 +186,8 @@ BAD_AUDIO: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no bytes": (lambda f: write_bytes(f / "a.wav", b""), "is not audio that can be read"),
     "no audio": (lambda f: write_bytes(f / "a.wav", b"hello" * 999), "is not audio that can be read"),
     "8-bit": (lambda f: write_audio(f / "a.wav", SECOND, subtype="PCM_U8"), "has only 8 bits a sample"),
-    "NaN": (lambda f: write_audio(f / "a.wav", WITH_NAN), "no number (NaN or infinity) at frame 777"),
-    "infinity": (lambda f: write_audio(f / "a.wav", WITH_INFINITY), "no number (NaN or infinity) at frame 47999"),
+    "NaN": (lambda f: write_audio(f / "a.wav", WITH_NAN), "not a number (NaN or infinity) at frame 777"),
+    "infinity": (lambda f: write_audio(f / "a.wav", WITH_INFINITY), "not a number (NaN or infinity) at frame 47999"),
     "folder": (lambda f: f, "is a folder; give a sound file"),
 }
 
