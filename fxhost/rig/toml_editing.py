@@ -149,5 +149,5 @@ def _quote(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as err:
-        raise RigError(f"{text} is no text that a file can hold: it has bytes that are not UTF-8; rename it") from err
+        raise RigError(f"{text} cannot stand in a file: it has bytes that are not UTF-8; rename it") from err
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

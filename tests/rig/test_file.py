@@ -269,7 +269,7 @@ def test_a_name_that_no_text_file_can_hold_is_refused(make_preset: MakePreset, t
     preset.write_bytes(make_preset(1, 8).read_bytes())
     done = call_fxhost("run", preset, "--device", "virtual", "--duration", 0.1, "--save", saved)
     assert done.returncode == 1
-    assert "bad\\xff.pt is no text that a file can hold" in done.stderr
+    assert "bad\\xff.pt cannot stand in a file" in done.stderr
     assert not saved.exists()
 
 
